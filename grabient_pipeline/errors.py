@@ -1,0 +1,67 @@
+"""The errors that a person is meant to read.
+
+Each is one line that says what is wrong and what to do; the command line prints it and ends with status 1, a Dagster
+step fails with it. What is not here is a fault of ours and shows its traceback.
+
+    GrabientError
+    ├── SettingsError        a variable or option that cannot be used
+    ├── ImportFileError      a file of palettes that cannot be read at all
+    ├── UnknownModelError    a model that the catalogue does not have
+    ├── WarehouseError       the working database cannot be opened
+    │   └── WarehouseBusy    another process holds it for longer than we wait
+    ├── CostCapError         the estimate is above what may be spent
+    ├── MissingKeyError      a provider without a key
+    └── ProviderError        a provider said no, or cannot be reached
+        ├── ProviderRefused  it certainly did not do what was asked
+        └── ProviderUncertain  whether it did cannot be known from here
+"""
+
+from __future__ import annotations
+
+
+class GrabientError(Exception):
+    """What is wrong and what to do about it, in one line."""
+
+
+class SettingsError(GrabientError):
+    """A variable or option that cannot be used."""
+
+
+class ImportFileError(GrabientError):
+    """A file of palettes that cannot be read at all."""
+
+
+class UnknownModelError(GrabientError):
+    """A model that the catalogue does not have."""
+
+
+class WarehouseError(GrabientError):
+    """The working database cannot be opened."""
+
+
+class WarehouseBusy(WarehouseError):
+    """Another process holds the working database for longer than we wait."""
+
+
+class CostCapError(GrabientError):
+    """The estimate is above what may be spent."""
+
+
+class MissingKeyError(GrabientError):
+    """A provider without a key."""
+
+
+class ProviderError(GrabientError):
+    """A provider said no, or cannot be reached."""
+
+    def __init__(self, provider: str, message: str) -> None:
+        super().__init__(f"{provider}: {message}")
+        self.provider = provider
+
+
+class ProviderRefused(ProviderError):
+    """It certainly did not do what was asked: asking again costs nothing twice."""
+
+
+class ProviderUncertain(ProviderError):
+    """Whether it did cannot be known from here: asking again may pay twice."""

@@ -1,0 +1,98 @@
+"""Where things are and what may be spent: the environment, read once and checked.
+
+Nothing else in the package reads `GRABIENT_*`; the providers' keys are read by `providers.access`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from grabient_pipeline.errors import SettingsError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+SAMPLE_PALETTES = PROJECT_ROOT / "data" / "sample_palettes.jsonl"
+DEFAULT_MAX_COST_USD = 25.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The places that runs write to, and the most that one backfill may be estimated to cost (US dollars).
+
+    `sandbox`: the providers are the sandbox's, which still has the models that the real ones have retired.
+    """
+
+    data_dir: Path
+    max_cost_usd: float = DEFAULT_MAX_COST_USD
+    sandbox: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read `GRABIENT_DATA_DIR`, `GRABIENT_MAX_COST_USD`, `GRABIENT_SANDBOX`; an empty variable counts as unset."""
+        data_dir = environment.get("GRABIENT_DATA_DIR") or str(PROJECT_ROOT / "data")
+        return cls(
+            data_dir=Path(data_dir).expanduser().absolute(),
+            max_cost_usd=_dollars(environment.get("GRABIENT_MAX_COST_USD")),
+            sandbox=bool(environment.get("GRABIENT_SANDBOX")),
+        )
+
+    def demo(self) -> Settings:
+        """The same, for the sandbox: what it answers never mixes with real data."""
+        return Settings(self.data_dir / "demo", self.max_cost_usd, sandbox=True)
+
+    @property
+    def published(self) -> Path:
+        """The database that people open."""
+        return self.data_dir / "grabient.duckdb"
+
+    @property
+    def state_dir(self) -> Path:
+        """The pipeline's own: nobody else opens what is in it."""
+        return self.data_dir / "state"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.state_dir / "warehouse.duckdb"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Requests on their way out and results on their way in."""
+        return self.state_dir / "spool"
+
+    @property
+    def dagster_dir(self) -> Path:
+        return self.state_dir / "dagster"
+
+    @property
+    def images_dir(self) -> Path:
+        return self.data_dir / "images"
+
+    def create_directories(self) -> None:
+        """Make what is missing, or say in one line why that is impossible."""
+        for directory in (self.data_dir, self.state_dir, self.spool_dir, self.dagster_dir):
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise SettingsError(
+                    f"cannot write to {directory}: {error.strerror or error}; "
+                    "make it writable or set GRABIENT_DATA_DIR to another folder"
+                ) from error
+        if not os.access(self.state_dir, os.W_OK | os.X_OK):
+            raise SettingsError(
+                f"cannot write to {self.state_dir}; make it writable or set GRABIENT_DATA_DIR to another folder"
+            )
+
+
+def _dollars(text: str | None) -> float:
+    if not text:
+        return DEFAULT_MAX_COST_USD
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (value >= 0 and math.isfinite(value)):
+        raise SettingsError(f"GRABIENT_MAX_COST_USD is {text!r}; it must be an amount of US dollars such as 25 or 0.50")
+    return value
