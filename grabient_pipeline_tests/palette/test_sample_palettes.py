@@ -1,0 +1,42 @@
+"""The sample palettes that come with the project."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from grabient_pipeline.palette import read_palette
+
+ROWS = [
+    json.loads(line) for line in (Path(__file__).parents[2] / "data" / "sample_palettes.jsonl").read_text().splitlines()
+]
+
+
+def test_there_are_182_different_ones() -> None:
+    assert len(ROWS) == 182
+    assert len({row["name"] for row in ROWS}) == 182
+    assert len({read_palette(row["seed"]).palette_id for row in ROWS}) == 182
+
+
+def test_the_three_encodings_of_each_agree() -> None:
+    for row in ROWS:
+        canonical = {read_palette(row[encoding]).canonical_seed for encoding in ("aligned", "decimal", "legacy")}
+        assert canonical == {read_palette(row["seed"]).canonical_seed}, row["name"]
+
+
+def test_every_encoding_is_imported_about_as_often() -> None:
+    def encoding(row: dict[str, str]) -> str:
+        return next(name for name in ("aligned", "decimal", "legacy") if row[name] == row["seed"])
+
+    counts = Counter(map(encoding, ROWS))
+    assert min(counts[name] for name in ("aligned", "decimal", "legacy")) >= 60
+
+
+def test_some_of_every_encoding_have_global_modifiers() -> None:
+    with_globals = [row for row in ROWS if len(row["aligned"]) > 37]
+    assert len(with_globals) >= 20
+    assert all(row["decimal"].count(",") == 15 for row in with_globals)
+
+
+def test_each_says_where_it_is_from() -> None:
+    assert all(row["source"] and row["licence"] for row in ROWS)
+    assert max(row["fit_error"] for row in ROWS) < 0.1
