@@ -1,0 +1,110 @@
+"""What a model is asked, and the version of it.
+
+A version covers what shapes the answer for every model alike: the prompt, the colour data's format and the
+schema. What differs from model to model belongs to the batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import orjson
+
+from grabient_pipeline.palette.attributes import ATTRIBUTE_DEFINITIONS
+from grabient_pipeline.palette.colour_data import COLOUR_DATA_FORMAT
+from grabient_pipeline.tagging import vocabulary
+from grabient_pipeline.tagging.schema import JsonSchema, tagging_schema
+
+USER_TEMPLATE: Final = "Tag this palette. Colour data (JSON):\n{colour_data}"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """All that is asked of every model alike in one stage; it must not be changed once made."""
+
+    stage: str
+    system: str
+    colour_data_format: str
+    schema: JsonSchema
+    user: str = USER_TEMPLATE
+
+    @cached_property
+    def content(self) -> str:
+        """What shapes the answer, as indented JSON: what is hashed, and kept for people to read.
+
+        Keys are not sorted: models answer in the order of the schema's properties.
+        """
+        ingredients = {
+            "system": self.system,
+            "user": self.user,
+            "colour_data_format": self.colour_data_format,
+            "schema": self.schema,
+        }
+        return orjson.dumps(ingredients, option=orjson.OPT_INDENT_2).decode()
+
+    @cached_property
+    def version(self) -> str:
+        """The first 12 hex digits of the content's SHA-256."""
+        return hashlib.sha256(self.content.encode()).hexdigest()[:12]
+
+
+def user_message(colour_data: str) -> str:
+    """What goes with each palette."""
+    # Not str.format: the colour data is full of braces, and so may the template be one day.
+    return USER_TEMPLATE.replace("{colour_data}", colour_data)
+
+
+def tagging_system_prompt() -> str:
+    """The system prompt of tagging, with the parser's own lists and the measurement's own definitions."""
+    return f"""\
+You are an expert in colour and design. You tag colour palettes so that designers and artists find them by \
+searching.
+
+You get the colour data of one gradient palette as JSON: 11 colours from left to right as hex, rgb, hsl \
+(degrees, percent, percent) and lch (CIE lightness, chroma, hue), and names for its main colours. Picture \
+it and judge it as a whole: which colours dominate, how they pass into one another, what all of them \
+together call to mind. Do not tag single colours.
+
+Answer with one JSON object and nothing else, no explanation and no Markdown:
+{{"mood":["..."],"style":["..."],"harmony":["..."],"temperature":"...","contrast":"...","brightness"\
+:"...","saturation":"...","seasonal":["..."],"associations":["..."]}}
+
+mood: 2 to 5 emotional words. Not {_either(vocabulary.NOT_A_MOOD)}.
+style: 1 to 5 movements, eras, aesthetics, cultural or national traditions, or industries.
+harmony: 1 to 2 of: {_listed(vocabulary.HARMONY)}.
+temperature, contrast, brightness, saturation: exactly one value each, by these definitions:
+{_definitions()}
+seasonal: 0 to 4 seasons or holidays, only from: {_listed(vocabulary.SEASONAL)}. [] if nothing is clear.
+associations: 2 to 7 specific, concrete objects, places, materials, textures, environments, periods, \
+activities, foods, natural phenomena or cultures.
+
+Mood, style and association tags are what someone would type to find this very palette, in English or as \
+the art world calls it, none twice, the best first; the precise word rather than the common one. All tags \
+are lower case and singular, of 1 to 2 words unless listed above. Never use \
+{_either(vocabulary.GENERIC_WORDS)}, or other words as generic."""
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return ", ".join(words)
+
+
+def _either(words: tuple[str, ...]) -> str:
+    return f"{_listed(words[:-1])} or {words[-1]}"
+
+
+def _definitions() -> str:
+    return "\n".join(
+        f"- {attribute}: " + "; ".join(f'"{value}" if {ATTRIBUTE_DEFINITIONS[attribute][value]}' for value in values)
+        for attribute, values in vocabulary.ATTRIBUTES.items()
+    )
+
+
+TAGGING_PROMPT: Final = Prompt(
+    stage="tagging",
+    system=tagging_system_prompt(),
+    colour_data_format=COLOUR_DATA_FORMAT,
+    schema=tagging_schema(),
+)
