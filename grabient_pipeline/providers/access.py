@@ -1,0 +1,69 @@
+"""Keys and addresses of the providers, from the environment; and the four implementations by name.
+
+Keys go from the environment into an SDK's client and nowhere else: no log, no table, no metadata, no error message.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from grabient_pipeline.errors import MissingKeyError, SettingsError
+from grabient_pipeline.providers.base import BatchProvider
+from grabient_pipeline.providers.catalogue import Provider, load_catalogue
+
+
+def provider_keys(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The keys that are set, by provider. Do not print it."""
+    return {
+        provider.key: key
+        for provider in load_catalogue().providers.values()
+        if (key := environment.get(provider.key_variable, "").strip())
+    }
+
+
+def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ) -> BatchProvider:
+    """The batch API of a provider, ready to use; its SDK is imported here and not before.
+
+    Raises:
+        MissingKeyError: the provider has no key; the message names the variable.
+        SettingsError: the key or the address in the environment is none.
+    """
+    provider = load_catalogue().provider(provider_key)
+    key = provider_keys(environment).get(provider.key)
+    if key is None:
+        raise MissingKeyError(f"{provider.name} is left out: {provider.key_variable} is not set")
+    if not (key.isascii() and key.isprintable()):
+        # The HTTP libraries would refuse to send it, and quote it where they say so.
+        raise SettingsError(f"{provider.key_variable} has characters that are in no key; copy it again")
+    base_url = _base_url(provider, environment)
+    match provider.key:
+        case "anthropic":
+            from grabient_pipeline.providers.anthropic import AnthropicBatches
+
+            return AnthropicBatches(key, base_url)
+        case "openai":
+            from grabient_pipeline.providers.openai import OpenAIBatches
+
+            return OpenAIBatches(key, base_url)
+        case "groq":
+            from grabient_pipeline.providers.groq import GroqBatches
+
+            return GroqBatches(key, base_url)
+        case "google":
+            from grabient_pipeline.providers.google import GoogleBatches
+
+            return GoogleBatches(key, base_url)
+        case _:
+            raise SettingsError(f"no implementation for the provider {provider.key!r}")
+
+
+def _base_url(provider: Provider, environment: Mapping[str, str]) -> str:
+    url = environment.get(provider.base_url_variable, "").strip() or provider.default_base_url
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(
+            f"{provider.base_url_variable} is not an address such as {provider.default_base_url}; correct or unset it"
+        )
+    return url.rstrip("/")

@@ -1,0 +1,237 @@
+"""Anthropic's Message Batches: one call carries all requests; nothing of ours travels with it but the custom ids."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import anthropic
+import httpx2
+import orjson
+from anthropic.types.messages import MessageBatch
+
+from grabient_pipeline.errors import ProviderRefused
+from grabient_pipeline.providers.base import (
+    CALL_TIMEOUT_SECONDS,
+    CREATE_TIMEOUT_SECONDS,
+    TRANSFER_TIMEOUT_SECONDS,
+    BatchState,
+    BatchStatus,
+    Framing,
+    Outcome,
+    Question,
+    ResultRow,
+    Search,
+    Submission,
+    UnreadableRow,
+)
+from grabient_pipeline.providers.catalogue import Model
+from grabient_pipeline.providers.failures import plain, translated
+from grabient_pipeline.providers.rows import (
+    Row,
+    count,
+    error_text,
+    items,
+    mapping,
+    optional_text,
+    plain_object,
+    read_line,
+    text_field,
+)
+from grabient_pipeline.providers.transfer import tried_again, write_whole
+
+_PAGE: Final = 100
+_CLOCK_MARGIN: Final = dt.timedelta(hours=1)
+_OUTCOMES: Final[Mapping[str, Outcome]] = {"canceled": "cancelled", "expired": "expired"}
+
+
+class AnthropicBatches:
+    """Anthropic, through its SDK."""
+
+    key = "anthropic"
+    # The file is the body of the one call, so that it is sent from disk and never stands in memory.
+    framing = Framing(head=b'{"requests":[', separator=b",\n", tail=b"]}")
+
+    def __init__(self, api_key: str, base_url: str) -> None:
+        self._secret = api_key
+        self._host = urlsplit(base_url).netloc
+        self._client = anthropic.Anthropic(
+            api_key=api_key,
+            base_url=base_url,
+            timeout=CALL_TIMEOUT_SECONDS,
+            http_client=anthropic.DefaultHttpxClient(event_hooks={"request": [self._stay_home]}),
+        )
+
+    @property
+    def endpoint(self) -> str:
+        return self._host
+
+    def request(self, model: Model, question: Question, custom_id: str, text: str) -> dict[str, Any]:
+        params: dict[str, Any] = {
+            "model": model.id,
+            "max_tokens": model.max_output_tokens,
+            "system": question.system,
+            "messages": [{"role": "user", "content": text}],
+            **model.parameters,
+        }
+        if model.structured_output == "json_schema":
+            params["output_config"] = {"format": {"type": "json_schema", "schema": question.schema}}
+        elif model.structured_output == "tool":
+            tool = {"name": question.schema_name, "input_schema": question.schema}
+            params["tools"] = [tool]
+            params["tool_choice"] = {"type": "tool", "name": question.schema_name}
+        return {"custom_id": custom_id, "params": params}
+
+    def check(self) -> None:
+        with self._translated("asking for the list of batches"):
+            self._client.messages.batches.list(limit=1)
+
+    def submit(self, submission: Submission) -> str:
+        # The SDK's own `create` builds the whole body in memory, several times over; its `post` sends a file as it is.
+        client = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT_SECONDS)
+        with self._translated("creating the batch"), submission.file.open("rb") as file:
+            batch = client.post(
+                "/v1/messages/batches",
+                cast_to=MessageBatch,
+                content=file,
+                options={"headers": {"Content-Type": "application/json"}},
+            )
+            return text_field({"id": batch.id}, "id")
+
+    def poll(self, batch_id: str) -> BatchState:
+        batch = self._retrieve(batch_id)
+        provider_status = plain(batch.get("processing_status"), 40)
+        counts = mapping(batch.get("request_counts"))
+        succeeded, errored, canceled, expired = (
+            count(counts.get(name)) or 0 for name in ("succeeded", "errored", "canceled", "expired")
+        )
+        if provider_status != "ended":
+            # Its counts stay at 0 until the end.
+            return BatchState("submitted", provider_status)
+        status: BatchStatus = "completed"
+        if batch.get("cancel_initiated_at") and canceled:
+            status = "cancelled"
+        elif expired:
+            status = "expired"
+        ended_at = batch.get("ended_at")
+        return BatchState(
+            status=status,
+            provider_status=provider_status,
+            completed=succeeded,
+            failed=errored + canceled + expired,
+            ended_at=ended_at if isinstance(ended_at, dt.datetime) else None,
+        )
+
+    def download(self, batch_id: str, folder: Path) -> list[Path]:
+        results_url = self._retrieve(batch_id).get("results_url")
+        if not isinstance(results_url, str):
+            raise ProviderRefused(
+                self.key,
+                f"the batch {batch_id} has no results to fetch: they are not ready, or older than the "
+                "29 days for which they are kept",
+            )
+        if urlsplit(results_url).netloc != self._host:
+            raise ProviderRefused(
+                self.key,
+                f"the results of {batch_id} are said to be at another host ({plain(results_url, 80)}); "
+                "the key was not sent there",
+            )
+        return [tried_again(lambda: self._download(batch_id, folder / "output.jsonl"))]
+
+    def _download(self, batch_id: str, path: Path) -> Path:
+        client = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS)
+        streamed = client.messages.batches.with_streaming_response.results(batch_id)
+        with self._translated("downloading the results"), streamed as response:
+            return write_whole(path, response.iter_bytes())
+
+    def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
+        return read_line(line, _read_row)
+
+    def cancel(self, batch_id: str) -> None:
+        with self._translated("cancelling the batch"):
+            self._client.messages.batches.cancel(batch_id)
+
+    def find(self, token: str, since: dt.datetime) -> Search:
+        """Only the custom ids tell whose a batch is, and they can be read when it has ended."""
+        unknown: list[str] = []
+        seen = 0
+        with self._translated("looking for the batch"):
+            for batch in self._client.messages.batches.list(limit=_PAGE):
+                if batch.created_at < since - _CLOCK_MARGIN:
+                    break
+                seen += 1
+                if batch.processing_status != "ended":
+                    unknown.append(batch.id)
+                elif batch.results_url:
+                    first = self._first_custom_id(batch.id)
+                    if first is None:
+                        unknown.append(batch.id)
+                    elif first.startswith(f"{token}_"):
+                        return Search(batch.id, "its results carry the submission", thorough=True)
+        evidence = f"{seen} batches since {since:%Y-%m-%d %H:%M}, {len(unknown)} of them still running or unreadable"
+        return Search(None, evidence, thorough=not unknown, candidates=tuple(unknown))
+
+    def _first_custom_id(self, batch_id: str) -> str | None:
+        with self._client.messages.batches.with_streaming_response.results(batch_id) as response:
+            head = b""
+            for chunk in response.iter_bytes():
+                head += chunk
+                if b"\n" in head:
+                    break
+        row = read_line(head.split(b"\n", 1)[0], _read_row)
+        return row.custom_id if isinstance(row, ResultRow) else None
+
+    def _retrieve(self, batch_id: str) -> Row:
+        with self._translated(f"asking for the batch {batch_id}"):
+            return plain_object(self._client.messages.batches.retrieve(batch_id))
+
+    def _stay_home(self, request: httpx2.Request) -> None:
+        # The SDK follows `results_url` to any host, and takes the key along.
+        if request.url.netloc.decode("ascii") != self._host:
+            raise ProviderRefused(self.key, f"refused to call {request.url.host}; the key was not sent there")
+
+    def _translated(self, doing: str) -> AbstractContextManager[None]:
+        return translated(self.key, doing, self._secret)
+
+
+def _read_row(row: Row) -> ResultRow:
+    custom_id = text_field(row, "custom_id")
+    result = mapping(row.get("result"))
+    kind = result.get("type")
+    if kind == "succeeded":
+        message = mapping(result.get("message"))
+        usage = mapping(message.get("usage"))
+        input_tokens = sum(
+            count(usage.get(name)) or 0
+            for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+        )
+        return ResultRow(
+            custom_id,
+            "succeeded",
+            _text(message.get("content")),
+            optional_text(message.get("stop_reason")),
+            None,
+            input_tokens,
+            count(usage.get("output_tokens")),
+        )
+    if kind == "errored":
+        outer = mapping(result.get("error"))
+        return ResultRow(custom_id, "errored", error=error_text(outer.get("error") or outer, "errored"))
+    outcome = _OUTCOMES.get(str(kind))
+    if outcome is not None:
+        return ResultRow(custom_id, outcome, error=f"the batch was {outcome} before this request")
+    raise ValueError(f"unknown result type {plain(kind, 40)}")
+
+
+def _text(content: object) -> str | None:
+    """The text blocks joined; a forced tool's input counts as the text that it stands for."""
+    blocks = [mapping(block) for block in items(content)]
+    for block in blocks:
+        if block.get("type") == "tool_use":
+            return orjson.dumps(block.get("input")).decode()
+    texts = [text for block in blocks if block.get("type") == "text" and isinstance(text := block.get("text"), str)]
+    return "".join(texts) if texts else None

@@ -1,0 +1,165 @@
+"""What the pipeline asks of a batch API, and the plain values that cross the border.
+
+One protocol, four small implementations; SDK types stay inside them. Nothing here knows Dagster or DuckDB.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from grabient_pipeline.providers.catalogue import Model
+
+BatchStatus = Literal["submitted", "completed", "expired", "cancelled", "failed"]
+Outcome = Literal["succeeded", "errored", "expired", "cancelled"]
+
+# One call, unless it moves a file; the sensor has 40 s for all of them.
+CALL_TIMEOUT_SECONDS = 15.0
+TRANSFER_TIMEOUT_SECONDS = 600.0
+
+# Creation answers late when a batch is large, and an answer given up on is the one costly kind of failure.
+CREATE_TIMEOUT_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How request lines stand in the file that is sent: before the first, between two, after the last."""
+
+    head: bytes = b""
+    separator: bytes = b"\n"
+    tail: bytes = b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a model: the same for every request of a batch but for the user's text."""
+
+    system: str
+    schema: Mapping[str, Any]
+    schema_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A batch ready to go: its token, and the file that is sent as it stands."""
+
+    token: str
+    model: str
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """A batch as its provider tells of it. `provider_status` is the provider's own word."""
+
+    status: BatchStatus
+    provider_status: str
+    completed: int | None = None
+    failed: int | None = None
+    ended_at: dt.datetime | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """One answer of a batch. Tokens are those that are paid for; hidden reasoning counts as output."""
+
+    custom_id: str
+    outcome: Outcome
+    text: str | None = None
+    finish_reason: str | None = None
+    error: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableRow:
+    """A line of results that is not what the provider promises."""
+
+    line: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The outcome of looking for a batch by its token.
+
+    `thorough` is True when everything since the given time was seen and could be told apart, so that a batch that
+    was not found is not there. `candidates` may be ours, but cannot be told until they have ended.
+    """
+
+    batch_id: str | None
+    evidence: str
+    thorough: bool
+    candidates: tuple[str, ...] = ()
+
+
+class BatchProvider(Protocol):
+    """A batch API.
+
+    Every method raises `ProviderRefused` when the provider certainly did not do it, and `ProviderUncertain` when that
+    cannot be known. The SDK's own retries are on for reading and off for creating: with them on, one lost answer makes
+    two or three paid batches.
+    """
+
+    @property
+    def key(self) -> str:
+        """The name of the provider in the catalogue."""
+        ...
+
+    @property
+    def endpoint(self) -> str:
+        """The host that the requests go to."""
+        ...
+
+    @property
+    def framing(self) -> Framing:
+        """How the file of requests is put together."""
+        ...
+
+    def request(self, model: Model, question: Question, custom_id: str, text: str) -> dict[str, Any]:
+        """One request, as it stands in the file of a batch."""
+        ...
+
+    def check(self) -> None:
+        """One cheap call: is the provider there, and does it take the key?"""
+        ...
+
+    def submit(self, submission: Submission) -> str:
+        """Create the batch, at most once; its id at the provider."""
+        ...
+
+    def poll(self, batch_id: str) -> BatchState:
+        """How the batch is getting on."""
+        ...
+
+    def download(self, batch_id: str, folder: Path) -> list[Path]:
+        """Stream what there is of results and errors into files of lines; none where the batch produced nothing."""
+        ...
+
+    def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
+        """One line of those files. Never raises."""
+        ...
+
+    def cancel(self, batch_id: str) -> None:
+        """Ask for the end of the batch; what was finished is still collected."""
+        ...
+
+    def find(self, token: str, since: dt.datetime) -> Search:
+        """Look for the batch that carries this token among those created since then."""
+        ...
+
+
+def result_rows(provider: BatchProvider, files: list[Path]) -> Iterator[ResultRow | UnreadableRow]:
+    """Every row of downloaded results, a line at a time: memory does not grow with the file."""
+    for path in files:
+        with path.open("rb") as file:
+            # Only b"\n" ends a line here; the SDKs' text iterators also split at U+2028 inside an answer.
+            for line in file:
+                stripped = line.strip()
+                if stripped:
+                    yield provider.read_row(stripped)

@@ -1,0 +1,194 @@
+"""The catalogue: ten models by default, each with a price, a life and, where that ends, somebody to take over."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pydantic
+import pytest
+
+from grabient_pipeline.errors import MissingKeyError, SettingsError, UnknownModelError
+from grabient_pipeline.providers.access import open_provider, provider_keys
+from grabient_pipeline.providers.catalogue import Catalogue, batch_price, load_catalogue, select_models
+
+TODAY = dt.date(2026, 11, 23)
+EVERY_KEY = {"anthropic": "a", "openai": "b", "groq": "c", "google": "d"}
+TEN = {
+    "groq/llama-3.3-70b-versatile",
+    "groq/meta-llama/llama-4-scout-17b-16e-instruct",
+    "groq/qwen/qwen3-32b",
+    "groq/openai/gpt-oss-120b",
+    "groq/openai/gpt-oss-20b",
+    "google/gemini-2.0-flash",
+    "google/gemini-2.5-flash-lite",
+    "openai/gpt-4o-mini",
+    "openai/gpt-5-nano",
+    "anthropic/claude-3-5-haiku-20241022",
+}
+RETIRED = {
+    "groq/llama-3.3-70b-versatile",
+    "groq/meta-llama/llama-4-scout-17b-16e-instruct",
+    "groq/qwen/qwen3-32b",
+    "google/gemini-2.0-flash",
+    "anthropic/claude-3-5-haiku-20241022",
+}
+VARIABLES = {
+    "anthropic": "ANTHROPIC_API_KEY",
+    "openai": "OPENAI_API_KEY",
+    "groq": "GROQ_API_KEY",
+    "google": "GOOGLE_GENERATIVE_AI_API_KEY",
+}
+
+
+def names(models):
+    return {model.name for model in models}
+
+
+def test_the_ten_models():
+    assert names(model for model in load_catalogue().models if model.enabled) == TEN
+
+
+@pytest.mark.parametrize("model", load_catalogue().models, ids=lambda model: model.name)
+def test_every_model(model):
+    price = batch_price(model)
+    assert 0 < price.input_usd_per_million < price.output_usd_per_million < 50
+    assert model.expected_output_tokens < model.max_output_tokens
+    assert model.provider in load_catalogue().providers
+    if model.ends_on is not None:
+        replacement = load_catalogue().model(model.replacement)
+        assert not replacement.retired(TODAY)
+
+
+@pytest.mark.parametrize(
+    ("name", "input_usd", "output_usd"),
+    [
+        ("openai/gpt-4o-mini", 0.075, 0.30),
+        ("openai/gpt-5-nano", 0.025, 0.20),
+        ("google/gemini-2.5-flash-lite", 0.05, 0.20),
+        ("anthropic/claude-opus-4-5-20251101", 2.50, 12.50),
+        ("groq/openai/gpt-oss-120b", 0.075, 0.30),
+    ],
+)
+def test_a_batch_costs_half(name, input_usd, output_usd):
+    price = batch_price(load_catalogue().model(name))
+    assert price.input_usd_per_million == pytest.approx(input_usd)
+    assert price.output_usd_per_million == pytest.approx(output_usd)
+    assert price.cost(2_000_000, 1_000_000) == pytest.approx(2 * input_usd + output_usd)
+
+
+@pytest.mark.parametrize(
+    ("name", "today", "lifecycle"),
+    [
+        ("openai/gpt-5-nano", dt.date(2026, 12, 10), "ends 2026-12-11"),
+        ("openai/gpt-5-nano", dt.date(2026, 12, 11), "retired 2026-12-11"),
+        ("openai/gpt-5-nano", dt.date(2027, 1, 1), "retired 2026-12-11"),
+        ("openai/gpt-4o-mini", TODAY, "ends 2027-01-14"),
+        ("groq/qwen/qwen3-32b", TODAY, "retired 2026-07-17"),
+        ("groq/openai/gpt-oss-20b", dt.date(2030, 1, 1), "active"),
+    ],
+)
+def test_a_model_lives_until_its_date(name, today, lifecycle):
+    model = load_catalogue().model(name)
+    assert model.lifecycle(today) == lifecycle
+    assert model.retired(today) == lifecycle.startswith("retired")
+
+
+class TestSelection:
+    def test_by_default_every_enabled_model_that_is_alive(self):
+        selection = select_models(keys=EVERY_KEY, today=TODAY)
+        assert names(selection.models) == TEN - RETIRED
+        assert len(selection.left_out) == len(RETIRED)
+        for name in RETIRED:
+            (line,) = [line for line in selection.left_out if line.startswith(f"{name} left out")]
+            assert load_catalogue().model(name).replacement in line
+            assert "--include-retired" in line
+
+    def test_the_retired_on_request(self):
+        selection = select_models(keys=EVERY_KEY, include_retired=True, today=TODAY)
+        assert (names(selection.models), selection.left_out) == (TEN, ())
+
+    def test_tomorrow_decides_for_itself(self):
+        after = select_models(keys=EVERY_KEY, today=dt.date(2027, 2, 1))
+        assert "openai/gpt-4o-mini" not in names(after.models)
+
+    @pytest.mark.parametrize("missing", VARIABLES)
+    def test_a_missing_key_is_named_once_by_its_variable(self, missing):
+        keys = {provider: key for provider, key in EVERY_KEY.items() if provider != missing}
+        selection = select_models(keys=keys, include_retired=True, today=TODAY)
+        assert names(selection.models) == {name for name in TEN if not name.startswith(f"{missing}/")}
+        (line,) = selection.left_out
+        assert f"{VARIABLES[missing]} is not set" in line
+
+    def test_named_models_and_no_other(self):
+        selection = select_models(["gpt-4o-mini", "openai/gpt-6-luna", "gpt-4o-mini"], keys=EVERY_KEY, today=TODAY)
+        assert [model.name for model in selection.models] == ["openai/gpt-4o-mini", "openai/gpt-6-luna"]
+
+    def test_of_named_providers(self):
+        selection = select_models(providers=["openai"], keys=EVERY_KEY, today=TODAY)
+        assert names(selection.models) == {"openai/gpt-4o-mini", "openai/gpt-5-nano"}
+
+    def test_named_models_of_other_providers_are_left_out(self):
+        selection = select_models(["openai/gpt-4o-mini"], ["groq"], keys=EVERY_KEY, today=TODAY)
+        assert selection.models == ()
+
+    @pytest.mark.parametrize("name", ["gpt-9", "openai/", "", "groq/gpt-4o-mini", "OPENAI/gpt-4o-mini"])
+    def test_an_unknown_model(self, name):
+        with pytest.raises(UnknownModelError, match="grabient models"):
+            select_models([name], keys=EVERY_KEY)
+
+    def test_an_unknown_provider(self):
+        with pytest.raises(UnknownModelError, match="there are anthropic, openai, groq, google"):
+            select_models(providers=["mistral"], keys=EVERY_KEY)
+
+
+class TestAccess:
+    @pytest.mark.parametrize("provider", VARIABLES)
+    def test_a_missing_key_is_named_by_its_variable(self, provider):
+        for environment in ({}, {VARIABLES[provider]: "  "}):
+            with pytest.raises(MissingKeyError, match=VARIABLES[provider]):
+                open_provider(provider, environment)
+
+    @pytest.mark.parametrize("address", ["nonsense", "ftp://x", "http://", "api.openai.com"])
+    def test_an_address_that_is_none(self, address):
+        with pytest.raises(SettingsError, match="OPENAI_BASE_URL"):
+            open_provider("openai", {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": address})
+
+    @pytest.mark.parametrize(
+        ("provider", "host"),
+        [
+            ("anthropic", "api.anthropic.com"),
+            ("openai", "api.openai.com"),
+            ("groq", "api.groq.com"),
+            ("google", "generativelanguage.googleapis.com"),
+        ],
+    )
+    def test_the_usual_address(self, provider, host):
+        assert open_provider(provider, {VARIABLES[provider]: "k"}).endpoint == host
+
+    def test_only_keys_that_are_set_count(self):
+        assert provider_keys({"OPENAI_API_KEY": " k ", "GROQ_API_KEY": ""}) == {"openai": "k"}
+
+    @pytest.mark.parametrize("variable", ["GOOGLE_API_KEY", "GEMINI_API_KEY", "ANTHROPIC_AUTH_TOKEN"])
+    def test_no_other_variable_is_taken_for_a_key(self, variable):
+        assert provider_keys({variable: "k"}) == {}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: data["models"].append(data["models"][0]),
+        lambda data: data["models"][0].update(provider="nobody"),
+        lambda data: data["models"][0].update(replacement="nobody/nothing"),
+        lambda data: data["models"][0].update(replacement=None, ends_on="2026-01-01"),
+        lambda data: data["models"][0].update(max_output_tokens=0),
+        lambda data: data["models"][0].update(misspelt=1),
+        lambda data: data["models"][0].update(structured_output="yes"),
+    ],
+    ids=["twice", "provider", "replacement", "no replacement", "no room", "misspelt", "structured output"],
+)
+def test_a_mistake_in_the_catalogue_is_found_when_it_is_loaded(spoil):
+    data = load_catalogue().model_dump()
+    data["models"] = list(data["models"])
+    spoil(data)
+    with pytest.raises(pydantic.ValidationError):
+        Catalogue.model_validate(data)

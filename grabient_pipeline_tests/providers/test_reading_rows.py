@@ -1,0 +1,292 @@
+"""A line of results becomes an answer, an error with its reason, or is kept as unreadable; it never raises."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grabient_pipeline.providers.access import open_provider
+from grabient_pipeline.providers.base import ResultRow, UnreadableRow, result_rows
+
+KEYS = {
+    "ANTHROPIC_API_KEY": "k",
+    "OPENAI_API_KEY": "k",
+    "GROQ_API_KEY": "k",
+    "GOOGLE_GENERATIVE_AI_API_KEY": "k",
+}
+PROVIDERS = ("anthropic", "openai", "groq", "google")
+
+
+@pytest.fixture(scope="module")
+def providers():
+    return {key: open_provider(key, KEYS) for key in PROVIDERS}
+
+
+def claude(content, stop_reason="end_turn", **usage):
+    usage = {"input_tokens": 10, "output_tokens": 5, **usage}
+    message = {"type": "message", "content": content, "stop_reason": stop_reason, "usage": usage}
+    return {"custom_id": "a_1", "result": {"type": "succeeded", "message": message}}
+
+
+def chat(message, finish_reason="stop", status_code=200, **usage):
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, **usage}
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": finish_reason}], "usage": usage}
+    return {"id": "b", "custom_id": "a_1", "response": {"status_code": status_code, "body": body}, "error": None}
+
+
+def chat_response(response, error=None):
+    return {"id": "b", "custom_id": "a_1", "response": response, "error": error}
+
+
+def gemini(parts, finish_reason="STOP", **usage):
+    usage = {"promptTokenCount": 10, "candidatesTokenCount": 5, **usage}
+    candidate = {"content": {"role": "model", "parts": parts}, "finishReason": finish_reason}
+    return {"key": "a_1", "response": {"candidates": [candidate], "usageMetadata": usage}}
+
+
+def answered(text, reason="stop", error=None, tokens=(10, 5)):
+    return ResultRow("a_1", "succeeded", text, reason, error, *tokens)
+
+
+def ended(outcome, error, tokens=(None, None)):
+    return ResultRow("a_1", outcome, None, None, error, *tokens)
+
+
+TEXT = {"type": "text", "text": "hello"}
+ANTHROPIC = {
+    "text": (claude([TEXT]), answered("hello", "end_turn")),
+    "two blocks of text": (claude([TEXT, TEXT]), answered("hellohello", "end_turn")),
+    "thinking is no text": (claude([{"type": "thinking", "thinking": "hm"}, TEXT]), answered("hello", "end_turn")),
+    "a tool's input is the answer": (
+        claude([TEXT, {"type": "tool_use", "name": "palette_tags", "input": {"mood": ["calm"]}}], "tool_use"),
+        answered('{"mood":["calm"]}', "tool_use"),
+    ),
+    "refusal": (claude([], "refusal"), answered(None, "refusal")),
+    "no content": (claude(None, "max_tokens"), answered(None, "max_tokens")),
+    "cached input is paid for too": (
+        claude([TEXT], cache_read_input_tokens=100, cache_creation_input_tokens=1),
+        answered("hello", "end_turn", tokens=(111, 5)),
+    ),
+    "errored": (
+        {
+            "custom_id": "a_1",
+            "result": {
+                "type": "errored",
+                "error": {"type": "error", "error": {"type": "invalid_request_error", "message": "no such model"}},
+            },
+        },
+        ended("errored", "invalid_request_error: no such model"),
+    ),
+    "errored, the flat form": (
+        {"custom_id": "a_1", "result": {"type": "errored", "error": {"type": "api_error", "message": "x"}}},
+        ended("errored", "api_error: x"),
+    ),
+    "errored, with nothing": ({"custom_id": "a_1", "result": {"type": "errored"}}, ended("errored", "errored")),
+    "expired": (
+        {"custom_id": "a_1", "result": {"type": "expired"}},
+        ended("expired", "the batch was expired before this request"),
+    ),
+    "cancelled": (
+        {"custom_id": "a_1", "result": {"type": "canceled"}},
+        ended("cancelled", "the batch was cancelled before this request"),
+    ),
+}
+CHAT = {
+    "text": (chat({"content": "hello"}), answered("hello")),
+    "cut off": (chat({"content": "hel"}, "length"), answered("hel", "length")),
+    "no content": (chat({"content": None}, "length"), answered(None, "length")),
+    "refusal": (
+        chat({"content": None, "refusal": "I cannot\nhelp"}),
+        answered(None, "refusal", "I cannot help"),
+    ),
+    "tokens as text": (chat({"content": "x"}, prompt_tokens="7"), answered("x", tokens=(7, 5))),
+    "tokens that are none": (
+        chat({"content": "x"}, prompt_tokens=-7, completion_tokens=True),
+        answered("x", tokens=(None, None)),
+    ),
+    "status 0 with nothing": (
+        chat_response({"status_code": 0, "request_id": "", "body": {}}),
+        ended("errored", "HTTP status 0"),
+    ),
+    "status 0 without a body": (
+        chat_response({"status_code": 0, "body": None}),
+        ended("errored", "HTTP status 0"),
+    ),
+    "refused": (
+        chat_response(
+            {"status_code": 400, "body": {"error": {"message": "bad", "type": "invalid_request_error", "code": None}}}
+        ),
+        ended("errored", "invalid_request_error: bad"),
+    ),
+    "refused, with a code": (
+        chat_response({"status_code": 404, "body": {"error": {"message": "gone", "code": "model_not_found"}}}),
+        ended("errored", "model_not_found: gone"),
+    ),
+    "expired": (
+        chat_response(None, {"code": "batch_expired", "message": "too late"}),
+        ended("expired", "batch_expired: too late"),
+    ),
+    "cancelled": (
+        chat_response(None, {"code": "batch_cancelled", "message": "stopped"}),
+        ended("cancelled", "batch_cancelled: stopped"),
+    ),
+    "never run for another reason": (
+        chat_response(None, {"code": "server_error", "message": "oops"}),
+        ended("errored", "server_error: oops"),
+    ),
+    "neither response nor error": (chat_response(None), ended("errored", "no response")),
+}
+GOOGLE = {
+    "text": (gemini([{"text": "hello"}]), answered("hello", "STOP")),
+    "parts are joined": (gemini([{"text": "hel"}, {"text": "lo"}]), answered("hello", "STOP")),
+    "thoughts are no text, and are paid for": (
+        gemini([{"text": "hm", "thought": True}, {"text": "hello"}], thoughtsTokenCount=7),
+        answered("hello", "STOP", tokens=(10, 12)),
+    ),
+    "cut off": (gemini([{"text": "hel"}], "MAX_TOKENS"), answered("hel", "MAX_TOKENS")),
+    "withheld": (
+        {"key": "a_1", "response": {"candidates": [{"finishReason": "SAFETY"}]}},
+        answered(None, "SAFETY", tokens=(None, 0)),
+    ),
+    "blocked: no candidates": (
+        {
+            "key": "a_1",
+            "response": {
+                "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},
+                "usageMetadata": {"promptTokenCount": 10},
+            },
+        },
+        answered(None, "PROHIBITED_CONTENT", "no candidate", tokens=(10, 0)),
+    ),
+    "no candidates and no reason": (
+        {"key": "a_1", "response": {"candidates": [], "usageMetadata": {"promptTokenCount": 10}}},
+        answered(None, "SAFETY", "no candidate", tokens=(10, 0)),
+    ),
+    "errored": (
+        {"key": "a_1", "error": {"code": 3, "message": "bad", "details": [{"@type": "x"}]}},
+        ended("errored", "3: bad"),
+    ),
+    "errored, with nothing": ({"key": "a_1"}, ended("errored", "no response")),
+}
+CASES = [
+    pytest.param(provider, line, expected, id=f"{provider}: {name}")
+    for provider, table in (("anthropic", ANTHROPIC), ("openai", CHAT), ("groq", CHAT), ("google", GOOGLE))
+    for name, (line, expected) in table.items()
+]
+
+
+@pytest.mark.parametrize(("provider", "line", "expected"), CASES)
+def test_a_row(providers, provider, line, expected):
+    row = providers[provider].read_row(json.dumps(line).encode())
+    if expected.input_tokens is None and expected.output_tokens == 0:
+        assert (row.text, row.finish_reason, row.outcome) == (expected.text, expected.finish_reason, "succeeded")
+    else:
+        assert row == expected
+
+
+UNREADABLE = {
+    "half a line": b'{"custom_id": "a',
+    "not JSON": b"<html>502</html>",
+    "nothing": b"",
+    "a list": b"[]",
+    "a word": b'"a_1"',
+    "null": b"null",
+    "no id": b'{"response": {}}',
+    "an id that is a number": b'{"custom_id": 1, "key": 1}',
+    "an id that is null": b'{"custom_id": null, "key": null}',
+    "not UTF-8": b'{"custom_id": "\xff", "key": "\xff"}',
+    "deeply nested": b"[" * 100_000,
+    "not a number": b'{"custom_id": "a_1", "key": "a_1", "response": NaN}',
+    "terminal control": b"\x1b[2J\x00",
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("line", UNREADABLE.values(), ids=UNREADABLE)
+def test_an_unreadable_line_is_kept_with_the_reason(providers, provider, line):
+    row = providers[provider].read_row(line)
+    assert isinstance(row, UnreadableRow)
+    assert row.reason
+    assert len(row.line) <= 2000
+    assert "\x1b" not in row.line + row.reason
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"custom_id": "a_1", "result": {"type": "reborn"}},
+        {"custom_id": "a_1"},
+        {"custom_id": "a_1", "result": []},
+    ],
+    ids=["a new type", "no result", "a list"],
+)
+def test_a_result_of_anthropic_that_is_new_to_us(providers, line):
+    """Rather missing and told than guessed at."""
+    assert isinstance(providers["anthropic"].read_row(json.dumps(line).encode()), UnreadableRow)
+
+
+@pytest.mark.parametrize("provider", ["openai", "groq"])
+@pytest.mark.parametrize("choices", [[], None, 7, {}], ids=str)
+def test_a_completion_without_choices(providers, provider, choices):
+    line = chat_response({"status_code": 200, "body": {"choices": choices}})
+    assert isinstance(providers[provider].read_row(json.dumps(line).encode()), UnreadableRow)
+
+
+SHAPES = {"anthropic": lambda text: claude([{"type": "text", "text": text}]), "google": lambda t: gemini([{"text": t}])}
+
+
+def line_with(provider, text):
+    shape = SHAPES.get(provider, lambda text: chat({"content": text}))
+    return shape(text)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_half_a_surrogate_costs_a_character_and_not_the_answer(providers, provider):
+    line = json.dumps(line_with(provider, "a\ud83db")).encode()
+    assert rb"\ud83d" in line
+    row = providers[provider].read_row(line)
+    assert row.text == "a?b"
+    row.text.encode()
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_whole_surrogate_pair_is_a_character(providers, provider):
+    line = json.dumps(line_with(provider, "a🎨b")).encode()
+    assert rb"\ud83c\udfa8" in line
+    assert providers[provider].read_row(line).text == "a🎨b"
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""], ids=["LF", "CRLF", "the last without an end"])
+def test_only_a_line_feed_ends_a_row(providers, provider, end, tmp_path):
+    """U+2028, U+2029 and U+0085 stand raw in answers, and the SDKs' own iterators split there."""
+    texts = ["one\u2028two", "three\u2029four", "five\u0085six"]
+    lines = [json.dumps(line_with(provider, text), ensure_ascii=False).encode() for text in texts]
+    path = tmp_path / "output.jsonl"
+    path.write_bytes((end or b"\n").join(lines) + end + b"\n\n")
+    assert [row.text for row in result_rows(providers[provider], [path])] == texts
+
+
+def json_values():
+    leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
+    names = st.sampled_from(
+        "custom_id key result type message content response body choices usage error candidates parts text".split()
+    )
+    return st.recursive(
+        leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4), max_leaves=12
+    )
+
+
+@given(value=json_values(), named=st.booleans())
+def test_nothing_that_a_provider_sends_raises(providers, value, named):
+    if named and isinstance(value, dict):
+        value = {**value, "custom_id": "a_1", "key": "a_1"}
+    for provider in providers.values():
+        row = provider.read_row(json.dumps(value).encode())
+        assert isinstance(row, ResultRow | UnreadableRow)
+        if isinstance(row, ResultRow):
+            assert row.outcome in ("succeeded", "errored", "expired", "cancelled")
+            assert row.text is None or isinstance(row.text, str)
