@@ -1,0 +1,7 @@
+-- Errors begin with a word for their kind, so that they can be counted.
+SELECT concat(provider, '/', model), split_part(error, ':', 1) AS reason, count(*) AS answers
+FROM palette_tags
+WHERE error IS NOT NULL
+GROUP BY ALL
+ORDER BY answers DESC, 1, 2
+LIMIT $rows

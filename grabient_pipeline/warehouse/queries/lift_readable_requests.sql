@@ -1,0 +1,4 @@
+UPDATE tag_requests SET state = 'succeeded'
+WHERE submission = $submission
+  AND state = 'failed'
+  AND custom_id IN (SELECT custom_id FROM request_claims)

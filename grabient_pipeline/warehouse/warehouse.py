@@ -1,0 +1,156 @@
+"""The working database: one process at a time, for a short time; and the copy of it that people open.
+
+DuckDB lets one process write a file and refuses everybody else meanwhile. So every connection is taken under one file
+lock, and processes queue up instead of failing. The lock is the operating system's: it is free the moment its holder
+dies.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import filelock
+
+from grabient_pipeline.errors import WarehouseBusy, WarehouseError
+from grabient_pipeline.settings import Settings
+from grabient_pipeline.warehouse.schema import migrate
+
+WAIT_SECONDS = 60.0
+
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    # So that people's DuckDB 1.5 clients can open the published file.
+    "storage_compatibility_version": "v1.5.0",
+    # The tables stream through; a cache of most of the machine's memory would serve nobody.
+    "memory_limit": "1GB",
+    # Nothing is fetched from the network behind a person's back.
+    "autoinstall_known_extensions": False,
+}
+
+
+class Warehouse:
+    """The door to the working database at `path`; `published` is the copy for everybody else."""
+
+    def __init__(self, path: Path, published: Path) -> None:
+        self.path = path
+        self.published = published
+        self._migrated = False
+
+    @classmethod
+    def at(cls, settings: Settings) -> Warehouse:
+        """The warehouse below the data directory, whose folders are made if they are missing."""
+        settings.create_directories()
+        return cls(settings.warehouse, settings.published)
+
+    @contextmanager
+    def connect(self, wait_seconds: float = WAIT_SECONDS) -> Generator[duckdb.DuckDBPyConnection]:
+        """A connection that nobody else has, with the schema up to date. Keep it short: no network inside.
+
+        Raises:
+            WarehouseBusy: others held the database for all of `wait_seconds`.
+            WarehouseError: the file cannot be opened, or belongs to a newer version.
+        """
+        deadline = time.monotonic() + wait_seconds
+        with self._lock(wait_seconds):
+            connection = self._open(deadline)
+            try:
+                self._migrate(connection)
+                yield connection
+            finally:
+                connection.close()
+
+    def publish(self, wait_seconds: float = WAIT_SECONDS) -> bool:
+        """Put a copy of the working database in place for people to read; False if nothing has changed since.
+
+        The copy takes the place of the last one by an atomic rename, so whoever has that one open goes on reading it.
+        """
+        with self._lock(wait_seconds):
+            # Opening folds in what a killed process left in the write-ahead log; closing leaves one whole file.
+            connection = self._open(time.monotonic() + wait_seconds)
+            try:
+                self._migrate(connection)
+            finally:
+                connection.close()
+            stamp = self.path.stat().st_mtime_ns
+            if self.published.exists() and self.published.stat().st_mtime_ns == stamp:
+                return False
+            copy = self.path.with_name("publishing.duckdb")
+            try:
+                shutil.copyfile(self.path, copy)
+                with copy.open("rb+") as file:
+                    os.fsync(file.fileno())
+                os.utime(copy, ns=(stamp, stamp))
+                copy.replace(self.published)
+            except OSError as error:
+                copy.unlink(missing_ok=True)
+                raise WarehouseError(
+                    f"cannot publish {self.published}: {error.strerror or error}; "
+                    "what was done is safe, and the next step publishes it"
+                ) from error
+            return True
+
+    def _migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
+        if not self._migrated:
+            migrate(connection)
+            self._migrated = True
+
+    @contextmanager
+    def _lock(self, wait_seconds: float) -> Generator[None]:
+        lock = filelock.FileLock(self.path.with_name("warehouse.lock"), timeout=wait_seconds)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise WarehouseBusy(
+                f"another process has held {self.path} for {wait_seconds:.0f} s; "
+                "wait until it is done (grabient status works meanwhile), then try again"
+            ) from None
+        except OSError as error:
+            raise WarehouseError(
+                f"cannot write to {self.path.parent}: {error.strerror or error}; "
+                "make it writable or set GRABIENT_DATA_DIR to another folder"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _open(self, deadline: float) -> duckdb.DuckDBPyConnection:
+        while True:
+            try:
+                connection = duckdb.connect(str(self.path), config=_CONFIG)
+                connection.execute("SET TimeZone = 'UTC'")
+                return connection
+            except duckdb.IOException as error:
+                # Somebody opened the working file by hand: they will close it, or we say who it is. Not just "lock":
+                # that also stands in "block", and may stand in the path.
+                if "could not set lock" not in str(error).lower():
+                    raise WarehouseError(f"cannot open {self.path}: {_first_line(error)}") from error
+                if time.monotonic() > deadline:
+                    raise WarehouseBusy(
+                        f"{self.path} is open in another program ({_first_line(error)}); "
+                        f"close it there: {self.published} is the file to look into"
+                    ) from error
+                time.sleep(0.1)
+            except duckdb.Error as error:
+                raise WarehouseError(f"cannot open {self.path}: {_first_line(error)}") from error
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
+    """All of it or nothing."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

@@ -1,0 +1,361 @@
+"""The working database: migrated once, held by one process at a time, never for good."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import duckdb
+import pytest
+
+import grabient_pipeline
+from grabient_pipeline.errors import SettingsError, WarehouseBusy, WarehouseError
+from grabient_pipeline.pipeline import Pipeline
+from grabient_pipeline.settings import Settings
+from grabient_pipeline.warehouse import Warehouse, schema, transaction
+
+TABLES = {
+    "config",
+    "palettes",
+    "palette_spellings",
+    "prompt_versions",
+    "tag_batches",
+    "tag_requests",
+    "request_claims",
+    "tag_responses",
+    "collection_findings",
+    "palette_tags",
+    "answer_parses",
+    "schema_migrations",
+}
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(tmp_path / "data")
+
+
+@pytest.fixture
+def warehouse(settings):
+    return Warehouse.at(settings)
+
+
+def one_line(error: BaseException) -> bool:
+    return "\n" not in str(error) and len(str(error)) < 1000
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from grabient_pipeline.settings import Settings
+from grabient_pipeline.warehouse import Warehouse
+with Warehouse.at(Settings(Path(sys.argv[1]))).connect() as connection:
+    {work}
+    print("holding", flush=True)
+    sys.stdin.readline()
+"""
+OPENED_BY_HAND = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1], read_only=True)
+print("holding", flush=True)
+sys.stdin.readline()
+connection.close()
+"""
+HOLD = HOLDER.format(work="pass")
+
+
+class TestMigrations:
+    def test_a_new_database_has_every_table(self, warehouse):
+        with warehouse.connect() as connection:
+            found = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        assert found >= TABLES
+
+    def test_each_runs_once_in_order_and_is_recorded(self, settings):
+        names = [name for name, _ in schema._migrations()]
+        assert names == sorted(names)
+        for _ in range(2):
+            with Warehouse.at(settings).connect() as connection:
+                applied = connection.execute("SELECT name FROM schema_migrations ORDER BY applied_at, name").fetchall()
+        assert [name for (name,) in applied] == names
+
+    def test_a_later_one_is_run_on_what_is_there(self, settings, monkeypatch):
+        with Warehouse.at(settings).connect() as connection:
+            connection.execute("UPDATE config SET tag_analysis_count = 5")
+        later = [*schema._migrations(), ("9001_b", "CREATE TABLE b AS SELECT * FROM a")]
+        monkeypatch.setattr(
+            schema, "_migrations", lambda: [*later[:-1], ("9000_a", "CREATE TABLE a (x INT)"), later[-1]]
+        )
+        with Warehouse.at(settings).connect() as connection:
+            assert connection.execute("SELECT tag_analysis_count FROM config").fetchall() == [(5,)]
+            assert connection.execute("SELECT count(*) FROM b").fetchall() == [(0,)]
+
+    def test_one_that_fails_leaves_nothing_behind(self, settings, monkeypatch):
+        known = schema._migrations()
+        monkeypatch.setattr(schema, "_migrations", lambda: [*known, ("9000_bad", "CREATE TABLE a (x INT); SELECT no")])
+        with pytest.raises(duckdb.Error), Warehouse.at(settings).connect():
+            pass
+        monkeypatch.setattr(schema, "_migrations", lambda: known)
+        with Warehouse.at(settings).connect() as connection:
+            assert not connection.execute("FROM duckdb_tables() WHERE table_name = 'a'").fetchall()
+
+    def test_a_database_of_a_newer_version_is_refused(self, settings):
+        with Warehouse.at(settings).connect() as connection:
+            connection.execute("INSERT INTO schema_migrations VALUES ('9999_from_the_future', now())")
+        with pytest.raises(WarehouseError, match="9999_from_the_future.*update the pipeline") as refused:
+            with Warehouse.at(settings).connect():
+                pass
+        assert one_line(refused.value)
+
+
+class TestLock:
+    def test_processes_queue_up_and_all_get_in(self, settings, run_python):
+        """Two writers of one DuckDB file at once would be an error for one of them."""
+        count = "connection.execute('UPDATE config SET tag_analysis_count = tag_analysis_count + 1')"
+        text = f"""
+import sys
+from pathlib import Path
+from grabient_pipeline.settings import Settings
+from grabient_pipeline.warehouse import Warehouse
+sys.stdin.readline()
+for _ in range(4):
+    with Warehouse.at(Settings(Path(sys.argv[1]))).connect() as connection:
+        {count}
+"""
+        Warehouse.at(settings)
+        processes = [run_python(text, settings.data_dir) for _ in range(2)]
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in processes:
+            _, errors = process.communicate(timeout=60)
+            assert process.returncode == 0, errors
+        with Warehouse.at(settings).connect() as connection:
+            assert connection.execute("SELECT tag_analysis_count FROM config").fetchall() == [(8 + 8,)]
+
+    def test_who_waits_too_long_is_told_in_a_line(self, settings, warehouse, run_python):
+        holder = run_python(HOLD, settings.data_dir)
+        assert holder.stdout.readline() == "holding\n"
+        started = time.monotonic()
+        with pytest.raises(WarehouseBusy, match="another process has held .* try again") as busy:
+            with warehouse.connect(wait_seconds=0.2):
+                pass
+        assert 0.2 <= time.monotonic() - started < 5
+        assert one_line(busy.value)
+        with pytest.raises(WarehouseBusy):
+            warehouse.publish(wait_seconds=0)
+
+    def test_the_lock_dies_with_its_holder(self, settings, warehouse, run_python):
+        holder = run_python(HOLD, settings.data_dir)
+        assert holder.stdout.readline() == "holding\n"
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait(10)
+        with warehouse.connect(wait_seconds=5) as connection:
+            assert connection.execute("SELECT 1").fetchall() == [(1,)]
+
+    def test_the_lock_is_free_after_an_error(self, warehouse):
+        with pytest.raises(ZeroDivisionError), warehouse.connect():
+            raise ZeroDivisionError
+        with warehouse.connect(wait_seconds=0.2):
+            pass
+
+    def test_a_working_file_that_somebody_opened_by_hand(self, settings, warehouse, run_python):
+        with warehouse.connect():
+            pass
+        visitor = run_python(OPENED_BY_HAND, settings.warehouse)
+        assert visitor.stdout.readline() == "holding\n"
+        with pytest.raises(WarehouseBusy, match="open in another program") as busy:
+            with warehouse.connect(wait_seconds=0.3):
+                pass
+        assert str(settings.published) in str(busy.value)
+        assert one_line(busy.value)
+        visitor.stdin.write("leave\n")
+        visitor.stdin.flush()
+        with warehouse.connect(wait_seconds=20) as connection:
+            assert connection.execute("SELECT 1").fetchall() == [(1,)]
+
+
+class TestTransaction:
+    def test_all_or_nothing(self, warehouse):
+        with warehouse.connect() as connection:
+            with pytest.raises(ZeroDivisionError), transaction(connection):
+                connection.execute("UPDATE config SET tag_analysis_count = 2")
+                raise ZeroDivisionError
+            assert connection.execute("SELECT tag_analysis_count FROM config").fetchall() == [(8,)]
+            with transaction(connection):
+                connection.execute("UPDATE config SET tag_analysis_count = 2")
+        with warehouse.connect() as connection:
+            assert connection.execute("SELECT tag_analysis_count FROM config").fetchall() == [(2,)]
+
+
+class TestPublishing:
+    def test_only_what_has_changed_is_published(self, settings, warehouse):
+        assert warehouse.publish()
+        assert not warehouse.publish()
+        with warehouse.connect() as connection:
+            connection.execute("SELECT count(*) FROM palettes")
+        assert not warehouse.publish()
+        with warehouse.connect() as connection:
+            connection.execute("UPDATE config SET tag_analysis_count = 3")
+        assert warehouse.publish()
+        assert not list(settings.state_dir.glob("publishing*"))
+
+    def test_a_database_that_nobody_used_yet_is_published_with_its_tables(self, settings, warehouse):
+        """Whoever opens it, or asks for the status, first of all."""
+        warehouse.publish()
+        with grabient_pipeline.connect(settings.data_dir) as connection:
+            assert connection.execute("SELECT count(*) FROM palettes").fetchall() == [(0,)]
+
+    def test_a_newer_database_is_not_published_either(self, settings, warehouse):
+        with warehouse.connect() as connection:
+            connection.execute("INSERT INTO schema_migrations VALUES ('9999_from_the_future', now())")
+        with pytest.raises(WarehouseError, match="9999_from_the_future"):
+            Warehouse.at(settings).publish()
+
+    def test_readers_keep_what_they_opened_and_a_new_connection_sees_the_newest(self, settings, warehouse):
+        counts = "SELECT tag_analysis_count FROM config"
+        warehouse.publish()
+        first = grabient_pipeline.connect(settings.data_dir)
+        for count in (3, 4):
+            with warehouse.connect() as connection:
+                connection.execute("UPDATE config SET tag_analysis_count = ?", [count])
+            warehouse.publish()
+            with grabient_pipeline.connect(settings.data_dir) as newest:
+                assert newest.execute(counts).fetchall() == [(count,)]
+        assert first.execute(counts).fetchall() == [(8,)]
+        first.close()
+
+    def test_a_reader_in_another_program_is_not_disturbed(self, settings, warehouse, run_python):
+        warehouse.publish()
+        text = OPENED_BY_HAND.replace(
+            "connection.close()", "print(connection.execute('SELECT tag_analysis_count FROM config').fetchall())"
+        )
+        reader = run_python(text, settings.published)
+        assert reader.stdout.readline() == "holding\n"
+        with warehouse.connect(wait_seconds=1) as connection:
+            connection.execute("UPDATE config SET tag_analysis_count = 3")
+        assert warehouse.publish(wait_seconds=1)
+        output, errors = reader.communicate("read\n", timeout=30)
+        assert (output, reader.returncode) == ("[(8,)]\n", 0), errors
+
+    @pytest.mark.parametrize("folder", ["it's here", 'a "b"', "data [1]*", "blåbær"])
+    def test_any_folder_will_do(self, tmp_path, folder, monkeypatch):
+        settings = Settings(tmp_path / folder)
+        Warehouse.at(settings).publish()
+        monkeypatch.setenv("GRABIENT_DATA_DIR", str(settings.data_dir))
+        with grabient_pipeline.connect() as connection:
+            assert connection.execute("SELECT count(*) FROM palettes").fetchall() == [(0,)]
+
+    def test_nothing_published_yet(self, tmp_path):
+        with pytest.raises(WarehouseError, match="import palettes first"):
+            grabient_pipeline.connect(tmp_path)
+
+    def test_a_reader_cannot_write(self, settings, warehouse):
+        warehouse.publish()
+        with grabient_pipeline.connect(settings.data_dir) as connection, pytest.raises(duckdb.Error):
+            connection.execute("UPDATE config SET tag_analysis_count = 3")
+
+    def test_what_a_killed_writer_left_in_its_log_is_folded_in(self, settings, warehouse, run_python):
+        """A closed file and nothing beside it is what makes a copy of the file a copy of the database."""
+        work = "connection.execute('SET checkpoint_threshold = \\'1GB\\'; UPDATE config SET tag_analysis_count = 7')"
+        writer = run_python(HOLDER.format(work=work), settings.data_dir)
+        assert writer.stdout.readline() == "holding\n"
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.wait(10)
+        log = settings.warehouse.with_name("warehouse.duckdb.wal")
+        assert log.stat().st_size > 0, "the test needs a log that was not folded in"
+        assert warehouse.publish()
+        assert not log.exists()
+        with grabient_pipeline.connect(settings.data_dir) as connection:
+            assert connection.execute("SELECT tag_analysis_count FROM config").fetchall() == [(7,)]
+
+    def test_older_clients_can_open_it(self, settings, warehouse):
+        """People's own DuckDB may be a 1.5."""
+        warehouse.publish()
+        with duckdb.connect(str(settings.published), read_only=True) as connection:
+            ((tags,),) = connection.execute("SELECT tags FROM duckdb_databases() WHERE path IS NOT NULL").fetchall()
+        assert tags["storage_version"].startswith("v1.5")
+
+    def test_a_place_that_cannot_be_written_to(self, settings, warehouse):
+        settings.published.mkdir()
+        (settings.published / "in the way").touch()
+        with pytest.raises(WarehouseError, match="cannot publish .* what was done is safe") as failed:
+            warehouse.publish()
+        assert one_line(failed.value)
+        assert not list(settings.state_dir.glob("publishing*"))
+
+
+class TestWhatCannotBeOpened:
+    @pytest.mark.parametrize("blocked", ["data", "data/state", "data/state/spool"])
+    def test_a_file_in_the_place_of_a_folder(self, tmp_path, settings, blocked):
+        place = tmp_path / blocked
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("in the way")
+        with pytest.raises(SettingsError, match="GRABIENT_DATA_DIR") as failed:
+            Pipeline(settings, {})
+        assert str(place) in str(failed.value)
+        assert one_line(failed.value)
+
+    def test_a_folder_in_the_place_of_the_lock(self, settings, warehouse):
+        settings.warehouse.with_name("warehouse.lock").mkdir()
+        with pytest.raises(WarehouseError) as failed, warehouse.connect(wait_seconds=0.2):
+            pass
+        assert one_line(failed.value)
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"this is no database" * 1000, b"x", os.urandom(20_000)],
+        ids=["text", "one byte", "noise"],
+    )
+    def test_a_file_that_is_no_database(self, settings, warehouse, content):
+        settings.warehouse.write_bytes(content)
+        started = time.monotonic()
+        with pytest.raises(WarehouseError, match="cannot open") as failed:
+            with warehouse.connect(wait_seconds=3):
+                pass
+        assert not isinstance(failed.value, WarehouseBusy)
+        assert one_line(failed.value)
+        assert time.monotonic() - started < 2, "it does not get better by waiting"
+
+    @pytest.mark.parametrize(
+        "damage",
+        [slice(0, 4096), slice(4096, 12288), slice(12288 + 100, None)],
+        ids=["header", "database headers", "blocks"],
+    )
+    def test_a_damaged_file_is_told_from_a_locked_one(self, tmp_path, damage):
+        """The word lock stands in "block", and may stand in a path."""
+        settings = Settings(tmp_path / "clockwork")
+        with Warehouse.at(settings).connect():
+            pass
+        content = bytearray(settings.warehouse.read_bytes())
+        content[damage] = bytes(len(content[damage]))
+        settings.warehouse.write_bytes(content)
+        with pytest.raises(WarehouseError, match="cannot open") as failed:
+            with Warehouse.at(settings).connect(wait_seconds=0.2):
+                pass
+        assert not isinstance(failed.value, WarehouseBusy)
+        assert one_line(failed.value)
+
+
+class TestSettings:
+    @pytest.mark.parametrize("text", ["", "25"])
+    def test_the_cap_by_default(self, text):
+        assert Settings.from_environment({"GRABIENT_MAX_COST_USD": text}).max_cost_usd == 25
+
+    @pytest.mark.parametrize("text", ["cheap", "-1", "nan", "inf", "1,5", "$3"])
+    def test_a_cap_that_is_none(self, text):
+        with pytest.raises(SettingsError, match="GRABIENT_MAX_COST_USD") as failed:
+            Settings.from_environment({"GRABIENT_MAX_COST_USD": text})
+        assert one_line(failed.value)
+
+    def test_the_demo_has_a_place_of_its_own(self, tmp_path):
+        settings = Settings.from_environment({"GRABIENT_DATA_DIR": str(tmp_path)})
+        assert not settings.sandbox
+        assert settings.demo().sandbox
+        assert settings.demo().published.parent == tmp_path / "demo"
+
+    def test_a_relative_folder_is_where_it_was_said(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        settings = Settings.from_environment({"GRABIENT_DATA_DIR": "here"})
+        monkeypatch.chdir("/")
+        assert settings.data_dir == tmp_path / "here"
