@@ -1,0 +1,306 @@
+"""The entries of the ledger: each function is one short transaction on the working database.
+
+What may follow what: a reservation is submitted or released; a submitted batch ends; an ended batch is collected.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import orjson
+import polars as pl
+
+from grabient_pipeline.batches.estimate import input_tokens, output_tokens
+from grabient_pipeline.batches.request_file import RequestTemplate
+from grabient_pipeline.batches.stages import Stage
+from grabient_pipeline.errors import CostCapError
+from grabient_pipeline.providers.base import BatchProvider
+from grabient_pipeline.providers.catalogue import Model, batch_price, load_catalogue, price_list_version
+from grabient_pipeline.warehouse import Warehouse, query, transaction
+
+# So often a request may fail before it rests.
+MAX_FAILURES = 3
+
+# What a provider said must be written down, whoever else is busy: this much longer than usual is waited for that.
+PATIENCE_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A batch that is written down and not sent yet: which requests, and what they are estimated to cost.
+
+    `positions` has the place in `seeds` of each request's palette, in the order of the file.
+    """
+
+    submission: str
+    model: Model
+    template: RequestTemplate
+    seeds: Sequence[str]
+    positions: np.ndarray[tuple[int], np.dtype[np.int32]]
+    estimated_cost_usd: float
+
+    @property
+    def request_count(self) -> int:
+        return len(self.positions)
+
+    def requests(self) -> Iterator[tuple[str, str]]:
+        """(custom id, seed) of each request."""
+        for row, position in enumerate(self.positions.tolist()):
+            yield custom_id(self.submission, row), self.seeds[position]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A provider, and those of its models that are to be asked."""
+
+    provider: BatchProvider
+    models: tuple[Model, ...]
+
+
+def new_submission() -> str:
+    """A token for a batch: 16 characters, lower-case letters and digits, which every provider can carry."""
+    return base64.b32encode(secrets.token_bytes(10)).decode().lower()
+
+
+def custom_id(submission: str, row: int) -> str:
+    """The id of a request; its submission can be read from it, which is how a lost Anthropic batch is known."""
+    return f"{submission}_{row:06d}"
+
+
+_CUSTOM_ID_LENGTH = len(custom_id(new_submission(), 0))
+
+
+def palettes_to_ask(
+    warehouse: Warehouse, stage: Stage, models: Sequence[Model], analysis_count: int, limit: int | None
+) -> dict[str, str]:
+    """Canonical seeds by seed of the palettes that one of the models still has to describe, oldest first.
+
+    Args:
+        limit: at most so many palettes for each model.
+    """
+    asked: dict[str, str] = {}
+    with warehouse.connect() as connection:
+        for model in models:
+            parameters = _request_parameters(stage, model, analysis_count)
+            rows = connection.execute(query("palettes_to_ask"), parameters).fetchall()
+            asked.update(rows[:limit])
+    return asked
+
+
+def reserve(
+    warehouse: Warehouse,
+    stage: Stage,
+    asked: Sequence[Asked],
+    texts: Mapping[str, bytes],
+    *,
+    analysis_count: int,
+    limit: int | None,
+    max_cost_usd: float,
+    dry_run: bool = False,
+) -> list[Reservation]:
+    """Write down every missing request, in batches as large as the providers take them; all in one transaction.
+
+    Args:
+        texts: what a model is shown of each palette, by seed, as it stands inside a JSON string.
+        dry_run: only tell what would be reserved.
+
+    Raises:
+        CostCapError: with what is under way already, the estimate is above `max_cost_usd`; nothing is reserved.
+    """
+    reservations: list[Reservation] = []
+    seeds = list(texts)
+    sizes = np.fromiter((len(text) for text in texts.values()), dtype=np.int64, count=len(texts))
+    with warehouse.connect() as connection, transaction(connection):
+        connection.register("asked", pl.DataFrame({"seed": seeds, "position": np.arange(len(seeds), dtype=np.int32)}))
+        for provider, model in [(entry.provider, model) for entry in asked for model in entry.models]:
+            missing = _missing(connection, stage, model, analysis_count, limit)
+            reservations += _split(connection, stage, provider, model, missing, seeds, sizes, write=not dry_run)
+        if not dry_run:
+            # In the same transaction, so that two processes cannot both fit under the cap.
+            _check_cap(connection, reservations, max_cost_usd)
+            connection.execute(
+                "INSERT OR IGNORE INTO prompt_versions VALUES (?, ?, ?, now())",
+                [stage.prompt.version, stage.name, stage.prompt.content],
+            )
+    return reservations
+
+
+def record_submitted(warehouse: Warehouse, submission: str, batch_id: str) -> None:
+    """The provider has it, under this id."""
+    with warehouse.connect(PATIENCE_SECONDS) as connection:
+        connection.execute(
+            "UPDATE tag_batches SET status = 'submitted', batch_id = ?, submitted_at = now(), error = NULL "
+            "WHERE submission = ? AND status = 'reserved'",
+            [batch_id, submission],
+        )
+
+
+def record_uncertain(warehouse: Warehouse, submission: str, reason: str) -> None:
+    """Whether the provider has it is not known: it stays reserved, so that nothing is asked twice."""
+    with warehouse.connect(PATIENCE_SECONDS) as connection:
+        connection.execute("UPDATE tag_batches SET error = ? WHERE submission = ?", [reason, submission])
+
+
+def release(warehouse: Warehouse, submission: str, reason: str) -> None:
+    """The provider certainly never had it: its requests are free again."""
+    with warehouse.connect(PATIENCE_SECONDS) as connection, transaction(connection):
+        connection.execute(query("release_requests"), {"submission": submission})
+        connection.execute(query("release_claims"), {"submission": submission})
+        connection.execute(
+            "UPDATE tag_batches SET status = 'released', error = ? WHERE submission = ?", [reason, submission]
+        )
+
+
+def _request_parameters(stage: Stage, model: Model, analysis_count: int) -> dict[str, Any]:
+    return {
+        **_model_parameters(stage, model),
+        "analysis_count": analysis_count,
+        "max_failures": MAX_FAILURES,
+    }
+
+
+def _model_parameters(stage: Stage, model: Model) -> dict[str, Any]:
+    return {
+        "stage": stage.name,
+        "provider": model.provider,
+        "model": model.id,
+        "prompt_version": stage.prompt.version,
+    }
+
+
+def _missing(
+    connection: duckdb.DuckDBPyConnection, stage: Stage, model: Model, analysis_count: int, limit: int | None
+) -> pl.DataFrame:
+    """position, analysis_index, attempt of each missing request of this model."""
+    parameters = _request_parameters(stage, model, analysis_count)
+    missing = connection.sql(query("missing_requests"), params=parameters).pl()
+    if limit is None:
+        return missing
+    palettes = missing["position"].unique(maintain_order=True).head(limit)
+    return missing.filter(pl.col("position").is_in(palettes.implode()))
+
+
+def _split(
+    connection: duckdb.DuckDBPyConnection,
+    stage: Stage,
+    provider: BatchProvider,
+    model: Model,
+    missing: pl.DataFrame,
+    seeds: Sequence[str],
+    sizes: np.ndarray[tuple[int], np.dtype[np.int64]],
+    *,
+    write: bool,
+) -> list[Reservation]:
+    limits = load_catalogue().provider(provider.key)
+    template = RequestTemplate.of(provider, model, stage.question)
+    positions = missing["position"].to_numpy()
+    line_sizes = sizes[positions] + template.line_bytes(_CUSTOM_ID_LENGTH)
+    tokens_out = _output_tokens(connection, stage, model)
+    prose = len(stage.prompt.system) + len(orjson.dumps(stage.prompt.schema))
+    reservations: list[Reservation] = []
+    for start, end in batch_bounds(line_sizes, limits.max_requests, limits.max_bytes):
+        rows = missing[start:end]
+        # Few texts differ in length, so there is little to work out.
+        lengths, counts = np.unique(sizes[positions[start:end]], return_counts=True)
+        tokens_in = sum(
+            input_tokens(prose, length) * count for length, count in zip(lengths.tolist(), counts.tolist(), strict=True)
+        )
+        expected_out = math.ceil(tokens_out * (end - start))
+        cost = batch_price(model).cost(tokens_in, expected_out)
+        reservation = Reservation(new_submission(), model, template, seeds, positions[start:end], cost)
+        reservations.append(reservation)
+        if write:
+            _insert(connection, stage, provider, reservation, rows, tokens_in, expected_out)
+    return reservations
+
+
+def batch_bounds(
+    line_sizes: np.ndarray[tuple[int], np.dtype[np.int64]], max_requests: int, max_bytes: int
+) -> Iterator[tuple[int, int]]:
+    """Where to cut requests of these sizes into as few batches as the limits allow: (start, end) of each."""
+    ends = np.cumsum(line_sizes)
+    # The frame of the file, such as the brackets round Anthropic's list, has room in this.
+    room = max_bytes - 1024
+    start = 0
+    while start < len(line_sizes):
+        before = int(ends[start - 1]) if start else 0
+        end = int(np.searchsorted(ends, before + room, side="right"))
+        end = max(start + 1, min(end, start + max_requests))
+        yield start, end
+        start = end
+
+
+def _output_tokens(connection: duckdb.DuckDBPyConnection, stage: Stage, model: Model) -> float:
+    parameters = _model_parameters(stage, model)
+    del parameters["stage"]
+    average, answers = connection.execute(query("typical_output"), parameters).fetchall()[0]
+    return output_tokens(model.expected_output_tokens, average, answers)
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    stage: Stage,
+    provider: BatchProvider,
+    reservation: Reservation,
+    rows: pl.DataFrame,
+    tokens_in: int,
+    tokens_out: int,
+) -> None:
+    model = reservation.model
+    price = batch_price(model)
+    named = list(reservation.requests())
+    reserved = rows.select("analysis_index", "attempt").with_columns(
+        custom_id=pl.Series([name for name, _ in named], dtype=pl.String),
+        seed=pl.Series([seed for _, seed in named], dtype=pl.String),
+        submission=pl.lit(reservation.submission),
+    )
+    connection.register("reserved", reserved)
+    connection.execute(
+        query("insert_batch"),
+        {
+            **_model_parameters(stage, model),
+            "submission": reservation.submission,
+            "endpoint": provider.endpoint,
+            "request_count": reservation.request_count,
+            "parameters": orjson.dumps(
+                {
+                    **model.parameters,
+                    "max_output_tokens": model.max_output_tokens,
+                    "structured_output": model.structured_output,
+                    "price_list": price_list_version(),
+                }
+            ).decode(),
+            "input_usd_per_million": price.input_usd_per_million,
+            "output_usd_per_million": price.output_usd_per_million,
+            "estimated_input_tokens": tokens_in,
+            "estimated_output_tokens": tokens_out,
+            "estimated_cost_usd": reservation.estimated_cost_usd,
+        },
+    )
+    connection.execute(query("insert_requests"), _model_parameters(stage, model))
+    connection.execute(query("insert_claims"), _model_parameters(stage, model))
+    connection.unregister("reserved")
+
+
+def _check_cap(connection: duckdb.DuckDBPyConnection, reservations: Sequence[Reservation], max_cost_usd: float) -> None:
+    planned = sum(reservation.estimated_cost_usd for reservation in reservations)
+    if not planned:
+        return
+    # These batches are in the table already, so this is everything.
+    ((outstanding,),) = connection.execute(query("outstanding_cost")).fetchall()
+    if outstanding > max_cost_usd:
+        requests = sum(reservation.request_count for reservation in reservations)
+        under_way = outstanding - planned
+        raise CostCapError(
+            f"{requests:,} requests are estimated to cost ${planned:.2f}"
+            + (f", and ${under_way:.2f} is under way" if under_way >= 0.005 else "")
+            + f"; that is above the cap of ${max_cost_usd:.2f}. Nothing was submitted. Ask for less "
+            "(--limit, --analysis-count, --model) or raise the cap (--max-cost, GRABIENT_MAX_COST_USD)"
+        )

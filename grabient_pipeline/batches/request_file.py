@@ -1,0 +1,63 @@
+"""The file of requests that a provider is sent, written at the speed of the disk.
+
+All requests of a batch are alike but for two places, the custom id and the user's text. So one request is rendered by
+the provider, cut at these places, and the pieces are written round the values: byte for byte what `orjson.dumps` of
+each request would give, without rendering the prompt and the schema a million times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from grabient_pipeline.providers.base import BatchProvider, Framing, Question
+from grabient_pipeline.providers.catalogue import Model
+
+_CUSTOM_ID_MARK = "\x00custom-id\x00"
+_TEXT_MARK = "\x00text\x00"
+_PIECES_A_WRITE = 256
+
+
+def json_text(text: str) -> bytes:
+    """A text as it stands inside the quotes of a JSON string."""
+    return orjson.dumps(text)[1:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTemplate:
+    """A request of one model, cut where the custom id and the text go."""
+
+    before_custom_id: bytes
+    before_text: bytes
+    after_text: bytes
+    framing: Framing
+
+    @classmethod
+    def of(cls, provider: BatchProvider, model: Model, question: Question) -> RequestTemplate:
+        rendered = orjson.dumps(provider.request(model, question, _CUSTOM_ID_MARK, _TEXT_MARK))
+        before_custom_id, rest = rendered.split(json_text(_CUSTOM_ID_MARK))
+        before_text, after_text = rest.split(json_text(_TEXT_MARK))
+        return cls(before_custom_id, before_text, after_text, provider.framing)
+
+    def line_bytes(self, custom_id_length: int) -> int:
+        """The size of a request without its text, in bytes, with what separates it from the next."""
+        pieces = (self.before_custom_id, self.before_text, self.after_text, self.framing.separator)
+        return custom_id_length + sum(map(len, pieces))
+
+    def write(self, path: Path, requests: Iterable[tuple[str, str]], texts: Mapping[str, bytes]) -> None:
+        """Write the file of (custom id, seed), with the text of each seed as `json_text` gives it."""
+        before_custom_id = self.framing.head + self.before_custom_id
+        between = self.after_text + self.framing.separator + self.before_custom_id
+        pieces: list[bytes] = []
+        with path.open("wb") as file:
+            for custom_id, seed in requests:
+                pieces += (before_custom_id, custom_id.encode("ascii"), self.before_text, texts[seed])
+                before_custom_id = between
+                # Few large writes, which go past the buffer: half the time of a write a piece.
+                if len(pieces) >= _PIECES_A_WRITE:
+                    file.write(b"".join(pieces))
+                    pieces.clear()
+            file.write(b"".join((*pieces, self.after_text, self.framing.tail)))

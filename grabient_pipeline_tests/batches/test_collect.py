@@ -1,0 +1,236 @@
+"""Collecting: every request of a batch is settled, whatever came back; and nothing is settled twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from grabient_pipeline.batches import collect as collect_module
+from grabient_pipeline.batches import parse as parse_module
+from grabient_pipeline.batches.stages import TAGGING
+from grabient_pipeline.tagging import ParsedAnswer, Tags
+
+MINI = "openai/gpt-4o-mini"
+HAIKU = "anthropic/claude-3-5-haiku-20241022"
+LITE = "google/gemini-2.5-flash-lite"
+OSS = "groq/openai/gpt-oss-20b"
+ALL = (MINI, HAIKU, LITE, OSS)
+PALETTES = 3
+
+SETTLED_ONCE = """
+    SELECT count(*), count(DISTINCT custom_id) FROM tag_responses
+    UNION ALL SELECT count(*), count(*) FROM tag_requests WHERE state <> 'in_flight'
+"""
+
+
+def test_every_request_is_settled(workbench):
+    workbench.backfill(*ALL, analysis_count=2)
+    report = workbench.settle()
+    assert len(report.batches) == 4
+    assert not report.failures
+    total = PALETTES * 2 * 4
+    assert workbench.rows(SETTLED_ONCE) == [(total, total), (total, total)]
+    assert workbench.value("SELECT count(*) FROM request_claims") == workbench.states().get("succeeded", 0)
+    assert workbench.value("SELECT count(*) FROM tag_batches WHERE collected_at IS NULL") == 0
+
+
+def test_cost_is_tokens_at_the_batch_price(workbench):
+    workbench.backfill(MINI, analysis_count=2)
+    workbench.settle()
+    # gpt-4o-mini in a batch: $0.075 and $0.30 for a million tokens.
+    tokens = "SELECT sum(usage.input_tokens), sum(usage.output_tokens) FROM tag_responses"
+    ((tokens_in, tokens_out),) = workbench.rows(tokens)
+    expected = pytest.approx((int(tokens_in) * 0.075 + int(tokens_out) * 0.30) / 1e6)
+    assert workbench.value("SELECT cost_usd FROM tag_batches") == expected
+    assert workbench.value("SELECT sum(cost_usd) FROM palette_tags") == expected
+
+
+def test_collecting_again_changes_nothing(workbench):
+    workbench.backfill(MINI, analysis_count=1)
+    workbench.settle()
+    before = workbench.rows("FROM tag_batches") + workbench.rows("FROM tag_responses")
+    assert workbench.settle().batches == ()
+    assert workbench.rows("FROM tag_batches") + workbench.rows("FROM tag_responses") == before
+
+
+def test_a_batch_that_another_process_collected_meanwhile_is_left_alone(workbench):
+    workbench.backfill(MINI, analysis_count=1)
+    workbench.wait()
+    workbench.pipeline.poll()
+    (batch,) = workbench.pipeline.ended_batches()
+    workbench.pipeline.collect()
+    provider = workbench.pipeline.open_provider("openai")
+    spool = workbench.settings.spool_dir
+    assert collect_module.collect_batch(workbench.pipeline.warehouse, spool, provider, batch) is None
+    assert list(spool.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "model", "failed"),
+    [
+        ("missing_rows", "missing", MINI, 2),
+        ("duplicate_rows", "duplicate", MINI, 0),
+        ("unknown_rows", "unknown", HAIKU, 0),
+        ("garbage_rows", "unreadable", MINI, 0),
+    ],
+)
+def test_odd_rows_are_recorded_and_spoil_nothing_else(workbench, fault, kind, model, failed):
+    workbench.backfill(model, analysis_count=2)
+    workbench.arm(fault, count=2)
+    workbench.settle()
+    assert workbench.findings()[kind] == 2
+    states = workbench.states()
+    assert sum(states.values()) == PALETTES * 2
+    assert "in_flight" not in states
+    assert states.get("failed", 0) >= failed
+
+
+def test_a_missing_answer_is_asked_for_again(workbench):
+    workbench.backfill(MINI, analysis_count=1)
+    workbench.arm("missing_rows", provider="openai", times=1, count=1)
+    workbench.settle()
+    failed = workbench.states()["failed"]
+    again = workbench.backfill(MINI, analysis_count=1)
+    assert again.request_count == failed >= 1
+    assert workbench.value("SELECT max(attempt) FROM tag_requests") == 2
+
+
+@pytest.mark.parametrize("model", [MINI, HAIKU, OSS])
+def test_what_an_expired_batch_finished_is_kept_and_only_the_rest_is_asked_again(workbench, model):
+    workbench.arm("expire", share=0.5, times=1)
+    workbench.backfill(model, analysis_count=4)
+    workbench.settle()
+    assert workbench.rows("SELECT status FROM tag_batches") == [("expired",)]
+    states = workbench.states()
+    assert states["succeeded"] >= 1
+    assert states["released"] >= 1
+    # What the provider never ran counts as no failure, and leaves no row of tags.
+    answered = "SELECT count(*) FROM tag_responses WHERE outcome NOT IN ('expired', 'cancelled')"
+    assert workbench.value("SELECT count(*) FROM palette_tags") == workbench.value(answered)
+    again = workbench.backfill(model, analysis_count=4)
+    assert again.request_count == states["released"] + states.get("failed", 0)
+    workbench.settle()
+    assert not any(workbench.billed_twice().values())
+
+
+def test_an_expired_google_batch_returns_nothing_and_all_is_free_again(workbench):
+    workbench.arm("expire", share=0.5, times=1)
+    workbench.backfill(LITE, analysis_count=2)
+    workbench.settle()
+    assert workbench.states() == {"released": PALETTES * 2}
+    assert workbench.value("SELECT count(*) FROM request_claims") == 0
+    assert workbench.backfill(LITE, analysis_count=2).request_count == PALETTES * 2
+
+
+@pytest.mark.parametrize("model", ALL)
+def test_a_download_that_is_cut_is_begun_again(workbench, model):
+    workbench.backfill(model, analysis_count=2)
+    workbench.arm("cut_download", times=1, bytes=500)
+    report = workbench.settle()
+    assert not report.failures
+    assert workbench.rows(SETTLED_ONCE) == [(PALETTES * 2, PALETTES * 2)] * 2
+
+
+def test_what_cannot_be_downloaded_stays_for_the_next_time(workbench):
+    workbench.backfill(MINI, OSS, analysis_count=1)
+    workbench.wait()
+    workbench.pipeline.poll()
+    workbench.arm("down", provider="groq")
+    report = workbench.pipeline.collect()
+    assert (len(report.batches), len(report.failures)) == (1, 1)
+    workbench.disarm()
+    assert len(workbench.pipeline.collect().batches) == 1
+    assert "in_flight" not in workbench.states()
+
+
+def test_a_batch_that_the_provider_rejects_as_a_whole_says_why(workbench, monkeypatch):
+    # An OpenAI batch whose model does not exist is accepted, and fails when it is validated.
+    from grabient_pipeline.providers.openai import OpenAIBatches
+
+    original = OpenAIBatches.request
+
+    def request(self, model, question, custom_id, text):
+        made = original(self, model, question, custom_id, text)
+        return {**made, "body": {**made["body"], "model": "gpt-99"}}
+
+    monkeypatch.setattr(OpenAIBatches, "request", request)
+    workbench.backfill(MINI, analysis_count=1)
+    workbench.settle()
+    ((status, error),) = workbench.rows("SELECT status, error FROM tag_batches")
+    assert status == "failed"
+    assert "gpt-99" in error or "model" in error
+    assert workbench.states() == {"failed": PALETTES}
+    assert workbench.rows("SELECT DISTINCT split_part(error, ':', 1) FROM palette_tags") == [("errored",)]
+    assert workbench.findings() == {}
+
+
+class TestParsing:
+    """`palette_tags` is a pure function of the raw answers."""
+
+    def test_each_answer_is_a_row_with_tags_or_a_reason(self, workbench):
+        workbench.backfill(*ALL, analysis_count=3)
+        workbench.settle()
+        counts = "SELECT count(*), count(*) FILTER ((tags IS NULL) <> (error IS NULL)) FROM palette_tags"
+        assert workbench.rows(counts) == [(PALETTES * 3 * 4,) * 2]
+        usable = workbench.value("SELECT count(*) FROM palette_tags WHERE tags IS NOT NULL")
+        assert workbench.states()["succeeded"] == usable
+
+    def test_an_error_keeps_what_it_cost(self, workbench, monkeypatch):
+        read_with(monkeypatch, lambda *_: ParsedAnswer(None, "empty: nothing in it"))
+        workbench.backfill(MINI, analysis_count=1)
+        workbench.settle()
+        rows = workbench.rows("SELECT error, cost_usd > 0, usage.input_tokens > 0 FROM palette_tags")
+        assert rows == [("empty: nothing in it", True, True)] * PALETTES
+
+    def test_reading_again_with_the_same_parser_does_nothing(self, workbench):
+        workbench.backfill(MINI, analysis_count=1)
+        workbench.settle()
+        assert workbench.pipeline.parse_answers().batches == 0
+
+    def test_a_new_parser_reads_everything_anew(self, workbench, monkeypatch):
+        workbench.backfill(MINI, analysis_count=2)
+        workbench.settle()
+        before = workbench.rows("FROM palette_tags ORDER BY ALL")
+        monkeypatch.setattr(parse_module, "PARSER_VERSION", 99)
+        assert workbench.pipeline.parse_answers().answers == PALETTES * 2
+        assert workbench.rows("FROM palette_tags ORDER BY ALL") == before
+
+    def test_a_better_parser_saves_a_second_asking(self, workbench, monkeypatch):
+        workbench.backfill(MINI, analysis_count=1)
+        with monkeypatch.context() as worse:
+            read_with(worse, _unusable)
+            workbench.settle()
+        assert workbench.states() == {"failed": PALETTES}
+        assert workbench.value("SELECT count(*) FROM request_claims") == 0
+        monkeypatch.setattr(parse_module, "PARSER_VERSION", 99)
+        usable = workbench.pipeline.parse_answers().usable
+        assert usable >= 1
+        assert workbench.states().get("succeeded", 0) == usable
+        assert workbench.backfill(MINI, analysis_count=1).request_count == PALETTES - usable
+
+    def test_a_second_answer_replaces_an_error_and_nothing_replaces_tags(self, workbench, monkeypatch):
+        workbench.backfill(MINI, analysis_count=1)
+        with monkeypatch.context() as worse:
+            read_with(worse, _unusable)
+            workbench.settle()
+        workbench.backfill(MINI, analysis_count=1)
+        with monkeypatch.context() as better:
+            read_with(better, _usable)
+            workbench.settle()
+        assert workbench.rows("SELECT count(*), count(tags) FROM palette_tags") == [(PALETTES, PALETTES)]
+        first = workbench.value("SELECT count(*) FROM tag_requests WHERE attempt = 1")
+        assert first == PALETTES
+
+
+def read_with(monkeypatch, parse):
+    """Collect with another parser."""
+    monkeypatch.setitem(collect_module.STAGES, "tagging", replace(TAGGING, parse=parse))
+
+
+def _unusable(*_):
+    return ParsedAnswer(None, "no_json: x")
+
+
+def _usable(*_):
+    return ParsedAnswer(Tags(("calm",), (), (), "warm", None, None, None, (), ("sea",)), None)

@@ -1,0 +1,153 @@
+"""The file of requests is, to the byte, what rendering each request by itself would give; only faster."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grabient_pipeline.batches.ledger import batch_bounds, custom_id, new_submission
+from grabient_pipeline.batches.request_file import RequestTemplate, json_text
+from grabient_pipeline.batches.stages import TAGGING
+from grabient_pipeline.providers.access import open_provider
+from grabient_pipeline.providers.catalogue import load_catalogue
+
+KEYS = {
+    "ANTHROPIC_API_KEY": "k",
+    "OPENAI_API_KEY": "k",
+    "GROQ_API_KEY": "k",
+    "GOOGLE_GENERATIVE_AI_API_KEY": "k",
+}
+HOSTILE = [
+    "",
+    'say "no"',
+    "back\\slash \\u0000 \\",
+    "two\nlines\r\n\ttab",
+    "\x00custom-id\x00",
+    "\x00text\x00",
+    "\x00\x01\x1f\x7f\x80",
+    "\u2028\u2029\u0085",
+    "blåbær 🎨 \U0001f3a8 汉字",
+    '"},{"custom_id":"x"',
+    "{colour_data}",
+]
+MODELS = load_catalogue().models
+
+
+@pytest.fixture(scope="module")
+def providers():
+    return {key: open_provider(key, KEYS) for key in load_catalogue().providers}
+
+
+def written(path, provider, model, texts):
+    """The file that the template writes, and the requests rendered one by one."""
+    requests = [(custom_id("a" * 16, row), f"seed {row}") for row in range(len(texts))]
+    by_seed = {seed: json_text(text) for (_, seed), text in zip(requests, texts, strict=True)}
+    RequestTemplate.of(provider, model, TAGGING.question).write(path, requests, by_seed)
+    rendered = [
+        orjson.dumps(provider.request(model, TAGGING.question, name, text))
+        for (name, _), text in zip(requests, texts, strict=True)
+    ]
+    return path.read_bytes(), rendered
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_byte_for_byte(providers, tmp_path, model):
+    provider = providers[model.provider]
+    content, rendered = written(tmp_path / "requests", provider, model, HOSTILE)
+    framing = provider.framing
+    assert content == framing.head + framing.separator.join(rendered) + framing.tail
+
+
+@given(texts=st.lists(st.text(), min_size=1, max_size=5))
+def test_byte_for_byte_whatever_the_text(providers, tmp_path_factory, texts):
+    model = load_catalogue().model("groq/openai/gpt-oss-20b")
+    path = tmp_path_factory.mktemp("requests") / "file"
+    content, rendered = written(path, providers["groq"], model, texts)
+    assert content == b"\n".join(rendered) + b"\n"
+
+
+def test_the_body_of_anthropics_one_call_is_json(providers, tmp_path):
+    content, rendered = written(tmp_path / "requests", providers["anthropic"], MODELS[-1], HOSTILE)
+    assert orjson.loads(content) == {"requests": [orjson.loads(line) for line in rendered]}
+
+
+@pytest.mark.parametrize("key", ["openai", "groq", "google"])
+def test_a_request_is_a_line(providers, tmp_path, key):
+    model = next(model for model in MODELS if model.provider == key)
+    content, rendered = written(tmp_path / "requests", providers[key], model, HOSTILE)
+    assert content.endswith(b"\n")
+    assert content.split(b"\n")[:-1] == rendered
+
+
+def test_a_prompt_with_every_character_is_cut_at_the_right_places(providers, tmp_path):
+    question = dataclasses.replace(TAGGING.question, system='say "no"\n\x00 text \x00 {text} \\ 🎨')
+    model = load_catalogue().model("openai/gpt-4o-mini")
+    path = tmp_path / "requests"
+    RequestTemplate.of(providers["openai"], model, question).write(path, [("a_1", "s")], {"s": json_text("hello")})
+    assert path.read_bytes() == orjson.dumps(providers["openai"].request(model, question, "a_1", "hello")) + b"\n"
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_the_size_of_a_line_is_known_before_it_is_written(providers, tmp_path, model):
+    """The limits of the providers are kept by it."""
+    provider = providers[model.provider]
+    content, _ = written(tmp_path / "requests", provider, model, HOSTILE)
+    template = RequestTemplate.of(provider, model, TAGGING.question)
+    known = sum(template.line_bytes(len(custom_id("a" * 16, 0))) + len(json_text(text)) for text in HOSTILE)
+    frame = len(provider.framing.head) + len(provider.framing.tail)
+    assert known - len(provider.framing.separator) + frame == len(content)
+
+
+def test_the_token_is_one_that_every_provider_can_carry():
+    tokens = {new_submission() for _ in range(500)}
+    assert len(tokens) == 500
+    for token in tokens:
+        assert len(token) == 16
+        assert token.isascii()
+        assert token.isalnum()
+        assert token == token.lower()
+    assert custom_id("a" * 16, 42) == "a" * 16 + "_000042"
+    assert len(custom_id("a" * 16, 199_999)) <= 64
+
+
+class TestBounds:
+    @given(
+        sizes=st.lists(st.integers(1, 400), max_size=60),
+        max_requests=st.integers(1, 20),
+        max_bytes=st.integers(1024 + 400, 1024 + 3000),
+    )
+    def test_all_rows_in_order_within_the_limits_in_as_few_batches_as_can_be(self, sizes, max_requests, max_bytes):
+        bounds = list(batch_bounds(np.array(sizes, dtype=np.int64), max_requests, max_bytes))
+        covered = [row for start, end in bounds for row in range(start, end)]
+        assert covered == list(range(len(sizes)))
+        for start, end in bounds:
+            assert 1 <= end - start <= max_requests
+            assert sum(sizes[start:end]) <= max_bytes - 1024
+        assert len(bounds) == greedy(sizes, max_requests, max_bytes - 1024)
+
+    def test_a_row_that_is_too_large_stands_alone(self):
+        """The provider refuses it; nothing here loops for ever."""
+        sizes = np.array([10, 5000, 10], dtype=np.int64)
+        assert list(batch_bounds(sizes, 100, 1024 + 100)) == [(0, 1), (1, 2), (2, 3)]
+
+    def test_sums_beyond_what_32_bits_hold(self):
+        sizes = np.full(10, 2_000_000_000, dtype=np.int64)
+        assert len(list(batch_bounds(sizes, 100, 5_000_000_000))) == 5
+
+    def test_nothing(self):
+        assert list(batch_bounds(np.array([], dtype=np.int64), 100, 10_000)) == []
+
+
+def greedy(sizes, max_requests, room):
+    """How many batches there are when each takes as much as it can, counted the slow way."""
+    batches = count = filled = 0
+    for size in sizes:
+        if not batches or count == max_requests or filled + size > room:
+            batches, count, filled = batches + 1, 0, 0
+        count, filled = count + 1, filled + size
+    return batches
