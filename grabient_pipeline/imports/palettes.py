@@ -1,0 +1,124 @@
+"""Palettes into the table `palettes`: described, known by their canonical form, written once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+
+from grabient_pipeline.imports.files import InvalidRow, PaletteRow, read_rows
+from grabient_pipeline.palette import InvalidSeedError, Palette, describe_palettes, read_palette
+from grabient_pipeline.warehouse import Warehouse, query, transaction
+
+_ROWS_AT_A_TIME = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidPalette:
+    """A row that did not go in: where it stands, what it says, and why not."""
+
+    source: str
+    number: int
+    text: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.source}, line {self.number}: {self.text!r} {self.reason}"
+
+
+@dataclass
+class ImportReport:
+    """New palettes, palettes that were there already (in this spelling or another), and rows that are none."""
+
+    imported: int = 0
+    already_there: int = 0
+    invalid: list[InvalidPalette] = field(default_factory=list[InvalidPalette])
+
+
+def import_files(warehouse: Warehouse, files: Sequence[Path]) -> ImportReport:
+    """Import the palettes of these files, in order.
+
+    Raises:
+        ImportFileError: a file cannot be read at all; what stood before it has gone in.
+    """
+    report = ImportReport()
+    for file in files:
+        import_rows(warehouse, read_rows(file), file.name, report)
+    return report
+
+
+def import_rows(
+    warehouse: Warehouse, rows: Iterable[PaletteRow | InvalidRow], source: str, report: ImportReport
+) -> None:
+    """Import rows, some thousands at a time, and add to the report. The same rows again change nothing."""
+    palettes = _valid(rows, source, report)
+    while piece := list(islice(palettes, _ROWS_AT_A_TIME)):
+        imported = _write(warehouse, piece, source)
+        report.imported += imported
+        report.already_there += len(piece) - imported
+
+
+def _valid(
+    rows: Iterable[PaletteRow | InvalidRow], source: str, report: ImportReport
+) -> Iterator[tuple[PaletteRow, Palette]]:
+    for row in rows:
+        if isinstance(row, InvalidRow):
+            report.invalid.append(InvalidPalette(source, row.number, row.text, row.reason))
+            continue
+        try:
+            palette = read_palette(row.seed)
+        except InvalidSeedError as error:
+            report.invalid.append(InvalidPalette(source, row.number, _shortened(row.seed), f"is no palette: {error}"))
+            continue
+        yield row, palette
+
+
+def _write(warehouse: Warehouse, piece: Sequence[tuple[PaletteRow, Palette]], source: str) -> int:
+    # Of several spellings of one palette, the first is the palette's; the others are noted beside it.
+    first: dict[str, tuple[PaletteRow, Palette]] = {}
+    for row, palette in piece:
+        first.setdefault(palette.palette_id, (row, palette))
+    described = describe_palettes([palette.canonical_seed for _, palette in first.values()])
+    palettes = pl.DataFrame(
+        [
+            {
+                "position": position,
+                "seed": palette.seed,
+                "palette_id": palette.palette_id,
+                "canonical_seed": palette.canonical_seed,
+                "name": row.name,
+                "image_url": row.image_url or f"images/{palette.palette_id}.png",
+                "hex": description.hex,
+                "temperature": description.temperature,
+                "contrast": description.contrast,
+                "brightness": description.brightness,
+                "saturation": description.saturation,
+                "harmony": description.harmony,
+                "colour_names": description.colour_names,
+            }
+            for position, ((row, palette), description) in enumerate(zip(first.values(), described, strict=True))
+        ],
+        schema_overrides={
+            "name": pl.String,
+            "harmony": pl.List(pl.String),
+            "colour_names": pl.List(pl.String),
+        },
+    )
+    spellings = pl.DataFrame([{"seed": palette.seed, "palette_id": palette.palette_id} for _, palette in piece]).unique(
+        "seed", keep="first", maintain_order=True
+    )
+    with warehouse.connect() as connection, transaction(connection):
+        connection.register("incoming", palettes)
+        connection.register("spellings", spellings)
+        ((before,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
+        connection.execute(query("insert_palettes"), {"source": source})
+        connection.execute(query("insert_spellings"), {"source": source})
+        ((after,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
+    return after - before
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:79]}…"
