@@ -1,0 +1,40 @@
+"""`python -m grabient_pipeline.sandbox`: the process behind `SandboxServer(where="process")`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import orjson
+
+from grabient_pipeline.sandbox.app import DEFAULT_BATCH_SECONDS, DEFAULT_SEED
+from grabient_pipeline.sandbox.server import serve
+
+
+def main() -> None:
+    """Serve; the first line on standard output is a JSON object with the port."""
+    parser = argparse.ArgumentParser(prog="python -m grabient_pipeline.sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--state", type=Path, default=None)
+    parser.add_argument("--batch-seconds", type=float, default=DEFAULT_BATCH_SECONDS)
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    parser.add_argument("--faults", type=orjson.loads, default=[])
+    parser.add_argument("--attached", action="store_true", help="end when standard input does")
+    wanted = parser.parse_args()
+    serve(
+        wanted.port,
+        wanted.state,
+        wanted.batch_seconds,
+        wanted.seed,
+        faults=wanted.faults,
+        ready=_tell,
+        attached=wanted.attached,
+    )
+
+
+def _tell(port: int) -> None:
+    sys.stdout.buffer.write(orjson.dumps({"port": port}) + b"\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

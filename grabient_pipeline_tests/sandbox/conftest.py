@@ -1,0 +1,330 @@
+"""The real SDKs at a sandbox: one way to submit, wait and read for all four providers."""
+
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any
+
+import anthropic
+import groq
+import openai
+import pytest
+from google import genai
+
+from grabient_pipeline.sandbox import SandboxServer
+
+PALETTE = [
+    "#ce885f",
+    "#ad675f",
+    "#7f4a66",
+    "#533473",
+    "#362b85",
+    "#32319a",
+    "#4743ae",
+    "#705ec1",
+    "#9f7fcf",
+    "#c59dd7",
+    "#d8b4d8",
+]
+GREENS = [
+    "#0b3d1e",
+    "#10542a",
+    "#176b36",
+    "#1f8243",
+    "#2a9950",
+    "#3fae63",
+    "#5bc07a",
+    "#7bd093",
+    "#9cdfae",
+    "#bdecc9",
+    "#dcf7e3",
+]
+SYSTEM = """You tag colour palettes for search. Answer with one JSON object and nothing else:
+- mood: 2 to 5 emotional words
+- style: 1 to 5 movements or eras
+- harmony: 1 to 2
+- temperature: warm, cool, neutral, cool-warm
+- contrast: high, medium, low
+- brightness: dark, medium, light, varied
+- saturation: vibrant, muted, mixed
+- seasonal: 0 to 4
+- associations: 2 to 7 concrete things"""
+TAGGING_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "mood": {"type": "array", "items": {"type": "string"}},
+        "harmony": {"type": "array", "items": {"type": "string", "enum": ["complementary", "polychromatic"]}},
+        "temperature": {"type": "string", "enum": ["warm", "cool", "neutral", "cool-warm"]},
+        "associations": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["mood", "harmony", "temperature", "associations"],
+    "additionalProperties": False,
+}
+USUAL_MODELS = {
+    "anthropic": "claude-3-5-haiku-20241022",
+    "openai": "gpt-4o-mini",
+    "groq": "llama-3.3-70b-versatile",
+    "google": "gemini-2.0-flash",
+}
+# Any of these in a developer's shell would send a test somewhere else.
+STRAY_VARIABLES = [
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_BASE_URL",
+    "ANTHROPIC_CUSTOM_HEADERS",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "OPENAI_CUSTOM_HEADERS",
+    "OPENAI_ORG_ID",
+    "OPENAI_PROJECT_ID",
+    "GROQ_API_KEY",
+    "GROQ_BASE_URL",
+    "GROQ_CUSTOM_HEADERS",
+    "GOOGLE_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_GENERATIVE_AI_API_KEY",
+    "GOOGLE_GEMINI_BASE_URL",
+    "GOOGLE_GENAI_API_VERSION",
+    "GOOGLE_GENAI_USE_VERTEXAI",
+    "GOOGLE_GENAI_USE_ENTERPRISE",
+    "GOOGLE_GENAI_HTTP_CLIENT",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+]
+
+
+def user_text(colours: list[str] = PALETTE) -> str:
+    return "Colour data:\n" + json.dumps({"hex": colours, "rgb": [[0, 0, 0]] * 11, "colorNames": ["plum"]})
+
+
+def request_body(provider: str, model: str, parameters: dict[str, Any], user: str, system: str) -> dict[str, Any]:
+    """What a row holds: `params`, `body` or `request`; a parameter of None is taken out."""
+    if provider == "google":
+        body: dict[str, Any] = {
+            "contents": [{"role": "user", "parts": [{"text": user}]}],
+            "systemInstruction": {"parts": [{"text": system}]},
+        }
+    elif provider == "anthropic":
+        body = {"model": model, "max_tokens": 2000, "system": system, "messages": [{"role": "user", "content": user}]}
+    else:
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+        body = {"model": model, "messages": messages}
+    body.update(parameters)
+    return {name: value for name, value in body.items() if value is not None}
+
+
+Anthropic, OpenAI, Groq = anthropic.Anthropic, openai.OpenAI, groq.Groq
+
+
+class Bench:
+    """A server with the four SDKs' clients at it."""
+
+    def __init__(self, server: SandboxServer) -> None:
+        self.server = server
+        self.environment = server.environment()
+
+    @cached_property
+    def anthropic(self) -> Anthropic:
+        return self.new_anthropic()
+
+    def new_anthropic(self, **options: Any) -> Anthropic:
+        options = {"api_key": "sandbox-a", "base_url": self.environment["ANTHROPIC_BASE_URL"], **options}
+        return Anthropic(max_retries=0, **options)
+
+    @cached_property
+    def openai(self) -> OpenAI:
+        return self.new_openai()
+
+    def new_openai(self, **options: Any) -> OpenAI:
+        options = {"api_key": "sandbox-o", "base_url": self.environment["OPENAI_BASE_URL"], **options}
+        return OpenAI(max_retries=0, **options)
+
+    @cached_property
+    def groq(self) -> Groq:
+        return self.new_groq()
+
+    def new_groq(self, **options: Any) -> Groq:
+        options = {"api_key": "sandbox-q", "base_url": self.environment["GROQ_BASE_URL"], **options}
+        return Groq(max_retries=0, **options)
+
+    @cached_property
+    def google(self) -> genai.Client:
+        return self.new_google()
+
+    def new_google(self, api_key: str = "sandbox-g", api_version: str | None = "v1beta") -> genai.Client:
+        options: dict[str, Any] = {"base_url": self.environment["GOOGLE_GEMINI_BASE_URL"], "timeout": 20_000}
+        if api_version:
+            options["api_version"] = api_version
+        return genai.Client(api_key=api_key, http_options=options)
+
+    def rows_of(
+        self,
+        provider: str,
+        count: int = 3,
+        model: str | None = None,
+        prefix: str = "row",
+        user: str | None = None,
+        system: str = SYSTEM,
+        **parameters: Any,
+    ) -> list[dict[str, Any]]:
+        """Rows in the provider's form, custom ids `<prefix>-0` and so on."""
+        body = request_body(provider, model or USUAL_MODELS[provider], parameters, user or user_text(), system)
+        ids = [f"{prefix}-{number}" for number in range(count)]
+        if provider == "anthropic":
+            return [{"custom_id": custom_id, "params": body} for custom_id in ids]
+        if provider == "google":
+            return [{"key": custom_id, "request": body} for custom_id in ids]
+        fixed = {"method": "POST", "url": "/v1/chat/completions"}
+        return [{"custom_id": custom_id, **fixed, "body": body} for custom_id in ids]
+
+    def submit(
+        self, provider: str, rows: list[dict[str, Any]], model: str | None = None, token: str = "token-1"
+    ) -> str:
+        """Upload and create; the batch's id."""
+        if provider == "anthropic":
+            return self.anthropic.messages.batches.create(requests=rows).id
+        content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        if provider == "google":
+            config = {"mime_type": "application/jsonl", "display_name": token}
+            file = self.google.files.upload(file=io.BytesIO(content), config=config)
+            model = model or USUAL_MODELS["google"]
+            job = self.google.batches.create(model=model, src=file.name, config={"display_name": token})
+            return str(job.name)
+        client: Any = getattr(self, provider)
+        file = client.files.create(file=(f"{token}.jsonl", content, "application/jsonl"), purpose="batch")
+        return client.batches.create(
+            input_file_id=file.id,
+            endpoint="/v1/chat/completions",
+            completion_window="24h",
+            metadata={"submission": token},
+        ).id
+
+    def retrieve(self, provider: str, batch_id: str) -> Any:
+        if provider == "anthropic":
+            return self.anthropic.messages.batches.retrieve(batch_id)
+        if provider == "google":
+            return self.google.batches.get(name=batch_id)
+        return getattr(self, provider).batches.retrieve(batch_id)
+
+    def state(self, provider: str, batch: Any) -> str:
+        if provider == "anthropic":
+            return batch.processing_status
+        return batch.state.name if provider == "google" else batch.status
+
+    def wait(self, provider: str, batch_id: str, seconds: float = 10.0) -> Any:
+        """Poll to the end; the batch."""
+        deadline = time.monotonic() + seconds
+        ends = {"ended", "completed", "failed", "expired", "cancelled"}
+        while True:
+            batch = self.retrieve(provider, batch_id)
+            state = self.state(provider, batch)
+            if state in ends or state.removeprefix("JOB_STATE_") in {"SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"}:
+                return batch
+            assert time.monotonic() < deadline, f"still {state}"
+            time.sleep(0.005)
+
+    def lines(self, provider: str, batch: Any) -> list[bytes]:
+        """The raw lines of results, of the error file too."""
+        if provider == "anthropic":
+            with self.anthropic.messages.batches.with_streaming_response.results(batch.id) as response:
+                content = b"".join(response.iter_bytes())
+        elif provider == "google":
+            content = self.google.files.download(file=batch.dest.file_name) if batch.dest else b""
+        else:
+            ids = [each for each in (batch.output_file_id, batch.error_file_id) if each]
+            content = b"".join(getattr(self, provider).files.content(each).read() for each in ids)
+        return content.splitlines()
+
+    def results(self, provider: str, batch: Any) -> dict[str, dict[str, Any]]:
+        """Result rows by custom id."""
+        rows = [json.loads(line) for line in self.lines(provider, batch)]
+        return {row.get("custom_id") or row["key"]: row for row in rows}
+
+    def run(self, provider: str, rows: list[dict[str, Any]], model: str | None = None) -> dict[str, dict[str, Any]]:
+        """Submit, wait, read."""
+        return self.results(provider, self.wait(provider, self.submit(provider, rows, model)))
+
+    def ask(self, provider: str, model: str | None = None, **parameters: Any) -> dict[str, Any]:
+        """The result row of a single request with these parameters."""
+        rows = self.rows_of(provider, 1, model, **parameters)
+        return self.run(provider, rows, model)["row-0"]
+
+
+def text_of(provider: str, row: dict[str, Any]) -> str:
+    """What the model said."""
+    if provider == "anthropic":
+        return "".join(block.get("text", "") for block in row["result"]["message"]["content"])
+    if provider == "google":
+        return row["response"]["candidates"][0]["content"].get("parts", [{"text": ""}])[0]["text"]
+    return row["response"]["body"]["choices"][0]["message"]["content"] or ""
+
+
+def error_of(provider: str, row: dict[str, Any]) -> str:
+    """The message of a refused row; fails if it was answered."""
+    if provider == "anthropic":
+        assert row["result"]["type"] == "errored", row
+        return row["result"]["error"]["error"]["message"]
+    if provider == "google":
+        return row["error"]["message"]
+    assert row["response"]["status_code"] != 200, row
+    return row["response"]["body"]["error"]["message"]
+
+
+@pytest.fixture(autouse=True)
+def no_stray_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in STRAY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Bench]:
+    """For tests that leave nothing behind that another would trip over."""
+    with SandboxServer(batch_seconds=0) as server:
+        yield Bench(server)
+
+
+@pytest.fixture(scope="session")
+def forgetful() -> Iterator[Bench]:
+    """What `bench` clears; making clients costs more than a test."""
+    with SandboxServer(batch_seconds=0) as server:
+        yield Bench(server)
+
+
+@pytest.fixture
+def bench(forgetful: Bench) -> Bench:
+    """A sandbox that has seen nothing yet."""
+    forgetful.server.sandbox.forget()
+    return forgetful
+
+
+@pytest.fixture
+def new_bench() -> Iterator[Callable[..., Bench]]:
+    """Sandboxes with options of one's own."""
+    servers: list[SandboxServer] = []
+
+    def start(**options: Any) -> Bench:
+        servers.append(SandboxServer(**options).start())
+        return Bench(servers[-1])
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def tools() -> Any:
+    """The helpers above, as tests cannot import this file."""
+
+    class Tools:
+        palette, greens, system, schema = PALETTE, GREENS, SYSTEM, TAGGING_SCHEMA
+        user_text = staticmethod(user_text)
+        text_of = staticmethod(text_of)
+        error_of = staticmethod(error_of)
+
+    return Tools
