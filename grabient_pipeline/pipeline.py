@@ -1,0 +1,248 @@
+"""The steps of the pipeline, each of which brings something up to what the world offers now.
+
+The command line, the Dagster assets and the tests all call these and add nothing of their own. Every step can be run at
+any time, twice, or after a crash, and does only what is missing; at its end what it changed is published.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from grabient_pipeline.batches.backfill import BackfillOrder, BackfillReport, backfill, check_analysis_count
+from grabient_pipeline.batches.collect import CollectReport, EndedBatch, collect, ended_batches
+from grabient_pipeline.batches.ledger import MAX_FAILURES
+from grabient_pipeline.batches.parse import ParseReport, parse_answers
+from grabient_pipeline.batches.poll import BUDGET_SECONDS, PollReport, poll
+from grabient_pipeline.errors import WarehouseBusy
+from grabient_pipeline.imports.files import read_rows
+from grabient_pipeline.imports.palettes import ImportReport, import_files, import_rows
+from grabient_pipeline.imports.pictures import PictureReport, write_missing_pictures
+from grabient_pipeline.progress import SILENT, Progress
+from grabient_pipeline.providers.access import open_provider, provider_keys
+from grabient_pipeline.providers.base import BatchProvider
+from grabient_pipeline.providers.catalogue import select_models
+from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
+from grabient_pipeline.warehouse import Warehouse, connect, query
+
+
+@dataclass(frozen=True)
+class BackfillRequest:
+    """What a person asks a backfill for; what is left out is taken from the settings.
+
+    `models`: `provider/model` names, else every enabled one. `providers`: only theirs. `analysis_count`: how often each
+    model describes each palette. `limit`: at most so many palettes for each model. `max_cost_usd`: the cap in US
+    dollars. `include_retired`: by default only on the sandbox.
+    """
+
+    models: Sequence[str] = ()
+    providers: Sequence[str] = ()
+    analysis_count: int | None = None
+    limit: int | None = None
+    max_cost_usd: float | None = None
+    include_retired: bool | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A batch that is under way or waits for a hand."""
+
+    submission: str
+    stage: str
+    provider: str
+    model: str
+    batch_id: str | None
+    status: str
+    provider_status: str | None
+    request_count: int
+    completed_count: int | None
+    estimated_cost_usd: float
+    created_at: dt.datetime
+    submitted_at: dt.datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """How a tagging model has done. Costs are US dollars."""
+
+    provider: str
+    model: str
+    answers: int
+    usable: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is done, what is under way, what it cost (US dollars), and what rests after failing too often."""
+
+    palettes: int
+    requests: Mapping[str, int]
+    batches: Mapping[str, int]
+    answers: int
+    usable_answers: int
+    refined: int
+    cost_usd: float
+    outstanding_usd: float
+    resting_requests: int
+    findings: Mapping[str, int]
+    open_batches: tuple[OpenBatch, ...]
+    models: tuple[ModelSummary, ...]
+
+
+class Pipeline:
+    """The steps, on one data directory and with the providers that an environment gives access to."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str] = os.environ) -> None:
+        self.settings = settings
+        self.warehouse = Warehouse.at(settings)
+        self._environment = environment
+
+    @classmethod
+    def from_environment(cls) -> Pipeline:
+        return cls(Settings.from_environment())
+
+    def open_provider(self, key: str) -> BatchProvider:
+        """A provider's batch API. Raises `MissingKeyError` if it has no key."""
+        return open_provider(key, self._environment)
+
+    def has_key(self, provider: str) -> bool:
+        """Whether a provider's key is set."""
+        return provider in provider_keys(self._environment)
+
+    # Palettes
+
+    def import_palettes(self, files: Sequence[Path] = ()) -> ImportReport:
+        """Import files; with none named, an empty table gets the sample palettes, and a filled one stays as it is."""
+        if not files and self._count_palettes() == 0:
+            files = (SAMPLE_PALETTES,)
+        report = import_files(self.warehouse, files)
+        self.warehouse.publish()
+        return report
+
+    def import_sample_palettes(self, count: int | None = None) -> ImportReport:
+        """Import the first so many of the palettes that come with the project, or all of them."""
+        report = ImportReport()
+        import_rows(self.warehouse, islice(read_rows(SAMPLE_PALETTES), count), SAMPLE_PALETTES.name, report)
+        self.warehouse.publish()
+        return report
+
+    def write_pictures(self, *, progress: Progress = SILENT) -> PictureReport:
+        """Draw the palettes that have no picture yet."""
+        return write_missing_pictures(self.warehouse, self.settings.images_dir, progress=progress)
+
+    # Batches
+
+    def backfill(self, request: BackfillRequest, *, progress: Progress = SILENT) -> BackfillReport:
+        """Reserve and submit what is missing. Raises `CostCapError` if that is estimated to cost more than the cap."""
+        selection = select_models(
+            request.models,
+            request.providers,
+            include_retired=self.settings.sandbox if request.include_retired is None else request.include_retired,
+            keys=provider_keys(self._environment),
+        )
+        order = BackfillOrder(
+            models=selection.models,
+            analysis_count=request.analysis_count if request.analysis_count is not None else self.analysis_count(),
+            max_cost_usd=self.settings.max_cost_usd if request.max_cost_usd is None else request.max_cost_usd,
+            limit=request.limit,
+            dry_run=request.dry_run,
+        )
+        report = backfill(self.warehouse, self.settings.spool_dir, self.open_provider, order, progress=progress)
+        if not request.dry_run:
+            self.warehouse.publish()
+        return BackfillReport(report.batches, selection.left_out, report.failures, report.dry_run)
+
+    def poll(self, *, budget_seconds: float = BUDGET_SECONDS, wait_seconds: float = 5.0) -> PollReport:
+        """Ask the providers about what is under way. Raises `WarehouseBusy` rather than wait long."""
+        return poll(self.warehouse, self.open_provider, budget_seconds=budget_seconds, wait_seconds=wait_seconds)
+
+    def ended_batches(self, *, wait_seconds: float = 5.0) -> tuple[EndedBatch, ...]:
+        """What has ended and waits to be collected."""
+        return tuple(ended_batches(self.warehouse, wait_seconds))
+
+    def collect(self, *, progress: Progress = SILENT) -> CollectReport:
+        """Fetch and settle what has ended."""
+        report = collect(self.warehouse, self.settings.spool_dir, self.open_provider, progress=progress)
+        self.warehouse.publish()
+        return report
+
+    def parse_answers(self, *, progress: Progress = SILENT) -> ParseReport:
+        """Read the raw answers that this version of the parser has not read."""
+        report = parse_answers(self.warehouse, self.settings.spool_dir, progress=progress)
+        self.warehouse.publish()
+        return report
+
+    # Settings and state
+
+    def analysis_count(self) -> int:
+        """How often each model describes each palette, unless a backfill says otherwise."""
+        with self.warehouse.connect() as connection:
+            ((count,),) = connection.execute("SELECT tag_analysis_count FROM config").fetchall()
+        return count
+
+    def set_analysis_count(self, count: int) -> None:
+        """Change it. Raises `SettingsError` if it is not from 1 to 20."""
+        check_analysis_count(count)
+        with self.warehouse.connect() as connection:
+            connection.execute("UPDATE config SET tag_analysis_count = ?, updated_at = now()", [count])
+        self.warehouse.publish()
+
+    def status(self) -> Status:
+        """How things stand. Never waits for a busy database: then it tells of the last published state."""
+        try:
+            with self.warehouse.connect(wait_seconds=2.0):
+                # A new database has its tables now.
+                pass
+            self.warehouse.publish(wait_seconds=2.0)
+        except WarehouseBusy:
+            if not self.settings.published.exists():
+                raise
+        with connect(self.settings.data_dir) as connection:
+            return _status(connection)
+
+    def failure_reasons(self) -> dict[str, int]:
+        """Why answers could not be used, as far as published, the most frequent reason first."""
+        with connect(self.settings.data_dir) as connection:
+            return dict(connection.execute(query("failure_kinds")).fetchall())
+
+    def _count_palettes(self) -> int:
+        with self.warehouse.connect() as connection:
+            ((count,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
+        return count
+
+
+def _status(connection: duckdb.DuckDBPyConnection) -> Status:
+    def rows(name: str, parameters: Mapping[str, object] | None = None) -> list[Any]:
+        return connection.execute(query(name), parameters).fetchall()
+
+    def counts(text: str) -> dict[str, int]:
+        return dict(connection.execute(text).fetchall())
+
+    ((palettes, answers, usable, cost, outstanding),) = rows("status_counts")
+    ((resting,),) = rows("status_resting", {"max_failures": MAX_FAILURES})
+    return Status(
+        palettes=palettes,
+        requests=counts("SELECT state, count(*) FROM tag_requests GROUP BY state ORDER BY state"),
+        batches=counts("SELECT status, count(*) FROM tag_batches GROUP BY status ORDER BY status"),
+        answers=answers,
+        usable_answers=usable,
+        refined=0,
+        cost_usd=cost,
+        outstanding_usd=outstanding,
+        resting_requests=resting,
+        findings=counts("SELECT kind, count(*) FROM collection_findings GROUP BY kind ORDER BY kind"),
+        open_batches=tuple(OpenBatch(*row) for row in rows("status_open_batches")),
+        models=tuple(ModelSummary(*row) for row in rows("model_summary")),
+    )

@@ -1,0 +1,51 @@
+"""The facade: what it tells agrees with the tables, and no key is anywhere in what was written."""
+
+from __future__ import annotations
+
+from grabient_pipeline.pipeline import Pipeline
+from grabient_pipeline.settings import Settings
+
+MINI = "openai/gpt-4o-mini"
+OSS = "groq/openai/gpt-oss-20b"
+
+
+def test_status_agrees_with_the_tables(workbench):
+    workbench.backfill(MINI, OSS, analysis_count=2)
+    workbench.settle()
+    workbench.arm("slow_batch", seconds=1000)
+    workbench.backfill(MINI, analysis_count=3)
+    status = workbench.pipeline.status()
+    assert status.palettes == 3
+    assert status.requests == workbench.states()
+    assert status.batches == {"completed": 2, "submitted": 1}
+    assert (status.answers, sum(model.answers for model in status.models)) == (12, 12)
+    assert status.cost_usd == workbench.value("SELECT sum(cost_usd) FROM tag_batches")
+    assert status.outstanding_usd == workbench.value(
+        "SELECT estimated_cost_usd FROM tag_batches WHERE cost_usd IS NULL"
+    )
+    (open_batch,) = status.open_batches
+    assert (open_batch.model, open_batch.request_count) == ("gpt-4o-mini", status.requests["in_flight"])
+
+
+def test_status_of_nothing(tmp_path):
+    status = Pipeline(Settings(tmp_path), {}).status()
+    assert (status.palettes, status.requests, status.open_batches) == (0, {}, ())
+
+
+def test_pictures_are_drawn_once(workbench):
+    assert workbench.pipeline.write_pictures().written == 3
+    assert workbench.pipeline.write_pictures().written == 0
+    urls = workbench.rows("SELECT image_url FROM palettes")
+    assert all((workbench.settings.data_dir / url).is_file() for (url,) in urls)
+
+
+def test_no_key_is_in_anything_that_was_written(workbench):
+    keys = [value.encode() for name, value in workbench.environment.items() if name.endswith("_KEY")]
+    workbench.backfill(MINI, OSS, analysis_count=1)
+    workbench.settle()
+    workbench.pipeline.write_pictures()
+    files = [path for path in workbench.settings.data_dir.rglob("*") if path.is_file()]
+    assert len(files) > 4
+    for path in files:
+        content = path.read_bytes()
+        assert not any(key in content for key in keys), path
