@@ -1,0 +1,149 @@
+"""What an asset's page shows of a run: counts, cost, the schema of the table, a small table of what happened."""
+
+# pyright: reportUnknownMemberType=false
+# (Dagster leaves a type argument open in the signatures of `MetadataValue`.)
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from grabient_pipeline.batches.backfill import BackfillReport
+from grabient_pipeline.batches.collect import CollectReport
+from grabient_pipeline.batches.parse import ParseReport
+from grabient_pipeline.imports.palettes import ImportReport
+from grabient_pipeline.imports.pictures import PictureReport
+from grabient_pipeline.providers.catalogue import Provider
+from grabient_pipeline.warehouse import connect, query
+
+Metadata = dict[str, dg.MetadataValue[Any]]
+
+# Metadata is kept for ever, for every run: it shows some rows, not all.
+_ROWS = 20
+
+
+def table_of(asset: str) -> str:
+    """The table that an asset brings up to date; the four provider assets write into one ledger."""
+    return "tag_batches" if asset.endswith("_batches") else asset
+
+
+def palettes_metadata(data_dir: Path, report: ImportReport) -> Metadata:
+    with connect(data_dir) as connection:
+        newest = connection.execute(query("newest_palettes"), {"rows": _ROWS}).fetchall()
+        return {
+            **_table_metadata(connection, "palettes"),
+            "imported": dg.MetadataValue.int(report.imported),
+            "already there": dg.MetadataValue.int(report.already_there),
+            "invalid": dg.MetadataValue.int(len(report.invalid)),
+            **_lines("invalid rows", [str(row) for row in report.invalid[:_ROWS]]),
+            "newest": _table(("name", "seed", "colours", "harmony", "source"), newest),
+        }
+
+
+def palette_images_metadata(report: PictureReport, folder: Path) -> Metadata:
+    return {
+        "dagster/row_count": dg.MetadataValue.int(report.pictures),
+        "drawn": dg.MetadataValue.int(report.written),
+        "folder": dg.MetadataValue.path(str(folder)),
+    }
+
+
+def provider_metadata(data_dir: Path, provider: Provider, report: BackfillReport) -> Metadata:
+    would = "would be " if report.dry_run else ""
+    rows = [
+        (batch.model.id, batch.request_count, round(batch.estimated_cost_usd, 4), batch.batch_id or batch.error or "")
+        for batch in report.batches
+    ]
+    with connect(data_dir) as connection:
+        ((count,),) = connection.execute(
+            "SELECT count(*) FROM tag_batches WHERE provider = ?", [provider.key]
+        ).fetchall()
+        return {
+            **_table_metadata(connection, "tag_batches"),
+            "dagster/row_count": dg.MetadataValue.int(count),
+            f"batches {would}submitted": dg.MetadataValue.int(len(report.batches if would else report.submitted)),
+            f"requests {would}submitted": dg.MetadataValue.int(report.request_count),
+            "estimated cost (USD)": _dollars(report.estimated_cost_usd),
+            "batches": _table(("model", "requests", "estimated cost (USD)", "batch id"), rows),
+            **_lines("left out", report.left_out),
+            **_lines("good to know", provider.caveats),
+        }
+
+
+def tag_responses_metadata(data_dir: Path, report: CollectReport) -> Metadata:
+    rows = [
+        (
+            f"{batch.provider}/{batch.model}",
+            batch.status,
+            *(batch.states.get(state, 0) for state in ("succeeded", "failed", "released")),
+            sum(batch.findings.values()),
+            round(batch.cost_usd, 4),
+        )
+        for batch in report.batches
+    ]
+    columns = ("model", "ended as", "succeeded", "failed", "free again", "odd rows", "cost (USD)")
+    with connect(data_dir) as connection:
+        return {
+            **_table_metadata(connection, "tag_responses"),
+            "batches collected": dg.MetadataValue.int(len(report.batches)),
+            "cost (USD)": _dollars(sum(batch.cost_usd for batch in report.batches)),
+            "batches": _table(columns, rows),
+            **_lines("could not be collected", list(report.failures.values())),
+        }
+
+
+def palette_tags_metadata(data_dir: Path, report: ParseReport) -> Metadata:
+    with connect(data_dir) as connection:
+        models = [
+            (f"{provider}/{model}", answers, usable, round(usable / answers, 4), round(cost, 4))
+            for provider, model, answers, usable, _, _, cost in connection.execute(query("model_summary")).fetchall()
+        ]
+        reasons = connection.execute(query("failure_reasons"), {"rows": _ROWS}).fetchall()
+        samples = connection.execute(query("sample_tags"), {"rows": 10}).fetchall()
+        return {
+            **_table_metadata(connection, "palette_tags"),
+            "answers": dg.MetadataValue.int(sum(answers for _, answers, *_ in models)),
+            "usable": dg.MetadataValue.int(sum(usable for _, _, usable, *_ in models)),
+            "read anew": dg.MetadataValue.int(report.answers),
+            "models": _table(("model", "answers", "usable", "usable share", "cost (USD)"), models),
+            "reasons of failure": _table(("model", "reason", "answers"), reasons),
+            "sample": _table(("palette", "model", "mood", "style", "associations"), samples),
+        }
+
+
+def _table_metadata(connection: duckdb.DuckDBPyConnection, table: str) -> Metadata:
+    columns = connection.execute(query("column_schema"), {"table": table}).fetchall()
+    ((rows,),) = connection.execute(query("row_count"), {"table": table}).fetchall()
+    schema = dg.TableSchema(
+        columns=[dg.TableColumn(name=name, type=kind, description=comment) for name, kind, comment in columns]
+    )
+    return {
+        "dagster/row_count": dg.MetadataValue.int(rows),
+        "dagster/column_schema": dg.TableSchemaMetadataValue(schema),
+    }
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MetadataValue[Any]:
+    records = [
+        dg.TableRecord(
+            {
+                column: value if isinstance(value, int | float) else str(value or "")
+                for column, value in zip(columns, row, strict=True)
+            }
+        )
+        for row in rows
+    ]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema([dg.TableColumn(column) for column in columns]))
+
+
+def _dollars(amount: float) -> dg.MetadataValue[Any]:
+    return dg.MetadataValue.float(round(float(amount), 4))
+
+
+def _lines(name: str, lines: Sequence[str]) -> Mapping[str, dg.MetadataValue[Any]]:
+    """Several lines as one entry; none at all where there are no lines."""
+    return {name: dg.MetadataValue.text("\n".join(lines))} if lines else {}

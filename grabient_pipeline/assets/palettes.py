@@ -1,0 +1,47 @@
+"""`palettes` and their pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from grabient_pipeline.assets.metadata import palette_images_metadata, palettes_metadata
+from grabient_pipeline.resources import PipelineResource, explained
+
+
+class PalettesConfig(dg.Config):
+    """What to import."""
+
+    files: list[str] = Field(
+        default=[],
+        description="Files of palettes to import: .csv, .jsonl, .ndjson, .parquet or .txt (a seed a line). With none, "
+        "an empty table gets the sample palettes of the project, and a filled one stays as it is.",
+    )
+
+
+@dg.asset(
+    group_name="palettes",
+    kinds={"duckdb", "polars"},
+    metadata={"dagster/table_name": "main.palettes"},
+    description="Every palette once, however its seed is spelt: its colours, what is measured from them, and where its "
+    "picture is. Comes from the files named in the configuration.",
+)
+def palettes(config: PalettesConfig, pipeline: PipelineResource) -> dg.MaterializeResult[Any]:
+    with explained():
+        opened = pipeline.open()
+        report = opened.import_palettes([Path(file) for file in config.files])
+        return dg.MaterializeResult(metadata=palettes_metadata(opened.settings.data_dir, report))
+
+
+@dg.asset(
+    group_name="palettes",
+    deps=[palettes],
+    kinds={"png"},
+    description="One picture a palette, 800 x 400, in images/ below the data directory. Draws those that are missing.",
+)
+def palette_images(pipeline: PipelineResource) -> dg.MaterializeResult[Any]:
+    with explained():
+        opened = pipeline.open()
+        report = opened.write_pictures()
+        return dg.MaterializeResult(metadata=palette_images_metadata(report, opened.settings.images_dir))

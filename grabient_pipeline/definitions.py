@@ -1,0 +1,28 @@
+"""The code location: everything that Dagster sees, put together in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from grabient_pipeline.assets import ASSETS
+from grabient_pipeline.jobs import JOBS
+from grabient_pipeline.resources import PipelineResource
+from grabient_pipeline.sensors import poll_batches
+
+
+def build_definitions(**overrides: Any) -> dg.Definitions:
+    """All definitions; what is given by name (`resources`, `sensors`, ...) takes the place of ours."""
+    parts: dict[str, Any] = {
+        "assets": ASSETS,
+        "jobs": JOBS,
+        "sensors": [poll_batches],
+        "resources": {"pipeline": PipelineResource()},
+        # The steps are short and share one database: a process for each would cost two seconds and win nothing.
+        "executor": dg.in_process_executor,
+    }
+    return dg.Definitions(**{**parts, **overrides})
+
+
+defs = build_definitions()

@@ -1,0 +1,328 @@
+"""The assets, jobs and the sensor, with a real Dagster instance, the real SDKs and the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.test_utils import create_run_for_test
+
+import grabient_pipeline
+from grabient_pipeline.assets import ASSETS
+from grabient_pipeline.assets.batches import BackfillConfig
+from grabient_pipeline.assets.palettes import PalettesConfig
+from grabient_pipeline.definitions import build_definitions, defs
+from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.resources import PipelineResource
+from grabient_pipeline.sandbox.server import SandboxServer
+from grabient_pipeline.sensors import poll_batches
+from grabient_pipeline.warehouse import Warehouse
+
+SEEDS = ("_gIIgHMgJigFKgEigDwgOEgK8gImgBQgDSgHW", "0.5,0.5,0.5,0.5,0.5,0.5,1,1,1,0,0.33,0.67")
+PROVIDER_ASSETS = ("anthropic_batches", "openai_batches", "groq_batches", "google_batches")
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxServer]:
+    with SandboxServer(where="thread", batch_seconds=0) as server:
+        yield server
+
+
+@pytest.fixture
+def data_dir(sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data directory, with the environment of the sandbox round it."""
+    for variable, value in {**sandbox.environment(), "GRABIENT_SANDBOX": "1"}.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("GRABIENT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.delenv("GRABIENT_MAX_COST_USD", raising=False)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture
+def seeds_file(tmp_path: Path) -> str:
+    path = tmp_path / "seeds.txt"
+    path.write_text("\n".join(SEEDS))
+    return str(path)
+
+
+def materialize(
+    instance: dg.DagsterInstance, *names: str, raise_on_error: bool = True, **config: dg.Config
+) -> dg.ExecuteInProcessResult:
+    return dg.materialize(
+        ASSETS,
+        selection=list(names),
+        instance=instance,
+        resources={"pipeline": PipelineResource()},
+        run_config=dg.RunConfig(dict(config)),
+        raise_on_error=raise_on_error,
+    )
+
+
+def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
+    (event,) = result.asset_materializations_for_node(asset)
+    return {name: entry.value for name, entry in event.metadata.items()}
+
+
+def rows(data_dir: Path, sql: str) -> list[tuple[object, ...]]:
+    with grabient_pipeline.connect(data_dir) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def tick(instance: dg.DagsterInstance) -> object:
+    return poll_batches.evaluate_tick(
+        dg.build_sensor_context(instance=instance, resources={"pipeline": PipelineResource()})
+    )
+
+
+def submit_something(instance: dg.DagsterInstance, seeds_file: str) -> None:
+    result = materialize(
+        instance,
+        "palettes",
+        "openai_batches",
+        palettes=PalettesConfig(files=[seeds_file]),
+        openai_batches=BackfillConfig(models=["gpt-4o-mini"], analysis_count=2),
+    )
+    assert result.success
+
+
+def failure_of(result: dg.ExecuteInProcessResult, step: str) -> str:
+    (event,) = [event for event in result.get_step_failure_events() if event.step_key == step]
+    error = event.step_failure_data.error
+    assert error is not None
+    return str(error)
+
+
+def test_the_definitions_load_and_have_the_public_names() -> None:
+    dg.Definitions.validate_loadable(defs)
+    graph = defs.resolve_asset_graph()
+    keys = {key.to_user_string() for key in graph.get_all_asset_keys()}
+    assert keys == {"palettes", "palette_images", *PROVIDER_ASSETS, "tag_responses", "palette_tags"}
+    assert {job.name for job in defs.resolve_all_job_defs()} >= {"backfill", "collect"}
+    assert defs.resolve_sensor_def("poll_batches").minimum_interval_seconds == 300
+    # A sensor that started by itself would poll, and collect, before anybody has looked.
+    assert defs.resolve_sensor_def("poll_batches").default_status == dg.DefaultSensorStatus.STOPPED
+
+
+def test_the_graph_follows_the_picture() -> None:
+    graph = defs.resolve_asset_graph()
+    parents = {
+        key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
+        for key in graph.get_all_asset_keys()
+    }
+    assert parents["palettes"] == set()
+    assert parents["palette_images"] == {"palettes"}
+    assert all(parents[name] == {"palettes"} for name in PROVIDER_ASSETS)
+    assert parents["tag_responses"] == set(PROVIDER_ASSETS)
+    assert parents["palette_tags"] == {"tag_responses"}
+
+
+def test_each_field_of_the_launchpad_is_described() -> None:
+    for config in (PalettesConfig, BackfillConfig):
+        assert all(field.description for field in config.model_fields.values())
+    assert set(BackfillConfig.model_fields) >= {"models", "analysis_count", "limit", "max_cost_usd", "dry_run"}
+
+
+def test_what_is_given_takes_the_place_of_ours() -> None:
+    assert not build_definitions(sensors=[]).sensors
+
+
+def test_palettes_to_tags(data_dir: Path, instance: dg.DagsterInstance, seeds_file: str) -> None:
+    config = {name: BackfillConfig(analysis_count=1) for name in PROVIDER_ASSETS}
+    first = materialize(
+        instance,
+        "palettes",
+        "palette_images",
+        *PROVIDER_ASSETS,
+        palettes=PalettesConfig(files=[seeds_file]),
+        **config,
+    )
+    assert metadata_of(first, "palettes")["dagster/row_count"] == 2
+    assert len(list((data_dir / "images").glob("*.png"))) == 2
+    groq = metadata_of(first, "groq_batches")
+    assert (groq["batches submitted"], groq["requests submitted"]) == (5, 10)
+    assert 0 < groq["estimated cost (USD)"] < 0.1
+
+    outcome = tick(instance)
+    (request,) = outcome.run_requests
+    assert request.job_name in (None, "collect")
+    second = materialize(instance, "tag_responses", "palette_tags")
+    assert metadata_of(second, "tag_responses")["batches collected"] == 10
+    tags = metadata_of(second, "palette_tags")
+    assert tags["dagster/row_count"] == tags["answers"] == 20
+    assert rows(data_dir, "SELECT count(*) FROM palette_tags WHERE tags IS NOT NULL OR error IS NOT NULL") == [(20,)]
+    # The schema on the asset's page says what each column is.
+    assert all(column.description for column in tags["dagster/column_schema"].columns)
+
+    third = materialize(instance, *PROVIDER_ASSETS, **config)
+    failed = rows(data_dir, "SELECT count(*) FROM tag_requests WHERE state = 'failed'")[0][0]
+    assert sum(metadata_of(third, name)["requests submitted"] for name in PROVIDER_ASSETS) == failed
+
+
+def test_a_provider_without_a_key_is_left_out(
+    data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GROQ_API_KEY")
+    result = materialize(
+        instance,
+        "palettes",
+        "groq_batches",
+        "openai_batches",
+        palettes=PalettesConfig(files=[seeds_file]),
+        openai_batches=BackfillConfig(analysis_count=1),
+    )
+    assert result.success
+    assert not result.asset_materializations_for_node("groq_batches")
+    (observation,) = result.asset_observations_for_node("groq_batches")
+    assert "GROQ_API_KEY" in (observation.description or "")
+    assert metadata_of(result, "openai_batches")["batches submitted"] == 2
+
+
+def test_a_refused_key_fails_its_own_asset_only(
+    data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong-000111222")
+    result = materialize(
+        instance,
+        "palettes",
+        "openai_batches",
+        "anthropic_batches",
+        raise_on_error=False,
+        palettes=PalettesConfig(files=[seeds_file]),
+        anthropic_batches=BackfillConfig(analysis_count=1),
+    )
+    assert not result.success
+    assert metadata_of(result, "anthropic_batches")["batches submitted"] == 1
+    failure = failure_of(result, "openai_batches")
+    assert "HTTP 401" in failure
+    assert "sk-wrong-000111222" not in failure
+    assert rows(data_dir, "SELECT DISTINCT provider FROM tag_batches") == [("anthropic",)]
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (BackfillConfig(analysis_count=0), "from 1 to 20"),
+        (BackfillConfig(analysis_count=21), "from 1 to 20"),
+        (BackfillConfig(limit=0), "1 palette or more"),
+        (BackfillConfig(max_cost_usd=0.000001), "above the cap"),
+        (BackfillConfig(models=["gpt-99"]), "grabient models"),
+    ],
+    ids=["count 0", "count 21", "limit 0", "cap", "unknown model"],
+)
+def test_bad_configuration_fails_with_what_to_do(
+    data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, config: BackfillConfig, reason: str
+) -> None:
+    result = materialize(
+        instance,
+        "palettes",
+        "openai_batches",
+        raise_on_error=False,
+        palettes=PalettesConfig(files=[seeds_file]),
+        openai_batches=config,
+    )
+    assert reason in failure_of(result, "openai_batches")
+    assert rows(data_dir, "SELECT count(*) FROM tag_batches") == [(0,)]
+
+
+def test_a_dry_run_tells_and_does_nothing(data_dir: Path, instance: dg.DagsterInstance, seeds_file: str) -> None:
+    result = materialize(
+        instance,
+        "palettes",
+        "google_batches",
+        palettes=PalettesConfig(files=[seeds_file]),
+        google_batches=BackfillConfig(dry_run=True),
+    )
+    told = metadata_of(result, "google_batches")
+    assert (told["batches would be submitted"], told["requests would be submitted"]) == (2, 32)
+    assert rows(data_dir, "SELECT count(*) FROM tag_batches") == [(0,)]
+
+
+def test_a_retired_model_is_left_out_with_its_replacement(
+    data_dir: Path, instance: dg.DagsterInstance, seeds_file: str
+) -> None:
+    result = materialize(
+        instance,
+        "palettes",
+        "anthropic_batches",
+        palettes=PalettesConfig(files=[seeds_file]),
+        anthropic_batches=BackfillConfig(include_retired=False),
+    )
+    told = metadata_of(result, "anthropic_batches")
+    assert told["batches submitted"] == 0
+    assert "anthropic/claude-haiku-4-5-20251001" in str(told["left out"])
+
+
+class TestSensor:
+    """`poll_batches` starts a collection when there is something to collect, and only then."""
+
+    def test_nothing_under_way(self, data_dir: Path, instance: dg.DagsterInstance) -> None:
+        assert tick(instance).skip_message == "nothing is under way"
+
+    def test_still_under_way(
+        self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with SandboxServer(where="thread", batch_seconds=60) as slow:
+            for variable, value in slow.environment().items():
+                monkeypatch.setenv(variable, value)
+            submit_something(instance, seeds_file)
+            outcome = tick(instance)
+        assert not outcome.run_requests
+        assert outcome.skip_message == "1 under way, nothing has ended"
+
+    def test_ended(self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str) -> None:
+        submit_something(instance, seeds_file)
+        (request,) = tick(instance).run_requests
+        assert request.run_key.endswith("#0")
+
+    def test_a_collection_that_is_under_way_is_not_asked_for_again(
+        self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str
+    ) -> None:
+        submit_something(instance, seeds_file)
+        (request,) = tick(instance).run_requests
+        create_run_for_test(instance, "collect", status=dg.DagsterRunStatus.STARTED, tags=request.tags)
+        outcome = tick(instance)
+        assert not outcome.run_requests
+        assert outcome.skip_message == "1 ended; they are being collected already"
+
+    def test_a_failed_collection_is_asked_for_again(
+        self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str
+    ) -> None:
+        # Dagster never runs the same key again, not even after a failure.
+        submit_something(instance, seeds_file)
+        (first,) = tick(instance).run_requests
+        create_run_for_test(instance, "collect", status=dg.DagsterRunStatus.FAILURE, tags=first.tags)
+        (second,) = tick(instance).run_requests
+        assert second.run_key != first.run_key
+
+    def test_a_busy_database_is_left_alone(
+        self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        submit_something(instance, seeds_file)
+        monkeypatch.setattr("grabient_pipeline.sensors.WAIT_SECONDS", 0.2)
+        busy = Warehouse(data_dir / "state" / "warehouse.duckdb", data_dir / "grabient.duckdb")
+        with busy.connect():
+            outcome = tick(instance)
+        assert not outcome.run_requests
+        assert "busy" in (outcome.skip_message or "")
+
+    def test_when_nobody_can_be_asked_the_tick_fails(
+        self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with SandboxServer(where="thread", batch_seconds=60) as gone:
+            for variable, value in gone.environment().items():
+                monkeypatch.setenv(variable, value)
+            submit_something(instance, seeds_file)
+        with pytest.raises(dg.Failure, match="nobody could be asked"):
+            tick(instance)
+
+
+def test_every_provider_has_its_asset() -> None:
+    assert {f"{key}_batches" for key in load_catalogue().providers} == set(PROVIDER_ASSETS)
