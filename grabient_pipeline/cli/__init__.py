@@ -1,0 +1,40 @@
+"""The command line, `grabient`: each command reads its options, calls a step of the pipeline and tells what came of it.
+
+What a command does stands in `grabient_pipeline.pipeline`; here is only what people type and read. The pipeline is
+imported inside the commands, so that `--help` and completion answer at once.
+
+    command_line.py   how every command ends: exit statuses and the one line that explains a failure
+    data_directory.py   who works in a data directory
+    palettes.py  config.py  models.py  batches.py  status.py   one command or two each
+    demo.py  sandbox.py  dev.py                                without a key: the tour, the server, the Dagster UI
+"""
+
+from __future__ import annotations
+
+import typer
+
+from grabient_pipeline.cli import batches, config, demo, dev, models, palettes, sandbox, status
+from grabient_pipeline.cli.command_line import CommandLine, application
+
+app = application(
+    "grabient",
+    "Tags for colour palettes from language models, through their batch APIs.",
+    epilog="Try it without a key: grabient demo",
+)
+demo.add_to(app)
+palettes.add_to(app)
+config.add_to(app)
+models.add_to(app)
+batches.add_to(app)
+status.add_to(app)
+sandbox.add_to(app)
+dev.add_to(app)
+
+
+def main() -> None:
+    """The entry point."""
+    command: CommandLine = typer.main.get_command(app)  # pyright: ignore[reportAssignmentType]
+    command.main(prog_name="grabient")
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,130 @@
+"""`grabient models`: the catalogue as people need it to choose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from grabient_pipeline.providers.catalogue import Model, Provider
+
+_ANSWERS = {
+    "json_schema": "schema",
+    "json_schema_best_effort": "schema*",
+    "json_object": "JSON",
+    "tool": "tool",
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("models", epilog="Example: grabient models --json")(models)
+
+
+def models(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """List the models. Their prices and limits, how long they live, and which a backfill asks."""
+    from grabient_pipeline import terminal
+    from grabient_pipeline.providers.access import provider_keys
+    from grabient_pipeline.providers.catalogue import load_catalogue, price_list_version
+
+    catalogue = load_catalogue()
+    keys = provider_keys()
+    if json:
+        terminal.say_json(
+            {
+                "price_list": price_list_version(),
+                "providers": [_provider_facts(each, each.key in keys) for each in catalogue.providers.values()],
+                "models": [_model_facts(each) for each in catalogue.models],
+            }
+        )
+        return
+    rows: list[list[object]] = []
+    styles: list[str] = []
+    for provider in catalogue.providers.values():
+        rows.append([provider.name, *[""] * 5])
+        styles.append("bold")
+        for model in [each for each in catalogue.models if each.provider == provider.key]:
+            rows.append(_row(model, model.provider in keys))
+            styles.append("" if model.enabled and not model.retired() else "dim")
+    headers = ["model", "$ in", "$ out", "answers", "lifecycle", "asked"]
+    terminal.say_table(headers, rows, right={"$ in", "$ out"}, styles=styles)
+    terminal.say()
+    terminal.say_table(
+        ["provider", "requests", "MB", "hours", "key"],
+        [
+            [
+                provider.name,
+                f"{provider.max_requests:,}",
+                f"{provider.max_bytes / 1e6:,.0f}",
+                provider.window_hours,
+                f"{provider.key_variable} is {'set' if provider.key in keys else 'not set'}",
+            ]
+            for provider in catalogue.providers.values()
+        ],
+        right={"requests", "MB", "hours"},
+    )
+    terminal.say()
+    terminal.say(f"$: US dollars a million tokens in a batch ({price_list_version()})", "dim")
+    terminal.say("answers: what holds them to their form; schema* is shown to the model, not enforced", "dim")
+    terminal.say("requests, MB, hours: the most that a batch takes", "dim")
+    terminal.say("asked: by a backfill without --model; named: only with --model", "dim")
+
+
+def _row(model: Model, has_key: bool) -> list[object]:
+    from grabient_pipeline.providers.catalogue import batch_price
+
+    price = batch_price(model)
+    replaced = f"\n → {model.replacement.removeprefix(model.provider + '/')}" if model.replacement else ""
+    return [
+        f" {model.id}{replaced}",
+        f"{price.input_usd_per_million:.3f}",
+        f"{price.output_usd_per_million:.3f}",
+        _ANSWERS[model.structured_output],
+        model.lifecycle(),
+        _asked(model, has_key),
+    ]
+
+
+def _asked(model: Model, has_key: bool) -> str:
+    """Whether a backfill asks it unless told otherwise."""
+    if model.retired():
+        return "no"
+    if not model.enabled:
+        return "named"
+    return "yes" if has_key else "no key"
+
+
+def _provider_facts(provider: Provider, has_key: bool) -> dict[str, Any]:
+    return {
+        "provider": provider.key,
+        "name": provider.name,
+        "key_variable": provider.key_variable,
+        "has_key": has_key,
+        "max_requests": provider.max_requests,
+        "max_bytes": provider.max_bytes,
+        "window_hours": provider.window_hours,
+        "retention_days": provider.retention_days,
+        "caveats": provider.caveats,
+    }
+
+
+def _model_facts(model: Model) -> dict[str, Any]:
+    from grabient_pipeline.providers.catalogue import batch_price
+
+    price = batch_price(model)
+    return {
+        "model": model.name,
+        "provider": model.provider,
+        "id": model.id,
+        "enabled": model.enabled,
+        "lifecycle": model.lifecycle(),
+        "retired": model.retired(),
+        "ends_on": model.ends_on,
+        "replacement": model.replacement,
+        "structured_output": model.structured_output,
+        "max_output_tokens": model.max_output_tokens,
+        "input_usd_per_million": price.input_usd_per_million,
+        "output_usd_per_million": price.output_usd_per_million,
+        "note": model.note,
+    }

@@ -1,0 +1,75 @@
+"""What a command did, shown in the Dagster UI of the same data directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from grabient_pipeline.assets.metadata import Metadata
+    from grabient_pipeline.batches.backfill import BackfillReport
+    from grabient_pipeline.batches.collect import CollectReport
+    from grabient_pipeline.batches.parse import ParseReport
+    from grabient_pipeline.imports.palettes import ImportReport
+    from grabient_pipeline.settings import Settings
+
+
+def record_import(settings: Settings, report: ImportReport) -> None:
+    """The asset `palettes` is up to date."""
+
+    def metadata() -> dict[str, Metadata]:
+        from grabient_pipeline.assets.metadata import palettes_metadata
+
+        return {"palettes": palettes_metadata(settings.data_dir, report)}
+
+    _record(settings, "grabient import", metadata)
+
+
+def record_backfill(settings: Settings, report: BackfillReport) -> None:
+    """The assets of the providers that were asked are up to date."""
+
+    def metadata() -> dict[str, Metadata]:
+        from dataclasses import replace
+
+        from grabient_pipeline.assets.metadata import provider_metadata
+        from grabient_pipeline.providers.catalogue import load_catalogue
+
+        told: dict[str, Metadata] = {}
+        for key in dict.fromkeys(batch.model.provider for batch in report.submitted):
+            own = replace(report, batches=tuple(each for each in report.batches if each.model.provider == key))
+            told[f"{key}_batches"] = provider_metadata(settings.data_dir, load_catalogue().provider(key), own)
+        return told
+
+    if report.submitted and not report.dry_run:
+        _record(settings, "grabient backfill", metadata)
+
+
+def record_collection(settings: Settings, collected: CollectReport, parsed: ParseReport) -> None:
+    """What came back, and what was made of it, is up to date."""
+
+    def metadata() -> dict[str, Metadata]:
+        from grabient_pipeline.assets.metadata import palette_tags_metadata, tag_responses_metadata
+
+        return {
+            "tag_responses": tag_responses_metadata(settings.data_dir, collected),
+            "palette_tags": palette_tags_metadata(settings.data_dir, parsed),
+        }
+
+    if collected.batches or parsed.batches:
+        _record(settings, "grabient poll", metadata)
+
+
+def _record(settings: Settings, command: str, metadata: Callable[[], dict[str, Metadata]]) -> None:
+    from grabient_pipeline import terminal
+    from grabient_pipeline.dagster_home import write_dagster_home
+
+    try:
+        os.environ["DAGSTER_HOME"] = str(write_dagster_home(settings))
+        os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+        from grabient_pipeline.assets.recording import record_materializations
+
+        record_materializations(metadata(), command)
+    except Exception as error:
+        # The work is done and safe; only its trace in the UI is not there.
+        terminal.warn(f"done, but the Dagster UI will not show it ({type(error).__name__})")

@@ -1,0 +1,133 @@
+"""`grabient status`: everything on one screen."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from grabient_pipeline.pipeline import OpenBatch, Status
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("status", epilog="Example: grabient status --json")(status)
+
+
+def status(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """Show how things stand. What is done, what is under way, what it cost, and what needs a hand."""
+    from grabient_pipeline import terminal
+    from grabient_pipeline.pipeline import Pipeline
+
+    now = Pipeline.from_environment().status()
+    if json:
+        terminal.say_json(asdict(now))
+        return
+    _say_totals(now)
+    _say_models(now)
+    _say_open_batches(now)
+    _say_what_needs_a_hand(now)
+
+
+def _say_totals(now: Status) -> None:
+    from grabient_pipeline import terminal
+
+    share = f" of {now.answers:,} ({now.usable_answers / now.answers:.1%})" if now.answers else ""
+    for name, value in (
+        ("palettes", f"{now.palettes:,}"),
+        ("requests", _counts(now.requests)),
+        ("batches", _counts(now.batches)),
+        ("usable answers", f"{now.usable_answers:,}{share}"),
+        ("refined", f"{now.refined:,}"),
+        ("cost so far", terminal.dollars(now.cost_usd)),
+        ("outstanding", f"{terminal.dollars(now.outstanding_usd)} (estimated)"),
+    ):
+        terminal.say(f"{name:<16}{value}")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()) or "none"
+
+
+def _say_models(now: Status) -> None:
+    from grabient_pipeline import terminal
+
+    if not now.models:
+        return
+    terminal.say()
+    terminal.say_table(
+        ["model", "answers", "usable", "share", "cost"],
+        [
+            [
+                f"{each.provider}/{each.model}",
+                f"{each.answers:,}",
+                f"{each.usable:,}",
+                f"{each.usable / each.answers:.1%}",
+                terminal.dollars(each.cost_usd),
+            ]
+            for each in now.models
+        ],
+        right={"answers", "usable", "share", "cost"},
+    )
+
+
+def _say_open_batches(now: Status) -> None:
+    from grabient_pipeline import terminal
+
+    if not now.open_batches:
+        return
+    moment = dt.datetime.now(dt.UTC)
+    terminal.say()
+    terminal.say_table(
+        ["open batch", "model", "state", "since", "done"],
+        [
+            [
+                batch.submission,
+                f"{batch.provider}/{batch.model}",
+                _state(batch),
+                _ago(moment - (batch.submitted_at or batch.created_at)),
+                f"{batch.completed_count or 0:,}/{batch.request_count:,}",
+            ]
+            for batch in now.open_batches
+        ],
+        right={"done"},
+        styles=["yellow" if batch.error else "" for batch in now.open_batches],
+    )
+
+
+def _state(batch: OpenBatch) -> str:
+    if batch.status == "submitted":
+        return batch.provider_status or "submitted"
+    return "reserved" if batch.status == "reserved" else "to collect"
+
+
+def _ago(passed: dt.timedelta) -> str:
+    minutes = max(0, round(passed.total_seconds() / 60))
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
+
+
+def _say_what_needs_a_hand(now: Status) -> None:
+    from grabient_pipeline import terminal
+
+    lines = [
+        f"{batch.provider}/{batch.model} {batch.submission}: {batch.error}" for batch in now.open_batches if batch.error
+    ]
+    if now.resting_requests:
+        lines.append(
+            f"{terminal.many(now.resting_requests, 'request')} failed as often as is allowed and will not be asked "
+            "again"
+        )
+    if now.findings:
+        lines.append(f"rows of results that were not as they should be: {_counts(now.findings)} (collection_findings)")
+    if not lines:
+        return
+    terminal.say()
+    terminal.say("Needs a hand", "bold")
+    for line in lines:
+        terminal.say(f"- {line}", "yellow")

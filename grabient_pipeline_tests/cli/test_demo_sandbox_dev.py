@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import filelock
+import pytest
+import yaml
+
+from grabient_pipeline.dagster_home import write_dagster_home
+from grabient_pipeline.settings import PROJECT_ROOT, Settings
+from grabient_pipeline_tests.cli.conftest import GRABIENT, Grabient
+
+
+def test_the_demo_goes_the_whole_way_and_starts_afresh(
+    grabient: Grabient, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whatever a person has set up, the demo goes to its own sandbox.
+    monkeypatch.setenv("OPENAI_API_KEY", "a-key-of-mine")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("GRABIENT_MAX_COST_USD", "0")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    # Set here so that they are put back after the test.
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    mine = data_dir / "demo" / "notes.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("not the demo's")
+
+    told = grabient("demo", "--palettes", 3, "--analysis-count", 1)
+    assert told.status == 0
+    assert told.out.startswith("3 palettes, each described 1 time by 10 models: 30 requests in 10 batches\n")
+    assert "a-key-of-mine" not in told.out + told.err
+    tried = subprocess.run(shlex.split(told.out.splitlines()[-1]), capture_output=True, text=True, check=True)
+    assert "associations" in tried.stdout
+    assert [path.name for path in data_dir.iterdir()] == ["demo"]
+    assert len(list((data_dir / "demo" / "images").glob("*.png"))) == 3
+
+    facts = grabient("demo", "--palettes", 2, "--analysis-count", 1, "--json").json
+    assert (facts["palettes"], facts["requests"], facts["batches"]) == (2, 20, 10)
+    assert facts["usable_answers"] > 15
+    assert len(list((data_dir / "demo" / "images").glob("*.png"))) == 2
+    assert mine.read_text() == "not the demo's"
+    with duckdb.connect(facts["database"], read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM palette_tags").fetchall() == [(20,)]
+
+
+def test_the_demo_leaves_a_directory_alone_that_is_in_use(grabient: Grabient, data_dir: Path) -> None:
+    settings = Settings(data_dir).demo()
+    settings.create_directories()
+    settings.published.write_bytes(b"in use")
+    for lock in ("in_use.lock", "warehouse.lock"):
+        with filelock.FileLock(settings.state_dir / lock):
+            told = grabient("demo", "--palettes", 1)
+        assert (told.status, told.out) == (1, "")
+        assert "is at work in" in told.err
+    assert settings.published.read_bytes() == b"in use"
+
+
+@pytest.fixture
+def started(data_dir: Path) -> Iterator[Started]:
+    """Starts a command that goes on until it is told to end."""
+    processes = Started(data_dir)
+    yield processes
+    processes.kill()
+
+
+class Started:
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._processes: list[subprocess.Popen[str]] = []
+
+    def __call__(self, *arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [GRABIENT, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "GRABIENT_DATA_DIR": str(self._data_dir)},
+            # As a script does for what it puts into the background.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        )
+        self._processes.append(process)
+        return process
+
+    def remaining(self) -> list[int]:
+        """What these have started, however indirectly, and still runs: all have the data directory in common."""
+        mark = f"GRABIENT_DATA_DIR={self._data_dir}".encode()
+        found: list[int] = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            try:
+                variables = (entry / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if any(variable == mark or variable.startswith(mark + b"/") for variable in variables):
+                found.append(int(entry.name))
+        return found
+
+    def kill(self) -> None:
+        for process in self._processes:
+            process.kill()
+        for pid in self.remaining():
+            os.kill(pid, signal.SIGKILL)
+        for process in self._processes:
+            process.communicate()
+
+
+def test_the_sandbox_tells_its_variables_and_ends_with_ctrl_c(started: Started) -> None:
+    process = started("sandbox")
+    assert process.stdout is not None
+    exported: dict[str, str] = {}
+    while len(exported) < 10:
+        match = re.fullmatch(r"export (\w+)=(.*)\n", process.stdout.readline())
+        assert match
+        exported[match[1]] = match[2]
+    assert exported["GRABIENT_DATA_DIR"].endswith("/demo")
+    request = urllib.request.Request(
+        f"{exported['OPENAI_BASE_URL']}/batches", headers={"Authorization": f"Bearer {exported['OPENAI_API_KEY']}"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert json.load(answer)["data"] == []
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert err.splitlines()[-1] == "The sandbox has ended."
+
+
+def test_a_port_that_is_taken_is_explained_in_one_line(grabient: Grabient) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        for command in ("sandbox", "dev"):
+            told = grabient(command, "--port", taken.getsockname()[1])
+            assert (told.status, told.out) == (1, "")
+            assert len(told.err.splitlines()) == 1
+            assert "--port" in told.err
+
+
+def test_dev_serves_dagster_and_leaves_nothing_behind(started: Started, data_dir: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    before = {path.name for path in PROJECT_ROOT.iterdir()}
+    process = started("dev", "--demo", "--port", port)
+    deadline = time.monotonic() + 60
+    while not _answers(f"http://127.0.0.1:{port}/server_info"):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert len(started.remaining()) > 3
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    assert "is ready" in err or "Dagster starts at" in err
+    assert "superseded" not in out + err
+    assert started.remaining() == []
+    assert (data_dir / "demo" / "state" / "dagster" / "history").is_dir()
+    assert {path.name for path in PROJECT_ROOT.iterdir()} - before <= {".hypothesis", ".pytest_cache"}
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def test_the_home_of_dagster_is_below_any_data_directory(tmp_path: Path) -> None:
+    home = write_dagster_home(Settings(tmp_path / "elsewhere"))
+    assert home == tmp_path / "elsewhere" / "state" / "dagster"
+    written = yaml.safe_load((home / "dagster.yaml").read_text("utf-8"))
+    of_the_project = yaml.safe_load((PROJECT_ROOT / "dagster.yaml").read_text("utf-8"))
+    assert written["storage"]["sqlite"]["base_dir"] == str(home)
+    assert written["compute_logs"]["config"]["base_dir"] == str(home / "compute_logs")
+    assert written.keys() == of_the_project.keys()
+    assert "data/state/dagster" not in (home / "dagster.yaml").read_text("utf-8").replace(str(home), "")

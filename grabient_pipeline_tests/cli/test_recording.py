@@ -1,0 +1,30 @@
+"""What was done on the command line shows in the Dagster UI."""
+
+from __future__ import annotations
+
+import dagster as dg
+from typer.testing import CliRunner
+
+from grabient_pipeline.cli import app
+from grabient_pipeline.dagster_home import write_dagster_home
+
+
+def test_commands_are_recorded_in_the_dagster_instance(workbench, monkeypatch):
+    for name, value in {**workbench.environment, "GRABIENT_SANDBOX": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GRABIENT_DATA_DIR", str(workbench.settings.data_dir))
+    monkeypatch.setenv("DAGSTER_HOME", str(write_dagster_home(workbench.settings)))
+    runner = CliRunner()
+    assert runner.invoke(app, ["backfill", "--model", "openai/gpt-4o-mini", "--analysis-count", "1"]).exit_code == 0
+    workbench.wait()
+    assert runner.invoke(app, ["poll"]).exit_code == 0
+    with dg.DagsterInstance.get() as instance:
+        recorded = {
+            name: instance.get_latest_materialization_event(dg.AssetKey(name))
+            for name in ("openai_batches", "tag_responses", "palette_tags", "groq_batches")
+        }
+    assert recorded.pop("groq_batches") is None
+    for event in recorded.values():
+        materialization = event.asset_materialization
+        assert "on the command line" in materialization.description
+        assert materialization.metadata["dagster/row_count"].value >= 1
