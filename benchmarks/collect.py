@@ -22,7 +22,7 @@ from benchmarks.synthetic import (
     provider_of_files,
     sampled_answers,
 )
-from grabient_pipeline.batches.collect import collect_batch
+from grabient_pipeline.batches import collect as collecting
 from grabient_pipeline.batches.parse import parse_answers
 from grabient_pipeline.providers.catalogue import load_catalogue
 
@@ -78,13 +78,11 @@ def _measured(key: str, lines: list[bytes], requests: int) -> tuple[float, float
             floor = min(floor, _floor(key, files))
             shutil.copyfile(before, opened.settings.warehouse)
             started = time.perf_counter()
-            settled = 0
-            for batch in opened.ended_batches():
-                outcome = collect_batch(opened.warehouse, opened.settings.spool_dir, provider, batch)
-                settled += sum(outcome.states.values()) if outcome else 0
+            report = collecting.collect(opened.warehouse, opened.settings.spool_dir, lambda _: provider)
             parse_answers(opened.warehouse, opened.settings.spool_dir)
             seconds = min(seconds, time.perf_counter() - started)
-            assert settled == requests, settled
+            settled = sum(sum(batch.states.values()) for batch in report.batches)
+            assert settled == requests, report
         return seconds, floor
 
 

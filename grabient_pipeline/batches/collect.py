@@ -7,6 +7,8 @@ claims, cost. A batch of which anything fails stays as it was, and is collected 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,17 +16,16 @@ import duckdb
 import polars as pl
 
 from grabient_pipeline.batches.ledger import PATIENCE_SECONDS
-from grabient_pipeline.batches.parse import store_parsed, tags_column
+from grabient_pipeline.batches.parse import store_parsed, tags_column, tags_text
 from grabient_pipeline.batches.stages import STAGES, TAGGING, Stage
-from grabient_pipeline.batches.staging import scratch_folder, write_parquet
+from grabient_pipeline.batches.staging import scratch_folder, show_staged, write_parquet
 from grabient_pipeline.errors import GrabientError
 from grabient_pipeline.progress import SILENT, Progress
-from grabient_pipeline.providers.base import BatchProvider, ResultRow, UnreadableRow, result_rows
-from grabient_pipeline.tagging import ParsedAnswer
+from grabient_pipeline.providers.base import BatchProvider, UnreadableRow, result_rows
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, query, transaction
 
+# The fields of a `ResultRow`, the reason why the answer cannot be used, and the tags of one that can.
 _STAGED = {
-    "line_number": pl.Int64,
     "custom_id": pl.String,
     "outcome": pl.String,
     "text": pl.String,
@@ -33,12 +34,14 @@ _STAGED = {
     "input_tokens": pl.Int64,
     "output_tokens": pl.Int64,
     "reason": pl.String,
+    "tags": pl.String,
 }
 # What became of the requests that a batch says nothing about. A completed batch owes an answer to each.
 _OUTCOMES_OF_THE_REST = {"completed": "missing", "failed": "errored", "expired": "expired", "cancelled": "cancelled"}
 
-# A row, and what the stage makes of it if it is an answer.
-_Read = tuple[ResultRow | UnreadableRow, ParsedAnswer | None]
+# A row of results as the columns of `_STAGED` take it, in a plain tuple of plain values: with anything else the garbage
+# collector takes as long as the reading.
+_Read = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,14 @@ class CollectedBatch:
         return sum(self.states.get(state, 0) for state in ("succeeded", "failed"))
 
 
+@dataclass(frozen=True, slots=True)
+class _Results:
+    """What a batch produced, read and waiting in files; `folder` takes them away at its end."""
+
+    staged: list[str]
+    folder: ExitStack
+
+
 @dataclass(frozen=True)
 class CollectReport:
     """What was collected, and why the rest could not be."""
@@ -93,19 +104,38 @@ def collect(
     *,
     progress: Progress = SILENT,
 ) -> CollectReport:
-    """Collect every batch that has ended; one that cannot be is told with the reason, and spoils no other."""
+    """Collect every batch that has ended; one that cannot be is told with the reason, and spoils no other.
+
+    While one is taken in by the database, the next is fetched and read.
+    """
     ended = ended_batches(warehouse)
     collected: list[CollectedBatch] = []
     failures: dict[str, str] = {}
-    for batch in ended:
+
+    def note(batch: EndedBatch, taken_in: Future[CollectedBatch | None]) -> None:
         try:
-            outcome = collect_batch(warehouse, spool_dir, open_provider(batch.provider), batch)
+            outcome = taken_in.result()
         except GrabientError as error:
             failures[batch.submission] = str(error)
-            continue
+            return
         if outcome is not None:
             collected.append(outcome)
             progress.advance("collecting", 1, len(ended))
+
+    with ThreadPoolExecutor(max_workers=1) as database:
+        under_way: list[tuple[EndedBatch, Future[CollectedBatch | None]]] = []
+        for batch in ended:
+            try:
+                results = _fetch(spool_dir, open_provider(batch.provider), batch)
+            except GrabientError as error:
+                failures[batch.submission] = str(error)
+                continue
+            # Never more than one, so that the disk holds two batches at most.
+            if under_way:
+                note(*under_way.pop())
+            under_way.append((batch, database.submit(_take_in, warehouse, batch, results)))
+        if under_way:
+            note(*under_way.pop())
     return CollectReport(tuple(collected), failures)
 
 
@@ -113,65 +143,60 @@ def collect_batch(
     warehouse: Warehouse, spool_dir: Path, provider: BatchProvider, batch: EndedBatch
 ) -> CollectedBatch | None:
     """Collect one batch; None if another process did meanwhile."""
-    stage = STAGES[batch.stage]
-    with scratch_folder(spool_dir, batch.submission) as folder:
+    return _take_in(warehouse, batch, _fetch(spool_dir, provider, batch))
+
+
+def _fetch(spool_dir: Path, provider: BatchProvider, batch: EndedBatch) -> _Results:
+    """Download and read what a batch produced; none of it needs the database."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(scratch_folder(spool_dir, batch.submission))
         files = provider.download(batch.batch_id, folder)
-        staged = write_parquet(folder, _rows(provider, stage, files), _frame)
-        with warehouse.connect(PATIENCE_SECONDS) as connection, transaction(connection):
-            return _settle(connection, batch, staged)
+        staged = write_parquet(folder, _rows(provider, STAGES[batch.stage], files), _frame)
+        return _Results(staged, stack.pop_all())
+
+
+def _take_in(warehouse: Warehouse, batch: EndedBatch, results: _Results) -> CollectedBatch | None:
+    with results.folder, warehouse.connect(PATIENCE_SECONDS) as connection, transaction(connection):
+        return _settle(connection, batch, results.staged)
 
 
 def _rows(provider: BatchProvider, stage: Stage, files: list[Path]) -> Iterator[_Read]:
     for row in result_rows(provider, files):
-        if isinstance(row, ResultRow) and row.outcome == "succeeded":
-            yield row, stage.parse(row.text, row.finish_reason)
+        if isinstance(row, UnreadableRow):
+            yield None, None, row.line, None, row.reason, None, None, None, None
+        elif row.outcome == "succeeded":
+            tags, reason = stage.parse(row.text, row.finish_reason)
+            yield *row, reason, tags_text(tags)
         else:
-            yield row, None
+            yield *row, None, None
 
 
 def _frame(first_line: int, rows: list[_Read]) -> pl.DataFrame:
-    columns: list[list[object]] = [[] for _ in _STAGED]
-    for number, (row, answer) in enumerate(rows, start=first_line):
-        if isinstance(row, UnreadableRow):
-            values = (number, None, None, row.line, None, row.reason, None, None, None)
-        else:
-            values = (
-                number,
-                row.custom_id,
-                row.outcome,
-                row.text,
-                row.finish_reason,
-                row.error,
-                row.input_tokens,
-                row.output_tokens,
-                None if answer is None else answer.error,
-            )
-        for column, value in zip(columns, values, strict=True):
-            column.append(value)
+    columns = list(zip(*rows, strict=True)) or [()] * len(_STAGED)
     frame = pl.DataFrame(
         [pl.Series(name, column, dtype=kind) for (name, kind), column in zip(_STAGED.items(), columns, strict=True)]
     )
-    return frame.with_columns(tags_column([answer for _, answer in rows]))
+    return frame.with_row_index("line_number", first_line).with_columns(tags_column(frame["tags"]))
 
 
 def _settle(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: list[str]) -> CollectedBatch | None:
     submission = {"submission": batch.submission}
-    from_file = {**submission, "staged": staged}
     ((collected_at,),) = connection.execute(
         "SELECT collected_at FROM tag_batches WHERE submission = $submission", submission
     ).fetchall()
     if collected_at is not None:
         return None
-    connection.execute(query("stage_results"), from_file)
+    show_staged(connection, staged)
+    connection.execute(query("collect_results"), {**submission, "outcome": _OUTCOMES_OF_THE_REST[batch.status]})
     connection.execute(query("insert_responses"), submission)
-    connection.execute(query("record_findings"), from_file)
+    connection.execute(query("record_findings"), submission)
     why = f"the batch ended as {batch.status}" + (f": {batch.error}" if batch.error else " without this request")
-    rest = {**submission, "outcome": _OUTCOMES_OF_THE_REST[batch.status], "error": why}
-    connection.execute(query("insert_missing_responses"), rest)
+    connection.execute(query("insert_missing_responses"), {**submission, "error": why})
     connection.execute(query("record_missing"), submission)
     connection.execute(query("settle_requests"), submission)
     connection.execute(query("release_claims"), submission)
     connection.execute(query("finish_batch"), submission)
+    connection.execute(query("parsed_without_text"), submission)
     connection.execute(query("parsed_from_collected"))
     if batch.stage == TAGGING.name:
         store_parsed(connection, batch.submission)

@@ -255,10 +255,10 @@ def _insert(
 ) -> None:
     model = reservation.model
     price = batch_price(model)
-    named = list(reservation.requests())
+    custom_ids = (custom_id(reservation.submission, row) for row in range(reservation.request_count))
     reserved = rows.select("analysis_index", "attempt").with_columns(
-        custom_id=pl.Series([name for name, _ in named], dtype=pl.String),
-        seed=pl.Series([seed for _, seed in named], dtype=pl.String),
+        custom_id=pl.Series(custom_ids, dtype=pl.String),
+        seed=pl.Series(reservation.seeds, dtype=pl.String).gather(rows["position"]),
         submission=pl.lit(reservation.submission),
     )
     connection.register("reserved", reserved)

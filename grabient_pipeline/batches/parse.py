@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import duckdb
 import orjson
 import polars as pl
 
-from grabient_pipeline.batches.staging import scratch_folder, write_parquet
+from grabient_pipeline.batches.staging import scratch_folder, show_staged, write_parquet
 from grabient_pipeline.progress import SILENT, Progress
-from grabient_pipeline.tagging import PARSER_VERSION, ParsedAnswer, parse_answer
+from grabient_pipeline.tagging import PARSER_VERSION, Tags, parse_answer
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES, FIELDS
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
-_TAGS = pl.Struct({name: pl.String() if name in ATTRIBUTES else pl.List(pl.String) for name in FIELDS})
+_TAGS: Final = pl.Struct({name: pl.String() if name in ATTRIBUTES else pl.List(pl.String) for name in FIELDS})
 _Answer = tuple[str, str | None, str | None]
+_Parsed = tuple[str, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +46,29 @@ def parse_answers(warehouse: Warehouse, spool_dir: Path, *, progress: Progress =
 
 
 def store_parsed(connection: duckdb.DuckDBPyConnection, submission: str) -> None:
-    """Bring `palette_tags` up to the table `parsed` (custom_id, tags, error) of what a batch's answers say."""
-    of_batch = {"submission": submission}
-    connection.execute(query("parsed_without_text"), of_batch)
-    connection.execute(query("merge_palette_tags"))
-    connection.execute(query("claim_readable_requests"), of_batch)
-    connection.execute(query("lift_readable_requests"), of_batch)
-    connection.execute(query("record_parse"), {**of_batch, "parser_version": PARSER_VERSION})
+    """Take in the view `parsed` (custom_id, tags, error) of what a batch's answers say."""
+    merge_palette_tags(connection)
+    connection.execute(query("record_parse"), {"submission": submission, "parser_version": PARSER_VERSION})
 
 
-def tags_column(answers: Sequence[ParsedAnswer | None]) -> pl.Series:
-    """The tags of each answer; null where there are none."""
-    # Through JSON, because polars makes a series of every single list of words: seven times as slow.
-    texts = [
-        None if answer is None or answer.tags is None else orjson.dumps(answer.tags).decode() for answer in answers
-    ]
+def merge_palette_tags(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bring `palette_tags` up to the view `parsed`."""
+    # Not by MERGE, which holds all that is new in memory at once.
+    connection.execute(query("fresh_tags"))
+    ((answered_before,),) = connection.execute(query("answered_before")).fetchall()
+    if answered_before:
+        connection.execute(query("update_palette_tags"))
+    connection.execute(query("insert_palette_tags"))
+
+
+def tags_text(tags: Tags | None) -> str | None:
+    """Tags on their way into a column: JSON, of which the garbage collector has nothing to look at."""
+    return None if tags is None else orjson.dumps(dict(zip(FIELDS, tags, strict=True))).decode()
+
+
+def tags_column(texts: Iterable[str | None]) -> pl.Series:
+    """The tags of answers, each as `tags_text` gives it; null where there are none."""
+    # Not from the lists themselves: polars makes a series of every single one, seven times as slow.
     return pl.Series("tags", texts, dtype=pl.String).str.json_decode(_TAGS)
 
 
@@ -68,22 +78,27 @@ def _parse_batch(warehouse: Warehouse, submission: str, folder: Path) -> tuple[i
         rows: list[_Answer] = connection.execute(query("answers_to_parse"), of_batch).fetchall()
     parsed = write_parquet(folder, _parsed(rows), _frame)
     with warehouse.connect() as connection, transaction(connection):
-        connection.execute(query("parsed_from_files"), {"parsed": parsed})
+        show_staged(connection, parsed)
+        connection.execute(query("parsed_without_text"), of_batch)
+        connection.execute(query("parsed_from_staged"))
         store_parsed(connection, submission)
+        connection.execute(query("claim_readable_requests"), of_batch)
+        connection.execute(query("lift_readable_requests"), of_batch)
         return connection.execute("SELECT count(*), count(tags) FROM parsed").fetchall()[0]
 
 
-def _parsed(rows: Iterable[_Answer]) -> Iterator[tuple[str, ParsedAnswer]]:
+def _parsed(rows: Iterable[_Answer]) -> Iterator[_Parsed]:
     for custom_id, text, finish_reason in rows:
-        yield custom_id, parse_answer(text, finish_reason)
+        tags, error = parse_answer(text, finish_reason)
+        yield custom_id, error, tags_text(tags)
 
 
-def _frame(first_row: int, rows: list[tuple[str, ParsedAnswer]]) -> pl.DataFrame:
+def _frame(first_row: int, rows: list[_Parsed]) -> pl.DataFrame:
     del first_row
     return pl.DataFrame(
         {
-            "custom_id": pl.Series([custom_id for custom_id, _ in rows], dtype=pl.String),
-            "reason": pl.Series([answer.error for _, answer in rows], dtype=pl.String),
-            "tags": tags_column([answer for _, answer in rows]),
+            "custom_id": pl.Series([custom_id for custom_id, _, _ in rows], dtype=pl.String),
+            "reason": pl.Series([error for _, error, _ in rows], dtype=pl.String),
+            "tags": tags_column([tags for _, _, tags in rows]),
         }
     )

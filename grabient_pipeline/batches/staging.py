@@ -8,12 +8,16 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+import duckdb
 import polars as pl
+
+from grabient_pipeline.warehouse import query
 
 T = TypeVar("T")
 
@@ -36,11 +40,26 @@ def write_parquet(folder: Path, rows: Iterable[T], frame: Callable[[int, list[T]
     `frame` turns a piece of them into columns, given the number of its first row.
     """
     paths: list[str] = []
-    for number, piece in enumerate(_pieces(rows)):
-        path = folder / f"{number:06d}.parquet"
-        frame(number * ROWS_A_FILE, piece).write_parquet(path, compression="lz4")
-        paths.append(str(path))
+    writing: Future[None] | None = None
+    # Polars compresses and writes without holding the interpreter, which makes the next piece meanwhile; there is never
+    # more than one on its way, so that memory stays flat.
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        for number, piece in enumerate(_pieces(rows)):
+            path = str(folder / f"{number:06d}.parquet")
+            columns = frame(number * ROWS_A_FILE, piece)
+            if writing:
+                writing.result()
+            writing = writer.submit(columns.write_parquet, path, compression="lz4")
+            paths.append(path)
+        if writing:
+            writing.result()
     return paths
+
+
+def show_staged(connection: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
+    """Let the view `staged` be the rows of these files."""
+    connection.execute("SET VARIABLE staged_files = $paths", {"paths": paths})
+    connection.execute(query("staged_files"))
 
 
 def _pieces(rows: Iterable[T]) -> Iterator[list[T]]:

@@ -205,9 +205,10 @@ def _read_row(row: Row) -> ResultRow:
     if kind == "succeeded":
         message = mapping(result.get("message"))
         usage = mapping(message.get("usage"))
-        input_tokens = sum(
-            count(usage.get(name)) or 0
-            for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+        input_tokens = (
+            (count(usage.get("input_tokens")) or 0)
+            + (count(usage.get("cache_creation_input_tokens")) or 0)
+            + (count(usage.get("cache_read_input_tokens")) or 0)
         )
         return ResultRow(
             custom_id,
@@ -229,9 +230,11 @@ def _read_row(row: Row) -> ResultRow:
 
 def _text(content: object) -> str | None:
     """The text blocks joined; a forced tool's input counts as the text that it stands for."""
-    blocks = [mapping(block) for block in items(content)]
-    for block in blocks:
-        if block.get("type") == "tool_use":
+    texts: list[str] = []
+    for block in map(mapping, items(content)):
+        kind = block.get("type")
+        if kind == "tool_use":
             return orjson.dumps(block.get("input")).decode()
-    texts = [text for block in blocks if block.get("type") == "text" and isinstance(text := block.get("text"), str)]
+        if kind == "text" and isinstance(text := block.get("text"), str):
+            texts.append(text)
     return "".join(texts) if texts else None

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from grabient_pipeline.providers.catalogue import Model
 
@@ -63,8 +63,8 @@ class BatchState:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ResultRow:
+# A named tuple, as one is made for every answer: a frozen dataclass takes four times as long.
+class ResultRow(NamedTuple):
     """One answer of a batch. Tokens are those that are paid for; hidden reasoning counts as output."""
 
     custom_id: str

@@ -26,11 +26,19 @@ WAIT_SECONDS = 60.0
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # So that people's DuckDB 1.5 clients can open the published file.
     "storage_compatibility_version": "v1.5.0",
-    # The tables stream through; a cache of most of the machine's memory would serve nobody.
-    "memory_limit": "1GB",
+    # The tables stream through; a cache of most of the machine's memory would serve nobody. What does not fit in goes to
+    # files beside the database.
+    "memory_limit": "512MB",
+    # Row groups are written as they fill, and do not wait in memory for others.
+    "write_buffer_row_group_count": 1,
     # Nothing is fetched from the network behind a person's back.
     "autoinstall_known_extensions": False,
 }
+
+# An eighth of DuckDB's own. A batch fills several of these, which every core compresses and writes as its rows come in.
+# Of DuckDB's it fills a part of one, which goes through the log first and is then compressed by a single core, together
+# with whatever was in it before.
+_ROW_GROUP_SIZE = 16_384
 
 
 class Warehouse:
@@ -122,9 +130,7 @@ class Warehouse:
     def _open(self, deadline: float) -> duckdb.DuckDBPyConnection:
         while True:
             try:
-                connection = duckdb.connect(str(self.path), config=_CONFIG)
-                connection.execute("SET TimeZone = 'UTC'")
-                return connection
+                return self._attached()
             except duckdb.IOException as error:
                 # Somebody opened the working file by hand: they will close it, or we say who it is. Not just "lock":
                 # that also stands in "block", and may stand in the path.
@@ -139,6 +145,18 @@ class Warehouse:
             except duckdb.Error as error:
                 raise WarehouseError(f"cannot open {self.path}: {_first_line(error)}") from error
 
+    def _attached(self) -> duckdb.DuckDBPyConnection:
+        # Attached, because only that way the size of row groups can be set.
+        connection = duckdb.connect(config={**_CONFIG, "temp_directory": f"{self.path}.tmp"})
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"ATTACH {_quoted(self.path)} AS warehouse (ROW_GROUP_SIZE {_ROW_GROUP_SIZE})")
+            connection.execute("USE warehouse")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
@@ -150,6 +168,10 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _first_line(error: Exception) -> str:

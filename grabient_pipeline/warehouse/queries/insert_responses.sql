@@ -1,15 +1,16 @@
 -- Parameters: submission.
 INSERT INTO tag_responses BY NAME
 SELECT
-    custom_id,
+    collected.custom_id,
     $submission AS submission,
-    outcome,
-    text,
-    finish_reason,
-    error,
+    collected.outcome,
+    staged.text,
+    staged.finish_reason,
+    staged.error,
     CASE
-        WHEN input_tokens IS NULL AND output_tokens IS NULL THEN NULL
-        ELSE {'input_tokens': input_tokens, 'output_tokens': output_tokens}
+        WHEN staged.input_tokens IS NULL AND staged.output_tokens IS NULL THEN NULL
+        ELSE {'input_tokens': staged.input_tokens, 'output_tokens': staged.output_tokens}
     END AS usage,
     now() AS received_at
-FROM collected
+FROM staged
+JOIN collected USING (line_number)

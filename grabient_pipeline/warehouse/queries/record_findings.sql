@@ -1,4 +1,5 @@
--- Rows that came back twice, that we never sent, or that cannot be read. Parameters: staged, submission.
+-- Rows that came back twice, that we never sent, or that cannot be read: every line that does not count. They are looked
+-- for by number first, so that the texts are read only if there are any. Parameters: submission.
 INSERT INTO collection_findings BY NAME
 SELECT
     $submission AS submission,
@@ -10,12 +11,7 @@ SELECT
     staged.custom_id,
     CASE WHEN staged.custom_id IS NULL THEN concat(staged.error, ': ', staged.text) ELSE staged.error END AS detail,
     now() AS found_at
-FROM read_parquet($staged) AS staged
+FROM staged
+JOIN (SELECT line_number FROM staged ANTI JOIN collected USING (line_number)) AS odd USING (line_number)
 LEFT JOIN (SELECT custom_id FROM tag_requests WHERE submission = $submission) AS sent
     ON sent.custom_id = staged.custom_id
-QUALIFY staged.custom_id IS NULL
-    OR sent.custom_id IS NULL
-    OR row_number() OVER (
-        PARTITION BY staged.custom_id
-        ORDER BY staged.outcome = 'succeeded' DESC, staged.line_number
-    ) > 1
