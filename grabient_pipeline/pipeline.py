@@ -21,6 +21,7 @@ from grabient_pipeline.batches.collect import CollectReport, EndedBatch, collect
 from grabient_pipeline.batches.ledger import MAX_FAILURES
 from grabient_pipeline.batches.parse import ParseReport, parse_answers
 from grabient_pipeline.batches.poll import BUDGET_SECONDS, PollReport, poll
+from grabient_pipeline.consensus import ConsensusReport, count_consensus
 from grabient_pipeline.errors import WarehouseBusy
 from grabient_pipeline.imports.files import read_rows
 from grabient_pipeline.imports.palettes import ImportReport, import_files, import_rows
@@ -181,6 +182,12 @@ class Pipeline:
     def parse_answers(self, *, progress: Progress = SILENT) -> ParseReport:
         """Read the raw answers that this version of the parser has not read."""
         report = parse_answers(self.warehouse, self.settings.spool_dir, progress=progress)
+        self.warehouse.publish()
+        return report
+
+    def count_consensus(self) -> ConsensusReport:
+        """Count what the models agree on."""
+        report = count_consensus(self.warehouse)
         self.warehouse.publish()
         return report
 
