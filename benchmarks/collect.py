@@ -24,6 +24,7 @@ from benchmarks.synthetic import (
 )
 from grabient_pipeline.batches.collect import collect_batch
 from grabient_pipeline.batches.parse import parse_answers
+from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.providers.catalogue import load_catalogue
 
 MIN_RATE = 20_000
@@ -82,7 +83,7 @@ def _measured(key: str, lines: list[bytes], requests: int) -> tuple[float, float
             for batch in opened.ended_batches():
                 outcome = collect_batch(opened.warehouse, opened.settings.spool_dir, provider, batch)
                 settled += sum(outcome.states.values()) if outcome else 0
-            parse_answers(opened.warehouse, opened.settings.spool_dir)
+            parse_answers(opened.warehouse, opened.settings.spool_dir, TAGGING)
             seconds = min(seconds, time.perf_counter() - started)
             assert settled == requests, settled
         return seconds, floor

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,17 @@ from grabient_pipeline.batches.collect import CollectReport, EndedBatch, collect
 from grabient_pipeline.batches.ledger import MAX_FAILURES
 from grabient_pipeline.batches.parse import ParseReport, parse_answers
 from grabient_pipeline.batches.poll import BUDGET_SECONDS, PollReport, poll
+from grabient_pipeline.batches.refined import compose_anew
+from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, Stage, renewing
 from grabient_pipeline.consensus import ConsensusReport, count_consensus
-from grabient_pipeline.errors import WarehouseBusy
+from grabient_pipeline.errors import CostCapError, WarehouseBusy
 from grabient_pipeline.imports.files import read_rows
 from grabient_pipeline.imports.palettes import ImportReport, import_files, import_rows
 from grabient_pipeline.imports.pictures import PictureReport, write_missing_pictures
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.access import open_provider, provider_keys
 from grabient_pipeline.providers.base import BatchProvider
-from grabient_pipeline.providers.catalogue import select_models
+from grabient_pipeline.providers.catalogue import Selection, select_models
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
 from grabient_pipeline.warehouse import Warehouse, connect, query
 
@@ -50,6 +52,44 @@ class BackfillRequest:
     max_cost_usd: float | None = None
     include_retired: bool | None = None
     dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class RefinementRequest:
+    """What a person asks a refinement for; what is left out is taken from the settings.
+
+    `model`: as `provider/model`. `stale`: also refine anew what was refined from another consensus than today's, which
+    is paid for again. `limit`: at most so many palettes. `max_cost_usd`: the cap in US dollars.
+    """
+
+    model: str | None = None
+    stale: bool = False
+    limit: int | None = None
+    max_cost_usd: float | None = None
+    include_retired: bool | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class RefinementReport:
+    """What a refinement submitted, and what stays stale until somebody asks for it: palettes, and US dollars.
+
+    `held_back`: why nothing, or not all, was submitted; a line each.
+    """
+
+    batches: BackfillReport = field(default_factory=BackfillReport)
+    stale_palettes: int = 0
+    stale_cost_usd: float = 0.0
+    held_back: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """What was done after a collection: how far each step of the second stage came."""
+
+    consensus: ConsensusReport
+    refinement: RefinementReport
+    refined: ParseReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +113,7 @@ class OpenBatch:
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
-    """How a tagging model has done. Costs are US dollars."""
+    """How a model has done in one of the stages. Costs are US dollars."""
 
     provider: str
     model: str
@@ -93,13 +133,17 @@ class Status:
     batches: Mapping[str, int]
     answers: int
     usable_answers: int
+    consensus: int
     refined: int
+    stale: int
+    embedded: int
     cost_usd: float
     outstanding_usd: float
     resting_requests: int
     findings: Mapping[str, int]
     open_batches: tuple[OpenBatch, ...]
     models: tuple[ModelSummary, ...]
+    refining_models: tuple[ModelSummary, ...]
 
 
 class Pipeline:
@@ -147,23 +191,55 @@ class Pipeline:
 
     def backfill(self, request: BackfillRequest, *, progress: Progress = SILENT) -> BackfillReport:
         """Reserve and submit what is missing. Raises `CostCapError` if that is estimated to cost more than the cap."""
-        selection = select_models(
-            request.models,
-            request.providers,
-            include_retired=self.settings.sandbox if request.include_retired is None else request.include_retired,
-            keys=provider_keys(self._environment),
-        )
+        selection = self._selected(request.models, request.providers, request.include_retired)
         order = BackfillOrder(
             models=selection.models,
             analysis_count=request.analysis_count if request.analysis_count is not None else self.analysis_count(),
-            max_cost_usd=self.settings.max_cost_usd if request.max_cost_usd is None else request.max_cost_usd,
+            max_cost_usd=self._cap(request.max_cost_usd),
             limit=request.limit,
             dry_run=request.dry_run,
         )
-        report = backfill(self.warehouse, self.settings.spool_dir, self.open_provider, order, progress=progress)
-        if not request.dry_run:
-            self.warehouse.publish()
-        return BackfillReport(report.batches, selection.left_out, report.failures, report.dry_run)
+        report = replace(self._submit(order, TAGGING, progress), left_out=selection.left_out)
+        self._publish_unless(request.dry_run)
+        return report
+
+    def refine(self, request: RefinementRequest, *, progress: Progress = SILENT) -> RefinementReport:
+        """Reserve and submit the refinement of what is ready for it.
+
+        Raises:
+            CostCapError: that is estimated to cost more than the cap.
+        """
+        model = request.model or self.settings.refinement_model
+        if model is None:
+            return RefinementReport(held_back=("refinement is off (GRABIENT_REFINEMENT_MODEL is none)",))
+        selection = self._selected([model], (), request.include_retired)
+        order = BackfillOrder(
+            models=selection.models,
+            analysis_count=1,
+            max_cost_usd=self._cap(request.max_cost_usd),
+            limit=request.limit,
+            dry_run=request.dry_run,
+        )
+        stage = renewing(REFINEMENT) if request.stale else REFINEMENT
+        report = replace(self._submit(order, stage, progress), left_out=selection.left_out)
+        self._publish_unless(request.dry_run)
+        if request.stale:
+            return RefinementReport(report, held_back=selection.left_out)
+        stale = self._submit(replace(order, limit=None, dry_run=True), renewing(REFINEMENT, only_stale=True), SILENT)
+        return RefinementReport(report, stale.request_count, stale.estimated_cost_usd, selection.left_out)
+
+    def refine_within_cap(self, request: RefinementRequest, *, progress: Progress = SILENT) -> RefinementReport:
+        """The same for those who go on in any case: above the cap nothing is submitted, and the report says so."""
+        try:
+            return self.refine(request, progress=progress)
+        except CostCapError as error:
+            return RefinementReport(held_back=(str(error),))
+
+    def follow_up(self, *, progress: Progress = SILENT) -> FollowUp:
+        """All that follows from collected answers, as far as it can go now: consensus, refinement, embed texts."""
+        consensus = self.count_consensus()
+        refinement = self.refine_within_cap(RefinementRequest(), progress=progress)
+        return FollowUp(consensus, refinement, self.refine_answers(progress=progress))
 
     def poll(self, *, budget_seconds: float = BUDGET_SECONDS, wait_seconds: float = 5.0) -> PollReport:
         """Ask the providers about what is under way. Raises `WarehouseBusy` rather than wait long."""
@@ -181,13 +257,20 @@ class Pipeline:
 
     def parse_answers(self, *, progress: Progress = SILENT) -> ParseReport:
         """Read the raw answers that this version of the parser has not read."""
-        report = parse_answers(self.warehouse, self.settings.spool_dir, progress=progress)
+        report = parse_answers(self.warehouse, self.settings.spool_dir, TAGGING, progress=progress)
         self.warehouse.publish()
         return report
 
     def count_consensus(self) -> ConsensusReport:
         """Count what the models agree on."""
         report = count_consensus(self.warehouse)
+        self.warehouse.publish()
+        return report
+
+    def refine_answers(self, *, progress: Progress = SILENT) -> ParseReport:
+        """Read the refined answers that this version of the parser has not read, and compose the embed texts."""
+        report = parse_answers(self.warehouse, self.settings.spool_dir, REFINEMENT, progress=progress)
+        compose_anew(self.warehouse)
         self.warehouse.publish()
         return report
 
@@ -224,6 +307,26 @@ class Pipeline:
         with connect(self.settings.data_dir) as connection:
             return dict(connection.execute(query("failure_kinds")).fetchall())
 
+    def _selected(self, models: Sequence[str], providers: Sequence[str], include_retired: bool | None) -> Selection:
+        return select_models(
+            models,
+            providers,
+            include_retired=self.settings.sandbox if include_retired is None else include_retired,
+            keys=provider_keys(self._environment),
+        )
+
+    def _cap(self, asked_for: float | None) -> float:
+        return self.settings.max_cost_usd if asked_for is None else asked_for
+
+    def _submit(self, order: BackfillOrder, stage: Stage, progress: Progress) -> BackfillReport:
+        return backfill(
+            self.warehouse, self.settings.spool_dir, self.open_provider, order, stage=stage, progress=progress
+        )
+
+    def _publish_unless(self, dry_run: bool) -> None:
+        if not dry_run:
+            self.warehouse.publish()
+
     def _count_palettes(self) -> int:
         with self.warehouse.connect() as connection:
             ((count,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
@@ -237,7 +340,10 @@ def _status(connection: duckdb.DuckDBPyConnection) -> Status:
     def counts(text: str) -> dict[str, int]:
         return dict(connection.execute(text).fetchall())
 
-    ((palettes, answers, usable, cost, outstanding),) = rows("status_counts")
+    def models_of(stage: Stage) -> tuple[ModelSummary, ...]:
+        return tuple(ModelSummary(*row) for row in rows("model_summary", {"answers": stage.answers}))
+
+    ((palettes, answers, usable, consensus, refined, stale, embedded, cost, outstanding),) = rows("status_counts")
     ((resting,),) = rows("status_resting", {"max_failures": MAX_FAILURES})
     return Status(
         palettes=palettes,
@@ -245,11 +351,15 @@ def _status(connection: duckdb.DuckDBPyConnection) -> Status:
         batches=counts("SELECT status, count(*) FROM tag_batches GROUP BY status ORDER BY status"),
         answers=answers,
         usable_answers=usable,
-        refined=0,
+        consensus=consensus,
+        refined=refined,
+        stale=stale,
+        embedded=embedded,
         cost_usd=cost,
         outstanding_usd=outstanding,
         resting_requests=resting,
         findings=counts("SELECT kind, count(*) FROM collection_findings GROUP BY kind ORDER BY kind"),
         open_batches=tuple(OpenBatch(*row) for row in rows("status_open_batches")),
-        models=tuple(ModelSummary(*row) for row in rows("model_summary")),
+        models=models_of(TAGGING),
+        refining_models=models_of(REFINEMENT),
     )

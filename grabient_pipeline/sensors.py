@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Sequence
+from itertools import takewhile
 
 import dagster as dg
 import orjson
@@ -16,11 +17,14 @@ from grabient_pipeline.batches.poll import PollReport
 from grabient_pipeline.errors import WarehouseBusy
 from grabient_pipeline.jobs import collect_job
 from grabient_pipeline.resources import PipelineResource, explained
+from grabient_pipeline.settings import Settings
 
-INTERVAL_SECONDS = 300
 # A tick is cut off at 60 s and its findings thrown away; the database may be waited for twice, 5 s each.
 POLL_BUDGET_SECONDS = 35.0
 WAIT_SECONDS = 5.0
+
+# A provider that is down, or a key that is wrong, is tried again at each tick; after an hour a person is needed.
+MAX_FAILURES_IN_A_ROW = 12
 
 _ENDED_TAG = "grabient/ended"
 _UNDER_WAY = [
@@ -34,7 +38,7 @@ _UNDER_WAY = [
 
 @dg.sensor(
     job=collect_job,
-    minimum_interval_seconds=INTERVAL_SECONDS,
+    minimum_interval_seconds=Settings.from_environment().poll_seconds,
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Asks the providers how the pending batches are getting on, one call a batch, and starts the job "
     "collect when one has ended. Turn it on once; it costs nothing.",
@@ -53,11 +57,24 @@ def poll_batches(context: dg.SensorEvaluationContext, pipeline: PipelineResource
     if report.blind and not ended:
         raise dg.Failure("nobody could be asked: " + "; ".join(sorted(set(report.failures.values()))))
     cursor = _cursor(report, time.monotonic() - started)
-    if not ended:
+    failed = _failed_in_a_row(context.instance)
+    if not ended and not failed:
         return dg.SensorResult(skip_reason=_in_words(report), cursor=cursor)
     if context.instance.get_runs(dg.RunsFilter(job_name=collect_job.name, statuses=_UNDER_WAY), limit=1):
         return dg.SensorResult(skip_reason=f"{len(ended)} ended; they are being collected already", cursor=cursor)
-    return dg.SensorResult(run_requests=[_collect_request(context.instance, ended)], cursor=cursor)
+    if ended:
+        return dg.SensorResult(run_requests=[_collect_request(context.instance, ended)], cursor=cursor)
+    if len(failed) >= MAX_FAILURES_IN_A_ROW:
+        words = f"{_in_words(report)}; the job {collect_job.name} failed {len(failed)} times: see to it, then run it"
+        return dg.SensorResult(skip_reason=words, cursor=cursor)
+    # What had ended is collected, but what follows from it is not done.
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"after {failed[0]}")], cursor=cursor)
+
+
+def _failed_in_a_row(instance: dg.DagsterInstance) -> list[str]:
+    """The newest runs of the job that failed since the last one that did not, the newest first."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=collect_job.name), limit=MAX_FAILURES_IN_A_ROW)
+    return [run.run_id for run in takewhile(lambda run: run.status == dg.DagsterRunStatus.FAILURE, runs)]
 
 
 def _collect_request(instance: dg.DagsterInstance, ended: Sequence[EndedBatch]) -> dg.RunRequest:

@@ -15,9 +15,12 @@ import duckdb
 from grabient_pipeline.batches.backfill import BackfillReport
 from grabient_pipeline.batches.collect import CollectReport
 from grabient_pipeline.batches.parse import ParseReport
+from grabient_pipeline.consensus import ConsensusReport
 from grabient_pipeline.imports.palettes import ImportReport
 from grabient_pipeline.imports.pictures import PictureReport
+from grabient_pipeline.pipeline import RefinementReport
 from grabient_pipeline.providers.catalogue import Provider
+from grabient_pipeline.tagging.vocabulary import ATTRIBUTES
 from grabient_pipeline.warehouse import connect, query
 
 Metadata = dict[str, dg.MetadataValue[Any]]
@@ -53,11 +56,6 @@ def palette_images_metadata(report: PictureReport, folder: Path) -> Metadata:
 
 
 def provider_metadata(data_dir: Path, provider: Provider, report: BackfillReport) -> Metadata:
-    would = "would be " if report.dry_run else ""
-    rows = [
-        (batch.model.id, batch.request_count, round(batch.estimated_cost_usd, 4), batch.batch_id or batch.error or "")
-        for batch in report.batches
-    ]
     with connect(data_dir) as connection:
         ((count,),) = connection.execute(
             "SELECT count(*) FROM tag_batches WHERE provider = ?", [provider.key]
@@ -65,10 +63,7 @@ def provider_metadata(data_dir: Path, provider: Provider, report: BackfillReport
         return {
             **_table_metadata(connection, "tag_batches"),
             "dagster/row_count": dg.MetadataValue.int(count),
-            f"batches {would}submitted": dg.MetadataValue.int(len(report.batches if would else report.submitted)),
-            f"requests {would}submitted": dg.MetadataValue.int(report.request_count),
-            "estimated cost (USD)": _dollars(report.estimated_cost_usd),
-            "batches": _table(("model", "requests", "estimated cost (USD)", "batch id"), rows),
+            **_submitted(report),
             **_lines("left out", report.left_out),
             **_lines("good to know", provider.caveats),
         }
@@ -98,10 +93,7 @@ def tag_responses_metadata(data_dir: Path, report: CollectReport) -> Metadata:
 
 def palette_tags_metadata(data_dir: Path, report: ParseReport) -> Metadata:
     with connect(data_dir) as connection:
-        models = [
-            (f"{provider}/{model}", answers, usable, round(usable / answers, 4), round(cost, 4))
-            for provider, model, answers, usable, _, _, cost in connection.execute(query("model_summary")).fetchall()
-        ]
+        models = _models(connection, "palette_tags")
         reasons = connection.execute(query("failure_reasons"), {"rows": _ROWS}).fetchall()
         samples = connection.execute(query("sample_tags"), {"rows": 10}).fetchall()
         return {
@@ -109,10 +101,69 @@ def palette_tags_metadata(data_dir: Path, report: ParseReport) -> Metadata:
             "answers": dg.MetadataValue.int(sum(answers for _, answers, *_ in models)),
             "usable": dg.MetadataValue.int(sum(usable for _, _, usable, *_ in models)),
             "read anew": dg.MetadataValue.int(report.answers),
-            "models": _table(("model", "answers", "usable", "usable share", "cost (USD)"), models),
+            "models": _table(_MODEL_COLUMNS, models),
             "reasons of failure": _table(("model", "reason", "answers"), reasons),
             "sample": _table(("palette", "model", "mood", "style", "associations"), samples),
         }
+
+
+def palette_tag_consensus_metadata(data_dir: Path, report: ConsensusReport) -> Metadata:
+    with connect(data_dir) as connection:
+        ((_, models, analyses, *shares),) = connection.execute(query("consensus_summary")).fetchall()
+        samples = connection.execute(query("sample_consensus"), {"rows": 10}).fetchall()
+        return {
+            **_table_metadata(connection, "palette_tag_consensus"),
+            "new or changed": dg.MetadataValue.int(report.changed),
+            **{
+                name: dg.MetadataValue.float(round(value, 3))
+                for name, value in (
+                    ("models a palette", models),
+                    ("answers a palette", analyses),
+                    *zip([f"agreement on {attribute}" for attribute in ATTRIBUTES], shares, strict=True),
+                )
+                if value is not None
+            },
+            "sample": _table(("palette", "models", "answers", "mood", "style", "associations"), samples),
+        }
+
+
+def refinement_metadata(data_dir: Path, report: RefinementReport) -> Metadata:
+    with connect(data_dir) as connection:
+        ((count,),) = connection.execute("SELECT count(*) FROM tag_batches WHERE stage = 'refinement'").fetchall()
+        return {
+            **_table_metadata(connection, "tag_batches"),
+            "dagster/row_count": dg.MetadataValue.int(count),
+            **_submitted(report.batches),
+            "stale palettes": dg.MetadataValue.int(report.stale_palettes),
+            "refining them again would cost (USD)": _dollars(report.stale_cost_usd),
+            **_lines("held back", report.held_back),
+        }
+
+
+def palette_tag_refined_metadata(data_dir: Path, report: ParseReport) -> Metadata:
+    with connect(data_dir) as connection:
+        models = _models(connection, "palette_tag_refined")
+        newest = connection.execute(query("sample_refined"), {"rows": 10}).fetchall()
+        return {
+            **_table_metadata(connection, "palette_tag_refined"),
+            "usable": dg.MetadataValue.int(sum(usable for _, _, usable, *_ in models)),
+            "cost (USD)": _dollars(sum(cost for *_, cost in models)),
+            "read anew": dg.MetadataValue.int(report.answers),
+            "models": _table(_MODEL_COLUMNS, models),
+            "newest": _table(("palette", "model", "mood", "associations", "embed text"), newest),
+        }
+
+
+_MODEL_COLUMNS = ("model", "answers", "usable", "usable share", "cost (USD)")
+
+
+def _models(connection: duckdb.DuckDBPyConnection, answers: str) -> list[tuple[str, int, int, float, float]]:
+    """How each model has done whose answers are in this table."""
+    rows = connection.execute(query("model_summary"), {"answers": answers}).fetchall()
+    return [
+        (f"{provider}/{model}", count, usable, round(usable / count, 4), round(cost, 4))
+        for provider, model, count, usable, _, _, cost in rows
+    ]
 
 
 def _table_metadata(connection: duckdb.DuckDBPyConnection, table: str) -> Metadata:
@@ -138,6 +189,20 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.Metad
         for row in rows
     ]
     return dg.MetadataValue.table(records, schema=dg.TableSchema([dg.TableColumn(column) for column in columns]))
+
+
+def _submitted(report: BackfillReport) -> Metadata:
+    would = "would be " if report.dry_run else ""
+    rows = [
+        (batch.model.id, batch.request_count, round(batch.estimated_cost_usd, 4), batch.batch_id or batch.error or "")
+        for batch in report.batches
+    ]
+    return {
+        f"batches {would}submitted": dg.MetadataValue.int(len(report.batches if would else report.submitted)),
+        f"requests {would}submitted": dg.MetadataValue.int(report.request_count),
+        "estimated cost (USD)": _dollars(report.estimated_cost_usd),
+        "batches": _table(("model", "requests", "estimated cost (USD)", "batch id"), rows),
+    }
 
 
 def _dollars(amount: float) -> dg.MetadataValue[Any]:

@@ -107,13 +107,14 @@ def backfill(
     """
     asked, failures = _open(open_provider, order)
     models = [model for entry in asked for model in entry.models]
-    canonical_seeds = ledger.palettes_to_ask(warehouse, stage, models, order.analysis_count, order.limit)
-    texts = {seed: json_text(text) for seed, text in stage.texts(canonical_seeds).items()}
+    subjects = ledger.subjects_to_ask(warehouse, stage, models, order.analysis_count, order.limit)
+    texts = {seed: json_text(text) for seed, text in stage.texts(subjects).items()}
     reservations = ledger.reserve(
         warehouse,
         stage,
         asked,
         texts,
+        subjects=subjects,
         analysis_count=order.analysis_count,
         limit=order.limit,
         max_cost_usd=order.max_cost_usd,

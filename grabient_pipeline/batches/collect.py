@@ -15,7 +15,7 @@ import polars as pl
 
 from grabient_pipeline.batches.ledger import PATIENCE_SECONDS
 from grabient_pipeline.batches.parse import store_parsed, tags_column
-from grabient_pipeline.batches.stages import STAGES, TAGGING, Stage
+from grabient_pipeline.batches.stages import STAGES, Stage
 from grabient_pipeline.batches.staging import scratch_folder, write_parquet
 from grabient_pipeline.errors import GrabientError
 from grabient_pipeline.progress import SILENT, Progress
@@ -59,6 +59,7 @@ class CollectedBatch:
     """What came of a batch: its requests by state, the odd rows by kind, and what it cost in US dollars."""
 
     submission: str
+    stage: str
     provider: str
     model: str
     status: str
@@ -173,8 +174,7 @@ def _settle(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: li
     connection.execute(query("release_claims"), submission)
     connection.execute(query("finish_batch"), submission)
     connection.execute(query("parsed_from_collected"))
-    if batch.stage == TAGGING.name:
-        store_parsed(connection, batch.submission)
+    store_parsed(connection, STAGES[batch.stage], batch.submission)
     states = connection.execute(
         "SELECT state, count(*) FROM tag_requests WHERE submission = $submission GROUP BY state", submission
     ).fetchall()
@@ -185,5 +185,5 @@ def _settle(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: li
         "SELECT coalesce(cost_usd, 0) FROM tag_batches WHERE submission = $submission", submission
     ).fetchall()
     return CollectedBatch(
-        batch.submission, batch.provider, batch.model, batch.status, dict(states), dict(findings), cost_usd
+        batch.submission, batch.stage, batch.provider, batch.model, batch.status, dict(states), dict(findings), cost_usd
     )

@@ -19,7 +19,7 @@ import polars as pl
 
 from grabient_pipeline.batches.estimate import input_tokens, output_tokens
 from grabient_pipeline.batches.request_file import RequestTemplate
-from grabient_pipeline.batches.stages import Stage
+from grabient_pipeline.batches.stages import Stage, Subject
 from grabient_pipeline.errors import CostCapError
 from grabient_pipeline.providers.base import BatchProvider
 from grabient_pipeline.providers.catalogue import Model, batch_price, load_catalogue, price_list_version
@@ -74,23 +74,28 @@ def custom_id(submission: str, row: int) -> str:
     return f"{submission}_{row:06d}"
 
 
+_ROWS_AT_A_TIME = 512
 _CUSTOM_ID_LENGTH = len(custom_id(new_submission(), 0))
 
 
-def palettes_to_ask(
+def subjects_to_ask(
     warehouse: Warehouse, stage: Stage, models: Sequence[Model], analysis_count: int, limit: int | None
-) -> dict[str, str]:
-    """Canonical seeds by seed of the palettes that one of the models still has to describe, oldest first.
+) -> dict[str, Subject]:
+    """By seed the palettes that one of the models still has to be asked about, oldest first.
 
     Args:
         limit: at most so many palettes for each model.
     """
-    asked: dict[str, str] = {}
+    asked: dict[str, Subject] = {}
     with warehouse.connect() as connection:
         for model in models:
-            parameters = _request_parameters(stage, model, analysis_count)
-            rows = connection.execute(query("palettes_to_ask"), parameters).fetchall()
-            asked.update(rows[:limit])
+            parameters = {**_request_parameters(stage, model, analysis_count), **stage.parameters, "limit": limit}
+            rows = connection.execute(query(stage.palettes), parameters)
+            # Some at a time, since a row may carry a whole consensus.
+            while piece := rows.fetchmany(_ROWS_AT_A_TIME):
+                for seed, *row in piece:
+                    if seed not in asked:
+                        asked[seed] = stage.subject(row)
     return asked
 
 
@@ -100,6 +105,7 @@ def reserve(
     asked: Sequence[Asked],
     texts: Mapping[str, bytes],
     *,
+    subjects: Mapping[str, Subject],
     analysis_count: int,
     limit: int | None,
     max_cost_usd: float,
@@ -109,6 +115,7 @@ def reserve(
 
     Args:
         texts: what a model is shown of each palette, by seed, as it stands inside a JSON string.
+        subjects: the palettes that these are the texts of.
         dry_run: only tell what would be reserved.
 
     Raises:
@@ -118,7 +125,9 @@ def reserve(
     seeds = list(texts)
     sizes = np.fromiter((len(text) for text in texts.values()), dtype=np.int64, count=len(texts))
     with warehouse.connect() as connection, transaction(connection):
-        connection.register("asked", pl.DataFrame({"seed": seeds, "position": np.arange(len(seeds), dtype=np.int32)}))
+        bases = pl.Series([subjects[seed].basis for seed in seeds], dtype=pl.String)
+        positions = np.arange(len(seeds), dtype=np.int32)
+        connection.register("asked", pl.DataFrame({"seed": seeds, "position": positions, "basis": bases}))
         for provider, model in [(entry.provider, model) for entry in asked for model in entry.models]:
             missing = _missing(connection, stage, model, analysis_count, limit)
             reservations += _split(connection, stage, provider, model, missing, seeds, sizes, write=not dry_run)
@@ -178,8 +187,8 @@ def _model_parameters(stage: Stage, model: Model) -> dict[str, Any]:
 def _missing(
     connection: duckdb.DuckDBPyConnection, stage: Stage, model: Model, analysis_count: int, limit: int | None
 ) -> pl.DataFrame:
-    """position, analysis_index, attempt of each missing request of this model."""
-    parameters = _request_parameters(stage, model, analysis_count)
+    """position, basis, analysis_index, attempt of each missing request of this model."""
+    parameters = {**_request_parameters(stage, model, analysis_count), "renew": stage.renew}
     missing = connection.sql(query("missing_requests"), params=parameters).pl()
     if limit is None:
         return missing
@@ -240,8 +249,10 @@ def batch_bounds(
 def _output_tokens(connection: duckdb.DuckDBPyConnection, stage: Stage, model: Model) -> float:
     parameters = _model_parameters(stage, model)
     del parameters["stage"]
-    average, answers = connection.execute(query("typical_output"), parameters).fetchall()[0]
-    return output_tokens(model.expected_output_tokens, average, answers)
+    average, answers = connection.execute(query("typical_output"), {**parameters, "answers": stage.answers}).fetchall()[
+        0
+    ]
+    return output_tokens(model.expected_output_tokens * stage.output_ratio, average, answers)
 
 
 def _insert(
@@ -256,7 +267,7 @@ def _insert(
     model = reservation.model
     price = batch_price(model)
     named = list(reservation.requests())
-    reserved = rows.select("analysis_index", "attempt").with_columns(
+    reserved = rows.select("analysis_index", "attempt", "basis").with_columns(
         custom_id=pl.Series([name for name, _ in named], dtype=pl.String),
         seed=pl.Series([seed for _, seed in named], dtype=pl.String),
         submission=pl.lit(reservation.submission),

@@ -1,4 +1,4 @@
-"""From raw answers to `palette_tags`: a pure function of what came back, run anew for nothing by a better parser."""
+"""From raw answers to tags: a pure function of what came back, run anew for nothing by a better parser."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import duckdb
 import orjson
 import polars as pl
 
+from grabient_pipeline.batches.stages import Stage
 from grabient_pipeline.batches.staging import scratch_folder, write_parquet
 from grabient_pipeline.progress import SILENT, Progress
-from grabient_pipeline.tagging import PARSER_VERSION, ParsedAnswer, parse_answer
+from grabient_pipeline.tagging import ParsedAnswer
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES, FIELDS
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
@@ -29,28 +30,30 @@ class ParseReport:
     usable: int
 
 
-def parse_answers(warehouse: Warehouse, spool_dir: Path, *, progress: Progress = SILENT) -> ParseReport:
-    """Read every collected tagging answer that this version of the parser has not read, a batch at a time."""
+def parse_answers(warehouse: Warehouse, spool_dir: Path, stage: Stage, *, progress: Progress = SILENT) -> ParseReport:
+    """Read every collected answer that this version of the stage's parser has not read, a batch at a time."""
     with warehouse.connect() as connection:
-        submissions = connection.execute(query("batches_to_parse"), {"parser_version": PARSER_VERSION}).fetchall()
+        submissions = connection.execute(
+            query("batches_to_parse"), {"stage": stage.name, "parser_version": stage.parser_version}
+        ).fetchall()
     answers = usable = 0
     for (submission,) in submissions:
         with scratch_folder(spool_dir, submission) as folder:
-            read, good = _parse_batch(warehouse, submission, folder)
+            read, good = _parse_batch(warehouse, stage, submission, folder)
         answers += read
         usable += good
         progress.advance("parsing", 1, len(submissions))
     return ParseReport(len(submissions), answers, usable)
 
 
-def store_parsed(connection: duckdb.DuckDBPyConnection, submission: str) -> None:
-    """Bring `palette_tags` up to the table `parsed` (custom_id, tags, error) of what a batch's answers say."""
+def store_parsed(connection: duckdb.DuckDBPyConnection, stage: Stage, submission: str) -> None:
+    """Bring the stage's table up to the table `parsed` (custom_id, tags, error) of what a batch's answers say."""
     of_batch = {"submission": submission}
     connection.execute(query("parsed_without_text"), of_batch)
-    connection.execute(query("merge_palette_tags"))
+    stage.merge(connection)
     connection.execute(query("claim_readable_requests"), of_batch)
     connection.execute(query("lift_readable_requests"), of_batch)
-    connection.execute(query("record_parse"), {**of_batch, "parser_version": PARSER_VERSION})
+    connection.execute(query("record_parse"), {**of_batch, "parser_version": stage.parser_version})
 
 
 def tags_column(answers: Sequence[ParsedAnswer | None]) -> pl.Series:
@@ -62,20 +65,20 @@ def tags_column(answers: Sequence[ParsedAnswer | None]) -> pl.Series:
     return pl.Series("tags", texts, dtype=pl.String).str.json_decode(_TAGS)
 
 
-def _parse_batch(warehouse: Warehouse, submission: str, folder: Path) -> tuple[int, int]:
+def _parse_batch(warehouse: Warehouse, stage: Stage, submission: str, folder: Path) -> tuple[int, int]:
     of_batch = {"submission": submission}
     with warehouse.connect() as connection:
         rows: list[_Answer] = connection.execute(query("answers_to_parse"), of_batch).fetchall()
-    parsed = write_parquet(folder, _parsed(rows), _frame)
+    parsed = write_parquet(folder, _parsed(stage, rows), _frame)
     with warehouse.connect() as connection, transaction(connection):
         connection.execute(query("parsed_from_files"), {"parsed": parsed})
-        store_parsed(connection, submission)
+        store_parsed(connection, stage, submission)
         return connection.execute("SELECT count(*), count(tags) FROM parsed").fetchall()[0]
 
 
-def _parsed(rows: Iterable[_Answer]) -> Iterator[tuple[str, ParsedAnswer]]:
+def _parsed(stage: Stage, rows: Iterable[_Answer]) -> Iterator[tuple[str, ParsedAnswer]]:
     for custom_id, text, finish_reason in rows:
-        yield custom_id, parse_answer(text, finish_reason)
+        yield custom_id, stage.parse(text, finish_reason)
 
 
 def _frame(first_row: int, rows: list[tuple[str, ParsedAnswer]]) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""`grabient backfill` and `grabient poll`: what is missing goes out, what has ended comes in."""
+"""`grabient backfill`, `refine` and `poll`: what is missing goes out, what has ended comes in."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grabient_pipeline.cli.command_line import failed
-from grabient_pipeline.cli.recording import record_backfill, record_collection
+from grabient_pipeline.cli.recording import record_backfill, record_collection, record_refinement
 
 if TYPE_CHECKING:
     from grabient_pipeline.batches.backfill import BackfillReport
     from grabient_pipeline.batches.collect import CollectedBatch
     from grabient_pipeline.batches.poll import PollReport
-    from grabient_pipeline.pipeline import Pipeline
+    from grabient_pipeline.pipeline import Pipeline, RefinementReport
 
 # Results that can be fetched at all can be by then; what still cannot is for a person to see to.
 _COLLECT_TRIES = 3
@@ -25,10 +25,21 @@ _COLLECT_TRIES = 3
 # Whoever has the database does not have it for long.
 _BUSY_SECONDS = 10.0
 
+MaxCost = Annotated[
+    float | None,
+    typer.Option(metavar="USD", help="Submit nothing if the estimate is above this; otherwise GRABIENT_MAX_COST_USD."),
+]
+IncludeRetired = Annotated[
+    bool, typer.Option("--include-retired", help="Ask models too that their provider has retired.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be submitted.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("backfill", epilog="Example: grabient backfill --provider openai --limit 10 --dry-run")(backfill)
+    app.command("refine", epilog="Example: grabient refine --stale --dry-run")(refine)
     app.command("poll", epilog="Example: grabient poll --watch --interval 60")(poll)
 
 
@@ -47,17 +58,10 @@ def backfill(
         typer.Option(metavar="N", help="How often each model describes each palette, from 1 to 20."),
     ] = None,
     limit: Annotated[int | None, typer.Option(metavar="N", help="At most so many palettes for each model.")] = None,
-    max_cost: Annotated[
-        float | None,
-        typer.Option(
-            metavar="USD", help="Submit nothing if the estimate is above this; otherwise GRABIENT_MAX_COST_USD."
-        ),
-    ] = None,
-    include_retired: Annotated[
-        bool, typer.Option("--include-retired", help="Ask models too that their provider has retired.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be submitted.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    max_cost: MaxCost = None,
+    include_retired: IncludeRetired = False,
+    dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Start a backfill. Asks the models for everything that they have not said about the palettes yet."""
     from grabient_pipeline import terminal
@@ -88,6 +92,58 @@ def backfill(
         raise failed(f"no provider has a key: set {', '.join(variables[:-1])} or {variables[-1]}")
 
 
+def refine(
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="PROVIDER/MODEL", help="The refining model; otherwise GRABIENT_REFINEMENT_MODEL."),
+    ] = None,
+    stale: Annotated[
+        bool,
+        typer.Option("--stale", help="Also what was refined from another consensus than today's; that is paid again."),
+    ] = False,
+    limit: Annotated[int | None, typer.Option(metavar="N", help="At most so many palettes.")] = None,
+    max_cost: MaxCost = None,
+    include_retired: IncludeRetired = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Refine what is ready. Asks a strong model to condense the counted tags; polling does that by itself."""
+    from grabient_pipeline import terminal
+    from grabient_pipeline.pipeline import Pipeline, RefinementRequest
+
+    pipeline = Pipeline.from_environment()
+    request = RefinementRequest(model, stale, limit, max_cost, include_retired or None, dry_run)
+    with terminal.progress() as progress:
+        consensus = pipeline.count_consensus()
+        report = pipeline.refine(request, progress=progress)
+    for line in report.held_back:
+        terminal.warn(line)
+    if json:
+        stale_facts = {"palettes": report.stale_palettes, "estimated_cost_usd": report.stale_cost_usd}
+        terminal.say_json({**_backfill_facts(report.batches), "stale": stale_facts})
+    elif report.batches.batches:
+        _say_submission(report.batches)
+    elif not consensus.palettes:
+        terminal.say("There is nothing to refine yet: no palette has a usable answer.")
+    elif not report.held_back and not report.batches.failures:
+        terminal.say("Nothing is ready: every palette is refined, or its tagging is under way.")
+    if not json:
+        _say_stale(report)
+    record_refinement(pipeline.settings, report, "grabient refine")
+    if report.batches.failures:
+        raise failed("; ".join(report.batches.failures.values()))
+
+
+def _say_stale(report: RefinementReport) -> None:
+    from grabient_pipeline import terminal
+
+    if report.stale_palettes:
+        terminal.note(
+            f"{terminal.many(report.stale_palettes, 'palette')} had more answers counted since: refining again is "
+            f"estimated at {terminal.dollars(report.stale_cost_usd)} (grabient refine --stale)"
+        )
+
+
 def _missing_key_variables(pipeline: Pipeline) -> list[str]:
     """The variables, if none of them is set."""
     from grabient_pipeline.providers.catalogue import load_catalogue
@@ -109,6 +165,12 @@ def _say_backfill(report: BackfillReport, palettes: int) -> None:
         else:
             terminal.say("Nothing was submitted." if not report.dry_run else "Nothing would be submitted.")
         return
+    _say_submission(report)
+
+
+def _say_submission(report: BackfillReport) -> None:
+    from grabient_pipeline import terminal
+
     terminal.say_table(
         ["model", "requests", "estimated", "batch"],
         [
@@ -158,8 +220,24 @@ class _Seen:
     polled: PollReport
     collected: list[CollectedBatch] = field(default_factory=list["CollectedBatch"])
     not_collected: dict[str, str] = field(default_factory=dict[str, str])
+    refinement: RefinementReport | None = None
     answers: int = 0
     usable: int = 0
+    refined: int = 0
+    sent: int = 0
+
+    @property
+    def pending(self) -> int:
+        """Batches under way, as far as is known."""
+        return self.polled.pending + self.sent
+
+    @property
+    def reasons(self) -> dict[str, None]:
+        """What went wrong last, each once: one reason is often that of many batches."""
+        told = [*self.polled.failures.values(), *self.not_collected.values()]
+        if self.refinement is not None:
+            told += [*self.refinement.held_back, *self.refinement.batches.failures.values()]
+        return dict.fromkeys(told)
 
 
 def poll(
@@ -184,11 +262,9 @@ def poll(
         terminal.say_json(_poll_facts(seen))
     else:
         _say_poll(seen)
-    # One reason is often that of many batches.
-    reasons = dict.fromkeys([*seen.polled.failures.values(), *seen.not_collected.values()])
     if seen.polled.blind or seen.not_collected:
-        raise failed("; ".join(reasons))
-    for reason in reasons:
+        raise failed("; ".join(seen.reasons))
+    for reason in seen.reasons:
         terminal.warn(reason)
 
 
@@ -202,7 +278,12 @@ def _tick(pipeline: Pipeline, seen: _Seen) -> None:
         seen.collected += collected.batches
         seen.not_collected = dict(collected.failures)
         parsed = pipeline.parse_answers(progress=progress)
-    record_collection(pipeline.settings, collected, parsed)
+        after = pipeline.follow_up(progress=progress)
+    record_collection(pipeline.settings, collected, parsed, after)
+    seen.refinement = after.refinement
+    seen.refined += after.refinement.batches.request_count
+    # What has just gone out is under way.
+    seen.sent = len(after.refinement.batches.submitted)
     seen.answers += sum(batch.answers for batch in collected.batches)
     seen.usable += sum(batch.states.get("succeeded", 0) for batch in collected.batches)
 
@@ -224,11 +305,11 @@ def _watch(pipeline: Pipeline, seen: _Seen, interval: float) -> None:
         # Who can ask nobody from the start has something to set up; later it is the network, which comes back.
         if ticks == 1 and seen.polled.blind:
             return
-        tries = 0 if seen.polled.pending else tries + 1
-        if not seen.polled.pending and (not seen.not_collected or tries == _COLLECT_TRIES):
+        tries = 0 if seen.pending else tries + 1
+        if not seen.pending and (not seen.not_collected or tries == _COLLECT_TRIES):
             return
         terminal.note(f"{dt.datetime.now().astimezone():%H:%M:%S}  {_progress_in_words(seen)}")
-        for reason in dict.fromkeys([*seen.polled.failures.values(), *seen.not_collected.values()]):
+        for reason in seen.reasons:
             terminal.warn(reason)
         time.sleep(interval)
 
@@ -237,7 +318,7 @@ def _progress_in_words(seen: _Seen) -> str:
     from grabient_pipeline import terminal
 
     done = sum(state.completed or 0 for state in seen.polled.states.values() if state.status == "submitted")
-    words = f"{terminal.many(seen.polled.pending, 'batch', 'batches')} under way"
+    words = f"{terminal.many(seen.pending, 'batch', 'batches')} under way"
     if done:
         words += f", {done:,} requests of theirs done"
     return f"{words}; {terminal.many(len(seen.collected), 'batch', 'batches')} collected"
@@ -269,20 +350,24 @@ def _say_poll(seen: _Seen) -> None:
         for batch in seen.collected:
             for kind, count in batch.findings.items():
                 terminal.warn(f"{batch.provider}/{batch.model}: {terminal.many(count, f'{kind} row')} in its results")
+    if seen.refined:
+        terminal.say(f"Sent {terminal.many(seen.refined, 'palette')} to be refined")
     states = Counter(state.provider_status for state in seen.polled.states.values() if state.status == "submitted")
     words = ", ".join(f"{count:,} {state}" for state, count in states.items())
     unseen = len(seen.polled.failures)
     if unseen:
         words += f"{', ' if words else ''}{unseen:,} could not be asked"
-    if seen.polled.pending:
-        terminal.say(f"{terminal.many(seen.polled.pending, 'batch', 'batches')} under way: {words}")
+    if seen.sent:
+        words += f"{', ' if words else ''}{seen.sent:,} just sent"
+    if seen.pending:
+        terminal.say(f"{terminal.many(seen.pending, 'batch', 'batches')} under way: {words}")
     else:
         terminal.say("Nothing is under way.")
 
 
 def _poll_facts(seen: _Seen) -> dict[str, Any]:
     return {
-        "pending": seen.polled.pending,
+        "pending": seen.pending,
         "states": {
             submission: {
                 "status": state.status,
@@ -297,6 +382,7 @@ def _poll_facts(seen: _Seen) -> dict[str, Any]:
         "collected": [
             {
                 "submission": batch.submission,
+                "stage": batch.stage,
                 "model": f"{batch.provider}/{batch.model}",
                 "status": batch.status,
                 "requests": dict(batch.states),
@@ -306,6 +392,8 @@ def _poll_facts(seen: _Seen) -> dict[str, Any]:
             for batch in seen.collected
         ],
         "not_collected": seen.not_collected,
+        "sent_to_be_refined": seen.refined,
+        "held_back": list(seen.refinement.held_back) if seen.refinement else [],
         "answers": seen.answers,
         "usable_answers": seen.usable,
     }

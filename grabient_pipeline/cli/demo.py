@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +19,7 @@ from grabient_pipeline.errors import GrabientError
 
 if TYPE_CHECKING:
     from grabient_pipeline.batches.backfill import BackfillReport
-    from grabient_pipeline.pipeline import Pipeline, Status
+    from grabient_pipeline.pipeline import ModelSummary, Pipeline, Status
     from grabient_pipeline.progress import Progress
 
 _BATCH_SECONDS = 1.0
@@ -99,6 +99,9 @@ class _Tour:
             self._collect(pipeline, progress)
         with self._timed("read"):
             pipeline.parse_answers(progress=progress)
+            pipeline.count_consensus()
+        with self._timed("refine"):
+            self._refine(pipeline, progress)
 
     @contextmanager
     def _timed(self, step: str) -> Generator[None]:
@@ -119,6 +122,19 @@ class _Tour:
         if report.failures:
             raise GrabientError("the sandbox refused: " + "; ".join(report.failures.values()))
         return report
+
+    def _refine(self, pipeline: Pipeline, progress: Progress) -> None:
+        """Ask until every palette is refined; what fails is asked again, as often as is allowed."""
+        from grabient_pipeline.pipeline import RefinementRequest
+
+        while True:
+            report = pipeline.refine(RefinementRequest(max_cost_usd=math.inf), progress=progress).batches
+            if report.failures:
+                raise GrabientError("the sandbox refused: " + "; ".join(report.failures.values()))
+            if not report.batches:
+                return
+            self._collect(pipeline, progress)
+            pipeline.refine_answers(progress=progress)
 
     @staticmethod
     def _collect(pipeline: Pipeline, progress: Progress) -> None:
@@ -145,7 +161,8 @@ def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
         f"{terminal.many(status.palettes, 'palette')}, each described "
         f"{terminal.many(tour.analysis_count, 'time')} by {terminal.many(len(status.models), 'model')}: "
         f"{terminal.many(status.answers, 'request')} in "
-        f"{terminal.many(sum(status.batches.values()), 'batch', 'batches')}",
+        f"{terminal.many(len(tour.submitted.batches) if tour.submitted else 0, 'batch', 'batches')}; "
+        f"{terminal.many(status.refined, 'palette')} refined",
         "bold",
     )
     terminal.say()
@@ -170,29 +187,26 @@ def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
 def _say_models(status: Status) -> None:
     from grabient_pipeline import terminal
 
-    rows = [
-        [
-            f"{each.provider}/{each.model}",
-            f"{each.usable:,}",
-            f"{each.usable / each.answers:.1%}",
-            f"{each.input_tokens:,}",
-            f"{each.output_tokens:,}",
-            terminal.dollars(each.cost_usd),
-        ]
-        for each in status.models
-    ]
-    rows.append(
-        [
-            "together",
-            f"{status.usable_answers:,}",
-            f"{status.usable_answers / status.answers:.1%}" if status.answers else "",
-            f"{sum(each.input_tokens for each in status.models):,}",
-            f"{sum(each.output_tokens for each in status.models):,}",
-            terminal.dollars(status.cost_usd),
-        ]
-    )
+    every = (*status.models, *status.refining_models)
+    rows = [_model_row(f"{each.provider}/{each.model}", (each,)) for each in status.models]
+    rows += [_model_row(f"{each.provider}/{each.model} (refining)", (each,)) for each in status.refining_models]
+    rows.append(_model_row("together", every))
     headers = ["model", "usable", "share", "tokens in", "out", "cost"]
-    terminal.say_table(headers, rows, right=headers[1:], styles=[""] * len(status.models) + ["bold"])
+    terminal.say_table(headers, rows, right=headers[1:], styles=[""] * len(every) + ["bold"])
+
+
+def _model_row(name: str, models: Sequence[ModelSummary]) -> list[str]:
+    from grabient_pipeline import terminal
+
+    answers, usable = sum(each.answers for each in models), sum(each.usable for each in models)
+    return [
+        name,
+        f"{usable:,}",
+        f"{usable / answers:.1%}" if answers else "",
+        f"{sum(each.input_tokens for each in models):,}",
+        f"{sum(each.output_tokens for each in models):,}",
+        terminal.dollars(sum(each.cost_usd for each in models)),
+    ]
 
 
 def _query_command(pipeline: Pipeline) -> str:
@@ -206,10 +220,12 @@ def _facts(pipeline: Pipeline, tour: _Tour, status: Status) -> dict[str, Any]:
     return {
         "palettes": status.palettes,
         "analysis_count": tour.analysis_count,
-        "batches": sum(status.batches.values()),
+        "batches": len(tour.submitted.batches) if tour.submitted else 0,
         "requests": status.answers,
         "usable_answers": status.usable_answers,
+        "refined": status.refined,
         "models": [asdict(each) for each in status.models],
+        "refining_models": [asdict(each) for each in status.refining_models],
         "not_usable": pipeline.failure_reasons(),
         "estimated_cost_usd": tour.submitted.estimated_cost_usd if tour.submitted else 0.0,
         "cost_usd": status.cost_usd,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from grabient_pipeline.batches.collect import CollectReport
     from grabient_pipeline.batches.parse import ParseReport
     from grabient_pipeline.imports.palettes import ImportReport
+    from grabient_pipeline.pipeline import FollowUp, RefinementReport
     from grabient_pipeline.settings import Settings
 
 
@@ -45,19 +46,39 @@ def record_backfill(settings: Settings, report: BackfillReport) -> None:
         _record(settings, "grabient backfill", metadata)
 
 
-def record_collection(settings: Settings, collected: CollectReport, parsed: ParseReport) -> None:
+def record_collection(settings: Settings, collected: CollectReport, parsed: ParseReport, after: FollowUp) -> None:
     """What came back, and what was made of it, is up to date."""
 
     def metadata() -> dict[str, Metadata]:
-        from grabient_pipeline.assets.metadata import palette_tags_metadata, tag_responses_metadata
+        from grabient_pipeline.assets.metadata import (
+            palette_tag_consensus_metadata,
+            palette_tag_refined_metadata,
+            palette_tags_metadata,
+            tag_responses_metadata,
+        )
 
         return {
             "tag_responses": tag_responses_metadata(settings.data_dir, collected),
             "palette_tags": palette_tags_metadata(settings.data_dir, parsed),
+            "palette_tag_consensus": palette_tag_consensus_metadata(settings.data_dir, after.consensus),
+            "palette_tag_refined": palette_tag_refined_metadata(settings.data_dir, after.refined),
         }
 
     if collected.batches or parsed.batches:
         _record(settings, "grabient poll", metadata)
+    record_refinement(settings, after.refinement, "grabient poll")
+
+
+def record_refinement(settings: Settings, report: RefinementReport, command: str) -> None:
+    """The batches of the second stage are up to date."""
+
+    def metadata() -> dict[str, Metadata]:
+        from grabient_pipeline.assets.metadata import refinement_metadata
+
+        return {"refinement_batches": refinement_metadata(settings.data_dir, report)}
+
+    if report.batches.submitted:
+        _record(settings, command, metadata)
 
 
 def _record(settings: Settings, command: str, metadata: Callable[[], dict[str, Metadata]]) -> None:

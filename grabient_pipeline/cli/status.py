@@ -42,7 +42,9 @@ def _say_totals(now: Status) -> None:
         ("requests", _counts(now.requests)),
         ("batches", _counts(now.batches)),
         ("usable answers", f"{now.usable_answers:,}{share}"),
-        ("refined", f"{now.refined:,}"),
+        ("consensus", f"{now.consensus:,}"),
+        ("refined", f"{now.refined:,}" + (f" ({now.stale:,} stale)" if now.stale else "")),
+        ("searchable", f"{now.embedded:,}"),
         ("cost so far", terminal.dollars(now.cost_usd)),
         ("outstanding", f"{terminal.dollars(now.outstanding_usd)} (estimated)"),
     ):

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from grabient_pipeline import pipeline as pipeline_module
 from grabient_pipeline.batches import collect as collect_module
-from grabient_pipeline.batches import parse as parse_module
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.tagging import ParsedAnswer, Tags
 
@@ -192,7 +192,7 @@ class TestParsing:
         workbench.backfill(MINI, analysis_count=2)
         workbench.settle()
         before = workbench.rows("FROM palette_tags ORDER BY ALL")
-        monkeypatch.setattr(parse_module, "PARSER_VERSION", 99)
+        monkeypatch.setattr(pipeline_module, "TAGGING", replace(TAGGING, parser_version=99))
         assert workbench.pipeline.parse_answers().answers == PALETTES * 2
         assert workbench.rows("FROM palette_tags ORDER BY ALL") == before
 
@@ -203,7 +203,7 @@ class TestParsing:
             workbench.settle()
         assert workbench.states() == {"failed": PALETTES}
         assert workbench.value("SELECT count(*) FROM request_claims") == 0
-        monkeypatch.setattr(parse_module, "PARSER_VERSION", 99)
+        monkeypatch.setattr(pipeline_module, "TAGGING", replace(TAGGING, parser_version=99))
         usable = workbench.pipeline.parse_answers().usable
         assert usable >= 1
         assert workbench.states().get("succeeded", 0) == usable

@@ -15,7 +15,9 @@ from grabient_pipeline.errors import SettingsError
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline_tests.cli.conftest import Grabient, Told
 
-COMMANDS = ["backfill", "config get", "config set", "demo", "dev", "import", "models", "poll", "sandbox", "status"]
+COMMANDS = [
+    *("backfill", "config get", "config set", "demo", "dev", "import", "models", "poll", "refine", "sandbox", "status"),
+]
 ANSI = re.compile(r"\x1b\[")
 
 

@@ -36,7 +36,7 @@ COMMENT ON COLUMN palette_tag_consensus.brightness IS 'Each brightness, likewise
 COMMENT ON COLUMN palette_tag_consensus.saturation IS 'Each saturation, likewise; the first has won';
 COMMENT ON COLUMN palette_tag_consensus.seasonal IS 'Each season or holiday, likewise';
 COMMENT ON COLUMN palette_tag_consensus.associations IS 'Each association, likewise';
-COMMENT ON COLUMN palette_tag_consensus.digest IS 'A hash of the counts: a refinement of another digest is stale';
+COMMENT ON COLUMN palette_tag_consensus.digest IS 'The prompt version, a slash and a hash of the counts: a refinement of another digest is stale';
 COMMENT ON COLUMN palette_tag_consensus.counted_at IS 'When these counts came about; counting the same again changes nothing';
 
 CREATE TABLE palette_tag_refined (

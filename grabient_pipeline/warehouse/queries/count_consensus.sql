@@ -143,7 +143,9 @@ SELECT
     coalesce(lists.saturation, []) AS saturation,
     coalesce(lists.seasonal, []) AS seasonal,
     coalesce(lists.associations, []) AS associations,
-    md5(concat_ws(chr(30), totals.total_models, totals.total_analyses, lists.digest)) AS digest
+    concat(
+        palettes.prompt_version, '/', md5(concat_ws(chr(30), totals.total_models, totals.total_analyses, lists.digest))
+    ) AS digest
 FROM counted_palettes AS palettes
 JOIN totals USING (palette)
 LEFT JOIN lists USING (palette)
