@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from grabient_pipeline.moments import reached
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
 
@@ -25,4 +26,6 @@ def count_consensus(warehouse: Warehouse) -> ConsensusReport:
         connection.execute(query("count_consensus"))
         changed = connection.execute(query("merge_consensus")).fetchall()
         ((palettes,),) = connection.execute("SELECT count(*) FROM counted").fetchall()
+        reached("consensus.counting")
+    reached("consensus.counted")
     return ConsensusReport(palettes, sum(count for (count,) in changed))

@@ -7,6 +7,7 @@ step fails with it. What is not here is a fault of ours and shows its traceback.
     ├── SettingsError        a variable or option that cannot be used
     ├── ImportFileError      a file of palettes that cannot be read at all
     ├── UnknownModelError    a model that the catalogue does not have
+    ├── UnknownBatchError    a batch that the ledger does not have
     ├── WarehouseError       the working database cannot be opened
     │   └── WarehouseBusy    another process holds it for longer than we wait
     ├── CostCapError         the estimate is above what may be spent
@@ -33,6 +34,10 @@ class ImportFileError(GrabientError):
 
 class UnknownModelError(GrabientError):
     """A model that the catalogue does not have."""
+
+
+class UnknownBatchError(GrabientError):
+    """A batch that the ledger does not have."""
 
 
 class WarehouseError(GrabientError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -17,10 +17,14 @@ from typing import Any
 import duckdb
 
 from grabient_pipeline.batches.backfill import BackfillOrder, BackfillReport, backfill, check_analysis_count
+from grabient_pipeline.batches.cancel import CancelledBatch, cancel
 from grabient_pipeline.batches.collect import CollectReport, EndedBatch, collect, ended_batches
 from grabient_pipeline.batches.ledger import MAX_FAILURES
 from grabient_pipeline.batches.parse import ParseReport, parse_answers
 from grabient_pipeline.batches.poll import BUDGET_SECONDS, PollReport, poll
+from grabient_pipeline.batches.quarantine import Resting, free, resting
+from grabient_pipeline.batches.reconcile import BUDGET_SECONDS as RECONCILE_SECONDS
+from grabient_pipeline.batches.reconcile import MARGIN_SECONDS, ReconcileReport, reconcile
 from grabient_pipeline.batches.refined import compose_anew
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, Stage, renewing
 from grabient_pipeline.consensus import ConsensusReport, count_consensus
@@ -31,9 +35,9 @@ from grabient_pipeline.imports.pictures import PictureReport, write_missing_pict
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.access import open_provider, provider_keys
 from grabient_pipeline.providers.base import BatchProvider
-from grabient_pipeline.providers.catalogue import Selection, select_models
+from grabient_pipeline.providers.catalogue import Selection, load_catalogue, select_models
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
-from grabient_pipeline.warehouse import Warehouse, connect, query
+from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, connect, query
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,18 @@ class OpenBatch:
     submitted_at: dt.datetime | None
     error: str | None
 
+    @property
+    def due_at(self) -> dt.datetime | None:
+        """When its provider's window ends; None while it is not known to be there."""
+        if self.status != "submitted" or self.submitted_at is None:
+            return None
+        return self.submitted_at + dt.timedelta(hours=load_catalogue().provider(self.provider).window_hours)
+
+    @property
+    def overdue(self) -> bool:
+        """Still under way after its provider's window."""
+        return self.due_at is not None and self.due_at < dt.datetime.now(dt.UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
@@ -126,7 +142,10 @@ class ModelSummary:
 
 @dataclass(frozen=True)
 class Status:
-    """What is done, what is under way, what it cost (US dollars), and what rests after failing too often."""
+    """What is done, what is under way, what it cost (US dollars), and what rests after failing too often.
+
+    `paid_and_not_kept`: answers that providers say they gave and that never came back.
+    """
 
     palettes: int
     requests: Mapping[str, int]
@@ -139,6 +158,7 @@ class Status:
     embedded: int
     cost_usd: float
     outstanding_usd: float
+    paid_and_not_kept: int
     resting_requests: int
     findings: Mapping[str, int]
     open_batches: tuple[OpenBatch, ...]
@@ -249,6 +269,47 @@ class Pipeline:
         """What has ended and waits to be collected."""
         return tuple(ended_batches(self.warehouse, wait_seconds))
 
+    def reconcile(
+        self,
+        *,
+        margin_seconds: float = MARGIN_SECONDS,
+        budget_seconds: float = RECONCILE_SECONDS,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> ReconcileReport:
+        """Look for batches whose creation was not answered; adopt them, or release what is not there."""
+        report = reconcile(
+            self.warehouse,
+            self.settings.spool_dir,
+            self.open_provider,
+            margin_seconds=margin_seconds,
+            budget_seconds=budget_seconds,
+            wait_seconds=wait_seconds,
+        )
+        if report.adopted or report.released or report.waiting:
+            self.warehouse.publish(wait_seconds)
+        return report
+
+    def cancel(self, names: Collection[str] | None = None) -> list[CancelledBatch]:
+        """Ask for the end of these batches, or of all. Raises `UnknownBatchError` for a name that is none."""
+        outcomes = cancel(self.warehouse, self.open_provider, names)
+        self.warehouse.publish()
+        return outcomes
+
+    def resting(self) -> list[Resting]:
+        """Requests that have failed as often as is allowed."""
+        return resting(self.warehouse)
+
+    def free(self, model: str | None = None) -> int:
+        """Let what rests be asked again; how many requests. Raises `UnknownModelError`.
+
+        Args:
+            model: only this model's, as `provider/model`.
+        """
+        chosen = load_catalogue().model(model) if model is not None else None
+        freed = free(self.warehouse, *(() if chosen is None else (chosen.provider, chosen.id)))
+        self.warehouse.publish()
+        return freed
+
     def collect(self, *, progress: Progress = SILENT) -> CollectReport:
         """Fetch and settle what has ended."""
         report = collect(self.warehouse, self.settings.spool_dir, self.open_provider, progress=progress)
@@ -343,7 +404,9 @@ def _status(connection: duckdb.DuckDBPyConnection) -> Status:
     def models_of(stage: Stage) -> tuple[ModelSummary, ...]:
         return tuple(ModelSummary(*row) for row in rows("model_summary", {"answers": stage.answers}))
 
-    ((palettes, answers, usable, consensus, refined, stale, embedded, cost, outstanding),) = rows("status_counts")
+    ((palettes, answers, usable, consensus, refined, stale, embedded, cost, outstanding, not_kept),) = rows(
+        "status_counts"
+    )
     ((resting,),) = rows("status_resting", {"max_failures": MAX_FAILURES})
     return Status(
         palettes=palettes,
@@ -357,6 +420,7 @@ def _status(connection: duckdb.DuckDBPyConnection) -> Status:
         embedded=embedded,
         cost_usd=cost,
         outstanding_usd=outstanding,
+        paid_and_not_kept=not_kept,
         resting_requests=resting,
         findings=counts("SELECT kind, count(*) FROM collection_findings GROUP BY kind ORDER BY kind"),
         open_batches=tuple(OpenBatch(*row) for row in rows("status_open_batches")),

@@ -11,10 +11,24 @@ from pathlib import Path
 import pytest
 
 import grabient_pipeline
+from grabient_pipeline.moments import MOMENTS
 
 PACKAGE = Path(grabient_pipeline.__file__).parent
 OUTER = {"assets", "cli", "definitions", "jobs", "sensors", "resources", "checks", "pipeline"}
-ROOMS = {"palette", "tagging", "providers", "batches", "warehouse", "imports", "sandbox", "settings", "errors"}
+ROOMS = {
+    *(
+        "palette",
+        "tagging",
+        "providers",
+        "batches",
+        "warehouse",
+        "consensus",
+        "imports",
+        "sandbox",
+        "settings",
+        "errors",
+    ),
+}
 SDKS = {"anthropic", "openai", "groq", "google.genai"}
 
 
@@ -82,9 +96,11 @@ def test_no_sdk_is_loaded_before_it_is_used():
         ("palette", set()),
         ("tagging", {"palette"}),
         ("providers", {"errors"}),
-        ("warehouse", {"settings", "errors"}),
-        ("imports", {"palette", "warehouse", "settings", "errors", "progress"}),
-        ("batches", {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress"}),
+        ("moments", set()),
+        ("warehouse", {"settings", "errors", "moments"}),
+        ("consensus", {"warehouse", "moments"}),
+        ("imports", {"palette", "warehouse", "settings", "errors", "progress", "moments"}),
+        ("batches", {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress", "moments"}),
         # It writes down a second time what it accepts, so that a mistake of the pipeline is found and not repeated.
         ("sandbox", {"palette"}),
     ],
@@ -113,3 +129,14 @@ def test_nobody_but_the_warehouse_opens_a_connection():
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Call):
                 assert ast.unparse(node.func) != "duckdb.connect", f"{file}:{node.lineno}"
+
+
+def test_every_marked_moment_is_somewhere_and_is_listed():
+    """The drills go through the list: a moment that is missing there would never be tried."""
+    marked = [
+        node.args[0].value
+        for file in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "reached"
+    ]
+    assert sorted(marked) == sorted(MOMENTS)

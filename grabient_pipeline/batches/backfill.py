@@ -9,13 +9,16 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from grabient_pipeline.batches import ledger
 from grabient_pipeline.batches.ledger import Asked, Reservation
 from grabient_pipeline.batches.request_file import json_text
+from grabient_pipeline.batches.sending import forget, may_exist_from_now, sending
 from grabient_pipeline.batches.stages import TAGGING, Stage
 from grabient_pipeline.errors import GrabientError, ProviderRefused, ProviderUncertain, SettingsError
+from grabient_pipeline.moments import reached
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import BatchProvider, Submission
 from grabient_pipeline.providers.catalogue import Model, load_catalogue
@@ -124,7 +127,8 @@ def backfill(
         reports = [_report(reservation) for reservation in reservations]
         return BackfillReport(tuple(reports), failures=failures, dry_run=True)
     providers = {entry.provider.key: entry.provider for entry in asked}
-    reports = _submit_all(warehouse, spool_dir, providers, reservations, texts, progress)
+    with sending(spool_dir, [reservation.submission for reservation in reservations]):
+        reports = _submit_all(warehouse, spool_dir, providers, reservations, texts, progress)
     for report in reports:
         if report.error is not None:
             failures.setdefault(report.model.provider, report.error)
@@ -194,7 +198,7 @@ def _submit_all(
         # What nobody began to send, after an interruption, certainly is at no provider. The rest may be.
         for reservation in reservations:
             if stopped.is_set() and reservation.submission not in begun:
-                ledger.release(warehouse, reservation.submission, "interrupted before it was sent")
+                _release(warehouse, spool_dir, reservation, "interrupted before it was sent")
     return [reports[reservation.submission] for reservation in reservations]
 
 
@@ -211,18 +215,36 @@ def _submit(
             reservation.template.write(file, reservation.requests(), texts)
         except OSError as error:
             raise ProviderRefused(provider.key, f"nothing was sent: cannot write {file} ({error.strerror})") from error
-        batch_id = provider.submit(Submission(reservation.submission, reservation.model.id, file))
+        reached("submit.file_written")
+        may_exist = partial(_may_exist, spool_dir, reservation.submission)
+        batch_id = provider.submit(Submission(reservation.submission, reservation.model.id, file, may_exist))
     except ProviderRefused as error:
-        ledger.release(warehouse, reservation.submission, str(error))
+        _release(warehouse, spool_dir, reservation, str(error))
         return _report(reservation, error=str(error))
     except ProviderUncertain as error:
-        reason = f"{error}; it may have been created all the same, so it stays reserved and is not asked again"
+        may_exist_from_now(spool_dir, reservation.submission)
+        reason = (
+            f"{error}; it may have been created all the same: it stays reserved, and grabient reconcile looks for it"
+        )
         ledger.record_uncertain(warehouse, reservation.submission, reason)
         return _report(reservation, error=reason)
     finally:
         file.unlink(missing_ok=True)
+    reached("submit.created")
     ledger.record_submitted(warehouse, reservation.submission, batch_id)
+    reached("submit.recorded")
+    forget(spool_dir, reservation.submission)
     return _report(reservation, batch_id=batch_id)
+
+
+def _may_exist(spool_dir: Path, submission: str) -> None:
+    may_exist_from_now(spool_dir, submission)
+    reached("submit.uploaded")
+
+
+def _release(warehouse: Warehouse, spool_dir: Path, reservation: Reservation, reason: str) -> None:
+    ledger.release(warehouse, reservation.submission, reason)
+    forget(spool_dir, reservation.submission)
 
 
 def _report(reservation: Reservation, batch_id: str | None = None, error: str | None = None) -> BatchReport:

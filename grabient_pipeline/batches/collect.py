@@ -6,6 +6,7 @@ claims, cost. A batch of which anything fails stays as it was, and is collected 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +18,11 @@ from grabient_pipeline.batches.ledger import PATIENCE_SECONDS
 from grabient_pipeline.batches.parse import store_parsed, tags_column
 from grabient_pipeline.batches.stages import STAGES, Stage
 from grabient_pipeline.batches.staging import scratch_folder, write_parquet
-from grabient_pipeline.errors import GrabientError
+from grabient_pipeline.errors import GrabientError, ProviderRefused, ProviderUncertain
+from grabient_pipeline.moments import reached
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import BatchProvider, ResultRow, UnreadableRow, result_rows
+from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.tagging import ParsedAnswer
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, query, transaction
 
@@ -37,6 +40,9 @@ _STAGED = {
 # What became of the requests that a batch says nothing about. A completed batch owes an answer to each.
 _OUTCOMES_OF_THE_REST = {"completed": "missing", "failed": "errored", "expired": "expired", "cancelled": "cancelled"}
 
+# A batch that has ended without the files that its counts promise gets so long to give them.
+_FILES_APPEAR_WITHIN = dt.timedelta(days=1)
+
 # A row, and what the stage makes of it if it is an answer.
 _Read = tuple[ResultRow | UnreadableRow, ParsedAnswer | None]
 
@@ -52,6 +58,14 @@ class EndedBatch:
     batch_id: str
     status: str
     error: str | None
+    created_at: dt.datetime
+    completed_at: dt.datetime
+    reported_count: int | None
+
+    @property
+    def kept_until(self) -> dt.datetime:
+        """When its provider throws the results away."""
+        return self.created_at + dt.timedelta(days=load_catalogue().provider(self.provider).retention_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +96,10 @@ class CollectReport:
 
 
 def ended_batches(warehouse: Warehouse, wait_seconds: float = WAIT_SECONDS) -> list[EndedBatch]:
-    """What has ended and waits to be collected, oldest first."""
+    """What has ended and waits to be collected; first that whose results are the first to vanish."""
     with warehouse.connect(wait_seconds) as connection:
-        return [EndedBatch(*row) for row in connection.execute(query("ended_batches")).fetchall()]
+        ended = [EndedBatch(*row) for row in connection.execute(query("ended_batches")).fetchall()]
+    return sorted(ended, key=lambda batch: batch.kept_until)
 
 
 def collect(
@@ -116,10 +131,34 @@ def collect_batch(
     """Collect one batch; None if another process did meanwhile."""
     stage = STAGES[batch.stage]
     with scratch_folder(spool_dir, batch.submission) as folder:
-        files = provider.download(batch.batch_id, folder)
+        files = _downloaded(provider, batch, folder)
+        reached("collect.downloaded")
         staged = write_parquet(folder, _rows(provider, stage, files), _frame)
+        reached("collect.staged")
         with warehouse.connect(PATIENCE_SECONDS) as connection, transaction(connection):
-            return _settle(connection, batch, staged)
+            outcome = _settle(connection, batch, staged)
+            reached("collect.settling")
+        reached("collect.settled")
+        return outcome
+
+
+def _downloaded(provider: BatchProvider, batch: EndedBatch, folder: Path) -> list[Path]:
+    """The files of results; none where the provider has none, for certain."""
+    moment = dt.datetime.now(dt.UTC)
+    try:
+        files = provider.download(batch.batch_id, folder)
+    except ProviderRefused:
+        if moment < batch.kept_until:
+            raise
+        # Gone for good: the requests are settled as missing, and what was paid for shows as not kept.
+        return []
+    if not files and batch.reported_count and moment < batch.completed_at + _FILES_APPEAR_WITHIN:
+        raise ProviderUncertain(
+            batch.provider,
+            f"{batch.batch_id} is said to have {batch.reported_count:,} answers and gives no file of them yet; "
+            "it is asked again",
+        )
+    return files
 
 
 def _rows(provider: BatchProvider, stage: Stage, files: list[Path]) -> Iterator[_Read]:

@@ -21,6 +21,7 @@ from grabient_pipeline.batches.estimate import input_tokens, output_tokens
 from grabient_pipeline.batches.request_file import RequestTemplate
 from grabient_pipeline.batches.stages import Stage, Subject
 from grabient_pipeline.errors import CostCapError
+from grabient_pipeline.moments import reached
 from grabient_pipeline.providers.base import BatchProvider
 from grabient_pipeline.providers.catalogue import Model, batch_price, load_catalogue, price_list_version
 from grabient_pipeline.warehouse import Warehouse, query, transaction
@@ -138,6 +139,8 @@ def reserve(
                 "INSERT OR IGNORE INTO prompt_versions VALUES (?, ?, ?, now())",
                 [stage.prompt.version, stage.name, stage.prompt.content],
             )
+            reached("reserve.writing")
+    reached("reserve.written")
     return reservations
 
 
@@ -158,12 +161,35 @@ def record_uncertain(warehouse: Warehouse, submission: str, reason: str) -> None
 
 
 def release(warehouse: Warehouse, submission: str, reason: str) -> None:
-    """The provider certainly never had it: its requests are free again."""
+    """The provider certainly never had it: its requests are free again. What is not reserved stays as it is."""
     with warehouse.connect(PATIENCE_SECONDS) as connection, transaction(connection):
-        connection.execute(query("release_requests"), {"submission": submission})
-        connection.execute(query("release_claims"), {"submission": submission})
+        released = connection.execute(
+            "UPDATE tag_batches SET status = 'released', error = ?, evidence = ? "
+            "WHERE submission = ? AND status = 'reserved' RETURNING submission",
+            [reason, reason, submission],
+        ).fetchall()
+        if released:
+            connection.execute(query("release_requests"), {"submission": submission})
+            connection.execute(query("release_claims"), {"submission": submission})
+
+
+def adopt(warehouse: Warehouse, submission: str, batch_id: str, evidence: str) -> bool:
+    """The provider has it after all, under this id; False if it is not reserved any more."""
+    with warehouse.connect(PATIENCE_SECONDS) as connection:
+        adopted = connection.execute(
+            "UPDATE tag_batches SET status = 'submitted', batch_id = ?, submitted_at = created_at, error = NULL, "
+            "evidence = ?, looked_for_at = now() WHERE submission = ? AND status = 'reserved' RETURNING submission",
+            [batch_id, evidence, submission],
+        ).fetchall()
+    return bool(adopted)
+
+
+def record_evidence(warehouse: Warehouse, submission: str, evidence: str) -> None:
+    """What looking for it has found so far."""
+    with warehouse.connect(PATIENCE_SECONDS) as connection:
         connection.execute(
-            "UPDATE tag_batches SET status = 'released', error = ? WHERE submission = ?", [reason, submission]
+            "UPDATE tag_batches SET evidence = ?, looked_for_at = now() WHERE submission = ? AND status = 'reserved'",
+            [evidence, submission],
         )
 
 

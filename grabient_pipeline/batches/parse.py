@@ -12,6 +12,7 @@ import polars as pl
 
 from grabient_pipeline.batches.stages import Stage
 from grabient_pipeline.batches.staging import scratch_folder, write_parquet
+from grabient_pipeline.moments import reached
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.tagging import ParsedAnswer
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES, FIELDS
@@ -70,9 +71,11 @@ def _parse_batch(warehouse: Warehouse, stage: Stage, submission: str, folder: Pa
     with warehouse.connect() as connection:
         rows: list[_Answer] = connection.execute(query("answers_to_parse"), of_batch).fetchall()
     parsed = write_parquet(folder, _parsed(stage, rows), _frame)
+    reached("parse.read")
     with warehouse.connect() as connection, transaction(connection):
         connection.execute(query("parsed_from_files"), {"parsed": parsed})
         store_parsed(connection, stage, submission)
+        reached("parse.storing")
         return connection.execute("SELECT count(*), count(tags) FROM parsed").fetchall()[0]
 
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_pipeline.cli.command_line import failed
+from grabient_pipeline.cli.command_line import Json, failed
 from grabient_pipeline.cli.recording import record_backfill, record_collection, record_refinement
 
 if TYPE_CHECKING:
     from grabient_pipeline.batches.backfill import BackfillReport
-    from grabient_pipeline.batches.collect import CollectedBatch
+    from grabient_pipeline.batches.collect import CollectedBatch, CollectReport
     from grabient_pipeline.batches.poll import PollReport
+    from grabient_pipeline.batches.reconcile import Finding
     from grabient_pipeline.pipeline import Pipeline, RefinementReport
 
 # Results that can be fetched at all can be by then; what still cannot is for a person to see to.
@@ -33,7 +34,6 @@ IncludeRetired = Annotated[
     bool, typer.Option("--include-retired", help="Ask models too that their provider has retired.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be submitted.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -220,6 +220,8 @@ class _Seen:
     polled: PollReport
     collected: list[CollectedBatch] = field(default_factory=list["CollectedBatch"])
     not_collected: dict[str, str] = field(default_factory=dict[str, str])
+    adopted: list[Finding] = field(default_factory=list["Finding"])
+    not_found: dict[str, str] = field(default_factory=dict[str, str])
     refinement: RefinementReport | None = None
     answers: int = 0
     usable: int = 0
@@ -234,7 +236,7 @@ class _Seen:
     @property
     def reasons(self) -> dict[str, None]:
         """What went wrong last, each once: one reason is often that of many batches."""
-        told = [*self.polled.failures.values(), *self.not_collected.values()]
+        told = [*self.polled.failures.values(), *self.not_collected.values(), *self.not_found.values()]
         if self.refinement is not None:
             told += [*self.refinement.held_back, *self.refinement.batches.failures.values()]
         return dict.fromkeys(told)
@@ -269,23 +271,33 @@ def poll(
 
 
 def _tick(pipeline: Pipeline, seen: _Seen) -> None:
+    found = pipeline.reconcile()
+    seen.adopted += found.adopted
+    seen.not_found = dict(found.failures)
+    seen.polled = pipeline.poll()
+    # Also what ended at an earlier poll, or was collected by somebody who did not live to read it.
+    collected = collect_and_follow_up(pipeline, seen)
+    seen.collected += collected.batches
+    seen.not_collected = dict(collected.failures)
+    seen.answers += sum(batch.answers for batch in collected.batches)
+    seen.usable += sum(batch.states.get("succeeded", 0) for batch in collected.batches)
+
+
+def collect_and_follow_up(pipeline: Pipeline, seen: _Seen | None = None) -> CollectReport:
+    """Collect what has ended, and bring all that follows from it as far as it goes; recorded for the Dagster UI."""
     from grabient_pipeline import terminal
 
-    seen.polled = pipeline.poll()
     with terminal.progress() as progress:
-        # Also what ended at an earlier poll, or was collected by somebody who did not live to read it.
         collected = pipeline.collect(progress=progress)
-        seen.collected += collected.batches
-        seen.not_collected = dict(collected.failures)
         parsed = pipeline.parse_answers(progress=progress)
         after = pipeline.follow_up(progress=progress)
     record_collection(pipeline.settings, collected, parsed, after)
-    seen.refinement = after.refinement
-    seen.refined += after.refinement.batches.request_count
-    # What has just gone out is under way.
-    seen.sent = len(after.refinement.batches.submitted)
-    seen.answers += sum(batch.answers for batch in collected.batches)
-    seen.usable += sum(batch.states.get("succeeded", 0) for batch in collected.batches)
+    if seen is not None:
+        seen.refinement = after.refinement
+        seen.refined += after.refinement.batches.request_count
+        # What has just gone out is under way.
+        seen.sent = len(after.refinement.batches.submitted)
+    return collected
 
 
 def _watch(pipeline: Pipeline, seen: _Seen, interval: float) -> None:
@@ -327,6 +339,8 @@ def _progress_in_words(seen: _Seen) -> str:
 def _say_poll(seen: _Seen) -> None:
     from grabient_pipeline import terminal
 
+    for found in seen.adopted:
+        terminal.say(f"Found again: {found.provider}/{found.model} {found.batch_id} ({found.evidence})")
     if seen.collected:
         terminal.say_table(
             ["collected", "ended as", "succeeded", "failed", "released", "cost"],
@@ -379,6 +393,7 @@ def _poll_facts(seen: _Seen) -> dict[str, Any]:
             for submission, state in seen.polled.states.items()
         },
         "failures": dict(seen.polled.failures),
+        "found_again": [found.submission for found in seen.adopted],
         "collected": [
             {
                 "submission": batch.submission,

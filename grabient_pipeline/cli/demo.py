@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from grabient_pipeline.cli.command_line import Json
 from grabient_pipeline.errors import GrabientError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def demo(
     analysis_count: Annotated[
         int, typer.Option(metavar="N", help="How often each model describes each palette, from 1 to 20.")
     ] = 8,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: Json = False,
 ) -> None:
     """Go the whole way on a sandbox. No key, no network, no cost; writes only below data/demo, and starts afresh."""
     from grabient_pipeline import terminal

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from grabient_pipeline.cli.command_line import failed
+from grabient_pipeline.cli.command_line import Json, failed
 from grabient_pipeline.cli.recording import record_import
 
 
@@ -26,7 +26,7 @@ def import_palettes(
             show_default=False,
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: Json = False,
 ) -> None:
     """Add palettes and draw their pictures. What is there already stays as it is."""
     from grabient_pipeline import terminal

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from grabient_pipeline.imports.files import InvalidRow, PaletteRow, read_rows
+from grabient_pipeline.moments import reached
 from grabient_pipeline.palette import InvalidSeedError, Palette, describe_palettes, read_palette
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
@@ -117,6 +118,8 @@ def _write(warehouse: Warehouse, piece: Sequence[tuple[PaletteRow, Palette]], so
         connection.execute(query("insert_palettes"), {"source": source})
         connection.execute(query("insert_spellings"), {"source": source})
         ((after,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
+        reached("import.writing")
+    reached("import.written")
     return after - before
 
 

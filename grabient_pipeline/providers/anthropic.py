@@ -26,6 +26,7 @@ from grabient_pipeline.providers.base import (
     Question,
     ResultRow,
     Search,
+    Sought,
     Submission,
     UnreadableRow,
 )
@@ -93,6 +94,7 @@ class AnthropicBatches:
     def submit(self, submission: Submission) -> str:
         # The SDK's own `create` builds the whole body in memory, several times over; its `post` sends a file as it is.
         client = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT_SECONDS)
+        submission.before_creation()
         with self._translated("creating the batch"), submission.file.open("rb") as file:
             batch = client.post(
                 "/v1/messages/batches",
@@ -155,24 +157,30 @@ class AnthropicBatches:
         with self._translated("cancelling the batch"):
             self._client.messages.batches.cancel(batch_id)
 
-    def find(self, token: str, since: dt.datetime) -> Search:
-        """Only the custom ids tell whose a batch is, and they can be read when it has ended."""
+    def find(self, sought: Sought) -> Search:
+        """Only the custom ids tell whose a batch is, and they can be read when it has ended.
+
+        Until then a batch of another of our submissions, or with another number of requests, is certainly not it.
+        """
         unknown: list[str] = []
         seen = 0
         with self._translated("looking for the batch"):
             for batch in self._client.messages.batches.list(limit=_PAGE):
-                if batch.created_at < since - _CLOCK_MARGIN:
+                if batch.created_at < sought.since - _CLOCK_MARGIN:
                     break
                 seen += 1
-                if batch.processing_status != "ended":
+                if batch.id in sought.known or _request_count(batch) != sought.request_count:
+                    continue
+                first = self._first_custom_id(batch.id) if batch.results_url else None
+                if first is None:
                     unknown.append(batch.id)
-                elif batch.results_url:
-                    first = self._first_custom_id(batch.id)
-                    if first is None:
-                        unknown.append(batch.id)
-                    elif first.startswith(f"{token}_"):
-                        return Search(batch.id, "its results carry the submission", thorough=True)
-        evidence = f"{seen} batches since {since:%Y-%m-%d %H:%M}, {len(unknown)} of them still running or unreadable"
+                elif first.startswith(f"{sought.token}_"):
+                    return Search(batch.id, "its results carry the submission", thorough=True)
+        evidence = f"{seen} batches since {sought.since:%Y-%m-%d %H:%M}, none of them certainly ours"
+        if unknown:
+            evidence += (
+                f"; {', '.join(unknown)} may be: as many requests, and whose they are shows when they have ended"
+            )
         return Search(None, evidence, thorough=not unknown, candidates=tuple(unknown))
 
     def _first_custom_id(self, batch_id: str) -> str | None:
@@ -196,6 +204,12 @@ class AnthropicBatches:
 
     def _translated(self, doing: str) -> AbstractContextManager[None]:
         return translated(self.key, doing, self._secret)
+
+
+def _request_count(batch: MessageBatch) -> int:
+    """All requests of a batch: the five counts always add up to them."""
+    counts = batch.request_counts
+    return counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired
 
 
 def _read_row(row: Row) -> ResultRow:

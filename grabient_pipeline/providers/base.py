@@ -6,7 +6,7 @@ One protocol, four small implementations; SDK types stay inside them. Nothing he
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -44,11 +44,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A batch ready to go: its token, and the file that is sent as it stands."""
+    """A batch ready to go: its token, and the file that is sent as it stands.
+
+    `before_creation` is called once, right before the call that makes the batch: from then on it may exist.
+    """
 
     token: str
     model: str
     file: Path
+    before_creation: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,19 @@ class UnreadableRow:
 
     line: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A batch whose creation was not answered: the token that went with it, when, and with how many requests.
+
+    `known`: the ids of this provider's batches that belong to other submissions of ours.
+    """
+
+    token: str
+    since: dt.datetime
+    request_count: int
+    known: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +166,8 @@ class BatchProvider(Protocol):
         """Ask for the end of the batch; what was finished is still collected."""
         ...
 
-    def find(self, token: str, since: dt.datetime) -> Search:
-        """Look for the batch that carries this token among those created since then."""
+    def find(self, sought: Sought) -> Search:
+        """Look for a batch among all that were created since then."""
         ...
 
 

@@ -23,6 +23,7 @@ from grabient_pipeline.providers.base import (
     Question,
     ResultRow,
     Search,
+    Sought,
     Submission,
     UnreadableRow,
 )
@@ -97,6 +98,7 @@ class ChatCompletionBatches(ABC):
 
     def submit(self, submission: Submission) -> str:
         file_id = uploaded(lambda: self._upload(submission))
+        submission.before_creation()
         with self._translated("creating the batch"):
             batch = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT_SECONDS).batches.create(
                 input_file_id=file_id,
@@ -150,18 +152,20 @@ class ChatCompletionBatches(ABC):
         with self._translated("cancelling the batch"):
             self._client.batches.cancel(batch_id)
 
-    def find(self, token: str, since: dt.datetime) -> Search:
+    def find(self, sought: Sought) -> Search:
         with self._translated("looking for the batch"):
             by_input: dict[str, str] = {}
-            for batch in self._batches_since(since):
+            for batch in self._batches_since(sought.since):
                 batch_id = text_field(batch, "id")
-                if mapping(batch.get("metadata")).get("submission") == token:
+                if mapping(batch.get("metadata")).get("submission") == sought.token:
                     return Search(batch_id, "its metadata carries the submission", thorough=True)
                 by_input[str(batch.get("input_file_id"))] = batch_id
-            for file_id in self._files_named(f"{token}.jsonl"):
+            for file_id in self._files_named(f"{sought.token}.jsonl"):
                 if file_id in by_input:
                     return Search(by_input[file_id], "its input file carries the submission", thorough=True)
-        return Search(None, f"{len(by_input)} batches since {since:%Y-%m-%d %H:%M}, none of them ours", thorough=True)
+        return Search(
+            None, f"{len(by_input)} batches since {sought.since:%Y-%m-%d %H:%M}, none of them ours", thorough=True
+        )
 
     def _retrieve(self, batch_id: str) -> Row:
         with self._translated(f"asking for the batch {batch_id}"):

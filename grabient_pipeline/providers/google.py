@@ -25,6 +25,7 @@ from grabient_pipeline.providers.base import (
     Question,
     ResultRow,
     Search,
+    Sought,
     Submission,
     UnreadableRow,
 )
@@ -106,6 +107,7 @@ class GoogleBatches:
 
     def submit(self, submission: Submission) -> str:
         name = uploaded(lambda: self._upload(submission))
+        submission.before_creation()
         with self._translated("creating the batch"):
             job = self._creating.batches.create(
                 model=submission.model, src=name, config={"display_name": submission.token}
@@ -165,14 +167,14 @@ class GoogleBatches:
         with self._translated("cancelling the batch"):
             self._reading.batches.cancel(name=batch_id)
 
-    def find(self, token: str, since: dt.datetime) -> Search:
+    def find(self, sought: Sought) -> Search:
         seen = 0
         with self._translated("looking for the batch"):
             for name, display_name, created in self._listing():
-                if display_name == token:
+                if display_name == sought.token:
                     return Search(name, "its display name is the submission", thorough=True)
-                seen += created is None or created >= since - _CLOCK_MARGIN
-        return Search(None, f"{seen} batches since {since:%Y-%m-%d %H:%M}, none of them ours", thorough=True)
+                seen += created is None or created >= sought.since - _CLOCK_MARGIN
+        return Search(None, f"{seen} batches since {sought.since:%Y-%m-%d %H:%M}, none of them ours", thorough=True)
 
     def _listing(self) -> Iterator[tuple[str, str, dt.datetime | None]]:
         try:

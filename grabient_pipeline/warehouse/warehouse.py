@@ -18,6 +18,7 @@ import duckdb
 import filelock
 
 from grabient_pipeline.errors import WarehouseBusy, WarehouseError
+from grabient_pipeline.moments import reached
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse.schema import migrate
 
@@ -85,7 +86,9 @@ class Warehouse:
                 with copy.open("rb+") as file:
                     os.fsync(file.fileno())
                 os.utime(copy, ns=(stamp, stamp))
+                reached("publish.copied")
                 copy.replace(self.published)
+                reached("publish.published")
             except OSError as error:
                 copy.unlink(missing_ok=True)
                 raise WarehouseError(

@@ -15,4 +15,5 @@ SELECT
     (
         SELECT coalesce(sum(estimated_cost_usd), 0) FROM tag_batches
         WHERE collected_at IS NULL AND status <> 'released'
-    ) AS outstanding_usd
+    ) AS outstanding_usd,
+    (SELECT coalesce(sum(requests), 0)::BIGINT FROM paid_and_not_kept) AS not_kept
