@@ -1,7 +1,8 @@
 """What the models agree on: `palette_tag_consensus`, counted in SQL from the parsed answers.
 
 A tag counts once an answer, and every model has one vote, spread over its answers: who is asked more often has no more
-to say. The counting is in `count_consensus.sql`.
+to say. The counting is in `count_answers.sql` and
+`count_consensus.sql`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class ConsensusReport:
 def count_consensus(warehouse: Warehouse) -> ConsensusReport:
     """Count all answers anew, and write down what has changed."""
     with warehouse.connect() as connection, transaction(connection):
+        connection.execute(query("count_answers"))
         connection.execute(query("count_consensus"))
         changed = connection.execute(query("merge_consensus")).fetchall()
         ((palettes,),) = connection.execute("SELECT count(*) FROM counted").fetchall()

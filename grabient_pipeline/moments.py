@@ -33,6 +33,7 @@ MOMENTS: Final = (
     "consensus.counting",
     "consensus.counted",
     "compose.writing",
+    "score.writing",
     "publish.copied",
     "publish.published",
 )

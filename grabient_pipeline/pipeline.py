@@ -36,6 +36,7 @@ from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.access import open_provider, provider_keys
 from grabient_pipeline.providers.base import BatchProvider
 from grabient_pipeline.providers.catalogue import Selection, load_catalogue, select_models
+from grabient_pipeline.scorecard import ModelScore, score_models
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, connect, query
 
@@ -92,6 +93,7 @@ class FollowUp:
     """What was done after a collection: how far each step of the second stage came."""
 
     consensus: ConsensusReport
+    scores: Sequence[ModelScore]
     refinement: RefinementReport
     refined: ParseReport
 
@@ -258,8 +260,9 @@ class Pipeline:
     def follow_up(self, *, progress: Progress = SILENT) -> FollowUp:
         """All that follows from collected answers, as far as it can go now: consensus, refinement, embed texts."""
         consensus = self.count_consensus()
+        scores = self.score_models()
         refinement = self.refine_within_cap(RefinementRequest(), progress=progress)
-        return FollowUp(consensus, refinement, self.refine_answers(progress=progress))
+        return FollowUp(consensus, scores, refinement, self.refine_answers(progress=progress))
 
     def poll(self, *, budget_seconds: float = BUDGET_SECONDS, wait_seconds: float = 5.0) -> PollReport:
         """Ask the providers about what is under way. Raises `WarehouseBusy` rather than wait long."""
@@ -327,6 +330,12 @@ class Pipeline:
         report = count_consensus(self.warehouse)
         self.warehouse.publish()
         return report
+
+    def score_models(self) -> list[ModelScore]:
+        """Work out which tagging models are worth their money; the best quality first."""
+        scores = score_models(self.warehouse)
+        self.warehouse.publish()
+        return scores
 
     def refine_answers(self, *, progress: Progress = SILENT) -> ParseReport:
         """Read the refined answers that this version of the parser has not read, and compose the embed texts."""

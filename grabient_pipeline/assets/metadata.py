@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from grabient_pipeline.imports.palettes import ImportReport
 from grabient_pipeline.imports.pictures import PictureReport
 from grabient_pipeline.pipeline import RefinementReport
 from grabient_pipeline.providers.catalogue import Provider
+from grabient_pipeline.scorecard import ModelScore
+from grabient_pipeline.scorecard.plot import plot_scores
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES
 from grabient_pipeline.warehouse import connect, query
 
@@ -127,6 +130,35 @@ def palette_tag_consensus_metadata(data_dir: Path, report: ConsensusReport) -> M
         }
 
 
+def model_scorecard_metadata(data_dir: Path, scores: Sequence[ModelScore]) -> Metadata:
+    columns = ("model", "worth it", "usable share", "right", "overlap", "alpha", "cost / 1,000 usable (USD)", "hours")
+    rows = [
+        (
+            score.name,
+            "yes" if score.efficient else "",
+            *(
+                "" if value is None else round(value, 4)
+                for value in (
+                    score.usable_share,
+                    score.measured_agreement,
+                    score.open_overlap,
+                    score.alpha_with_others,
+                    None if score.cost_per_usable_usd is None else 1000 * score.cost_per_usable_usd,
+                    score.median_hours,
+                )
+            ),
+        )
+        for score in scores
+    ]
+    picture = plot_scores(scores)
+    with connect(data_dir) as connection:
+        return {
+            **_table_metadata(connection, "model_scorecard"),
+            "scorecard": _table(columns, rows),
+            **({"quality against cost": _picture("quality against cost", picture)} if picture else {}),
+        }
+
+
 def refinement_metadata(data_dir: Path, report: RefinementReport) -> Metadata:
     with connect(data_dir) as connection:
         ((count,),) = connection.execute("SELECT count(*) FROM tag_batches WHERE stage = 'refinement'").fetchall()
@@ -203,6 +235,10 @@ def _submitted(report: BackfillReport) -> Metadata:
         "estimated cost (USD)": _dollars(report.estimated_cost_usd),
         "batches": _table(("model", "requests", "estimated cost (USD)", "batch id"), rows),
     }
+
+
+def _picture(name: str, png: bytes) -> dg.MetadataValue[Any]:
+    return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
 def _dollars(amount: float) -> dg.MetadataValue[Any]:

@@ -51,6 +51,7 @@ def record_collection(settings: Settings, collected: CollectReport, parsed: Pars
 
     def metadata() -> dict[str, Metadata]:
         from grabient_pipeline.assets.metadata import (
+            model_scorecard_metadata,
             palette_tag_consensus_metadata,
             palette_tag_refined_metadata,
             palette_tags_metadata,
@@ -61,6 +62,7 @@ def record_collection(settings: Settings, collected: CollectReport, parsed: Pars
             "tag_responses": tag_responses_metadata(settings.data_dir, collected),
             "palette_tags": palette_tags_metadata(settings.data_dir, parsed),
             "palette_tag_consensus": palette_tag_consensus_metadata(settings.data_dir, after.consensus),
+            "model_scorecard": model_scorecard_metadata(settings.data_dir, after.scores),
             "palette_tag_refined": palette_tag_refined_metadata(settings.data_dir, after.refined),
         }
 

@@ -24,7 +24,7 @@ from grabient_pipeline.warehouse import Warehouse
 
 SEEDS = ("_gIIgHMgJigFKgEigDwgOEgK8gImgBQgDSgHW", "0.5,0.5,0.5,0.5,0.5,0.5,1,1,1,0,0.33,0.67")
 PROVIDER_ASSETS = ("anthropic_batches", "openai_batches", "groq_batches", "google_batches")
-STAGE_TWO = ("palette_tag_consensus", "refinement_batches", "palette_tag_refined")
+STAGE_TWO = ("palette_tag_consensus", "model_scorecard", "refinement_batches", "palette_tag_refined")
 COLLECT = ("tag_responses", "palette_tags", *STAGE_TWO)
 
 
@@ -127,6 +127,7 @@ def test_the_graph_follows_the_picture() -> None:
     assert parents["tag_responses"] == set(PROVIDER_ASSETS)
     assert parents["palette_tags"] == {"tag_responses"}
     assert parents["palette_tag_consensus"] == {"palette_tags"}
+    assert parents["model_scorecard"] == {"palette_tags"}
     assert parents["refinement_batches"] == {"palette_tag_consensus"}
     assert parents["palette_tag_refined"] == {"refinement_batches", "tag_responses"}
 
@@ -284,6 +285,10 @@ class TestStageTwo:
         assert tick(instance).run_requests
         first = materialize(instance, *COLLECT)
         assert metadata_of(first, "palette_tag_consensus")["dagster/row_count"] == 2
+        scorecard = metadata_of(first, "model_scorecard")
+        assert scorecard["dagster/row_count"] == 1
+        assert "data:image/png;base64," in str(scorecard["quality against cost"])
+        assert len(str(scorecard["quality against cost"])) < 100_000
         sent = metadata_of(first, "refinement_batches")
         assert (sent["batches submitted"], sent["requests submitted"], sent["dagster/row_count"]) == (1, 2, 1)
         assert metadata_of(first, "palette_tag_refined")["dagster/row_count"] == 0

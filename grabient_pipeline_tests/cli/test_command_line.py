@@ -17,7 +17,7 @@ from grabient_pipeline_tests.cli.conftest import Grabient, Told
 
 COMMANDS = [
     *("backfill", "cancel", "config get", "config set", "demo", "dev", "import", "models", "poll", "quarantine"),
-    *("reconcile", "refine", "sandbox", "status"),
+    *("reconcile", "refine", "sandbox", "scorecard", "status"),
 ]
 ANSI = re.compile(r"\x1b\[")
 
