@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from grabient_pipeline.sandbox import anthropic, google, openai
+from grabient_pipeline.sandbox import anthropic, embeddings, google, openai
 from grabient_pipeline.sandbox.abilities import PROVIDERS, Provider
 from grabient_pipeline.sandbox.anthropic_rows import AnthropicDialect
 from grabient_pipeline.sandbox.billing import Billing
@@ -100,9 +100,12 @@ class Sandbox:
         context = self.context
         return [
             Mount("/anthropic", routes=anthropic.routes(context)),
-            Mount("/openai/v1", routes=openai.routes(context, "openai")),
+            Mount(
+                "/openai/v1",
+                routes=[*openai.routes(context, "openai"), *embeddings.openai_routes(context)],
+            ),
             Mount("/groq/openai/v1", routes=openai.routes(context, "groq")),
-            Mount("/google", routes=google.routes(context)),
+            Mount("/google", routes=[*google.routes(context), *embeddings.google_routes(context)]),
             Mount("/_sandbox", routes=control.routes()),
         ]
 
