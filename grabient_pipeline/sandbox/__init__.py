@@ -2,12 +2,13 @@
 
 The official SDKs work on it unchanged, with other base URLs (`SandboxServer.environment`). It is what people try the
 pipeline on and what the tests run against. It knows nothing of the pipeline but its colour measurements: what it
-accepts and refuses is written down here a second time.
+accepts and refuses is written down here a second time. For people there is `docs/sandbox.md`.
 
     server.py    running it: in a thread, in a process, in the foreground
     app.py  control.py    the application; what it tells about itself
     anthropic.py  openai.py (also Groq)  google.py    calls, batches and files of each API
     anthropic_rows.py  openai_rows.py  chat.py  google_rows.py    requests, in a batch or alone
+    embeddings.py  vectors.py    the embedding APIs
     creating.py  cancelling.py    what is the same for all providers when batches begin and end
     abilities.py  schemas.py    what models take and refuse
     production.py  desk.py    where batches are worked on, and ordinary calls answered
