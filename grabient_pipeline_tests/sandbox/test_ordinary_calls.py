@@ -199,9 +199,9 @@ def test_a_call_whose_answer_is_lost_is_billed_all_the_same(bench, provider):
 
 
 def test_a_client_that_does_not_wait_pays(bench):
-    bench.arm("slow_answers", "openai", seconds=0.4)
+    bench.arm("slow_answers", "openai", seconds=1)
     with pytest.raises(openai.APITimeoutError):
-        bench.call("openai", client=bench.new_openai(timeout=0.1))
+        bench.call("openai", client=bench.new_openai(timeout=0.3))
     deadline = time.monotonic() + 5
     while bench.told("billed")["openai"]["direct_requests"] == 0:
         assert time.monotonic() < deadline
@@ -285,7 +285,7 @@ def test_a_limit_makes_room_again(bench):
 
 
 def test_how_many_calls_were_answered_at_once(bench):
-    bench.arm("slow_answers", "openai", seconds=0.3)
+    bench.arm("slow_answers", "openai", seconds=0.8)
     client = bench.openai
     callers = [threading.Thread(target=bench.call, args=("openai",), kwargs={"client": client}) for _ in range(4)]
     for caller in callers:

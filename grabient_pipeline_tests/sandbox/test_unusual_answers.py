@@ -111,7 +111,7 @@ def test_a_creation_that_takes_long_and_is_dropped(bench, provider):
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_batch_that_is_made_after_the_connection_was_lost(bench, provider):
     """Not to be found is no proof that it was never made."""
-    bench.arm("drop_then_create", provider, times=1, seconds=0.2)
+    bench.arm("drop_then_create", provider, times=1, seconds=0.6)
     with pytest.raises(Exception, match="onnect|closed"):
         bench.submit(provider, bench.rows_of(provider, 3))
     assert bench.listed(provider) == []
@@ -332,7 +332,7 @@ def test_anthropic_archives_results(bench):
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_new_batch_is_listed_late(bench, provider):
-    bench.arm("listing_lag", provider, seconds=0.3)
+    bench.arm("listing_lag", provider, seconds=0.6)
     batch_id = bench.submit(provider, bench.rows_of(provider, 1))
     assert bench.listed(provider) == []
     # Asked for by its id it is there at once.
