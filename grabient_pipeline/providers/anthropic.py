@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +36,7 @@ from grabient_pipeline.providers.rows import (
     Row,
     count,
     error_text,
+    following,
     items,
     mapping,
     optional_text,
@@ -165,7 +166,7 @@ class AnthropicBatches:
         unknown: list[str] = []
         seen = 0
         with self._translated("looking for the batch"):
-            for batch in self._client.messages.batches.list(limit=_PAGE):
+            for batch in self._listing():
                 if batch.created_at < sought.since - _CLOCK_MARGIN:
                     break
                 seen += 1
@@ -182,6 +183,16 @@ class AnthropicBatches:
                 f"; {', '.join(unknown)} may be: as many requests, and whose they are shows when they have ended"
             )
         return Search(None, evidence, thorough=not unknown, candidates=tuple(unknown))
+
+    def _listing(self) -> Iterator[MessageBatch]:
+        """Every batch, newest first. Not the SDK's own paging: that takes an empty page for the last one."""
+        after: str | None = None
+        while True:
+            page = self._client.messages.batches.list(limit=_PAGE, after_id=after or anthropic.omit)
+            yield from page.data
+            after = following(self.key, page.has_more, page.last_id or (page.data[-1].id if page.data else None), after)
+            if after is None:
+                return
 
     def _first_custom_id(self, batch_id: str) -> str | None:
         with self._client.messages.batches.with_streaming_response.results(batch_id) as response:

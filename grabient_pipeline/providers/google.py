@@ -179,8 +179,8 @@ class GoogleBatches:
     def _listing(self) -> Iterator[tuple[str, str, dt.datetime | None]]:
         try:
             jobs = list(self._reading.batches.list(config={"page_size": 100}))
-        except pydantic.ValidationError:
-            # One job with inline errors makes the SDK's own parser refuse the whole list.
+        except (pydantic.ValidationError, IndexError):
+            # The SDK's own parser refuses a list in which one job has inline errors; its pager breaks at an empty page.
             yield from self._raw_listing()
             return
         for job in jobs:

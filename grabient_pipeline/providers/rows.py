@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import orjson
 
+from grabient_pipeline.errors import ProviderUncertain
 from grabient_pipeline.providers.base import ResultRow, UnreadableRow
 from grabient_pipeline.providers.failures import plain
 
@@ -71,6 +72,19 @@ def count(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     return value if isinstance(value, int) and 0 <= value < 2**63 else None
+
+
+def following(provider: str, has_more: object, last_id: object, after: str | None) -> str | None:
+    """Where the next page of a listing begins; None after the last one.
+
+    Raises:
+        ProviderUncertain: there is more, and no way to it: what was seen is not all.
+    """
+    if not has_more:
+        return None
+    if not isinstance(last_id, str) or not last_id or last_id == after:
+        raise ProviderUncertain(provider, "the list of batches breaks off: there is more, and no way to it")
+    return last_id
 
 
 def error_text(error: object, otherwise: str) -> str:
