@@ -14,6 +14,7 @@ step fails with it. What is not here is a fault of ours and shows its traceback.
     ├── MissingKeyError      a provider without a key
     └── ProviderError        a provider said no, or cannot be reached
         ├── ProviderRefused  it certainly did not do what was asked
+        │   └── ProviderBusy   it will when it is asked more slowly
         └── ProviderUncertain  whether it did cannot be known from here
 """
 
@@ -59,13 +60,22 @@ class MissingKeyError(GrabientError):
 class ProviderError(GrabientError):
     """A provider said no, or cannot be reached."""
 
-    def __init__(self, provider: str, message: str) -> None:
+    def __init__(self, provider: str, message: str, status: int | None = None) -> None:
         super().__init__(f"{provider}: {message}")
         self.provider = provider
+        self.status = status
 
 
 class ProviderRefused(ProviderError):
     """It certainly did not do what was asked: asking again costs nothing twice."""
+
+
+class ProviderBusy(ProviderRefused):
+    """It did nothing, and will when it is asked again after so many seconds; None if it did not say when."""
+
+    def __init__(self, provider: str, message: str, status: int, retry_after_seconds: float | None = None) -> None:
+        super().__init__(provider, message, status)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ProviderUncertain(ProviderError):

@@ -16,7 +16,13 @@ from typing import Any
 
 import duckdb
 
-from grabient_pipeline.batches.backfill import BackfillOrder, BackfillReport, backfill, check_analysis_count
+from grabient_pipeline.batches.backfill import (
+    BackfillOrder,
+    BackfillReport,
+    backfill,
+    check_analysis_count,
+    work_on_direct_batches,
+)
 from grabient_pipeline.batches.cancel import CancelledBatch, cancel
 from grabient_pipeline.batches.collect import CollectReport, EndedBatch, collect, ended_batches
 from grabient_pipeline.batches.ledger import MAX_FAILURES
@@ -36,6 +42,7 @@ from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.access import open_provider, provider_keys
 from grabient_pipeline.providers.base import BatchProvider
 from grabient_pipeline.providers.catalogue import Selection, load_catalogue, select_models
+from grabient_pipeline.providers.direct import DirectCalls, nobody_works_on
 from grabient_pipeline.scorecard import ModelScore, score_models
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, connect, query
@@ -47,7 +54,8 @@ class BackfillRequest:
 
     `models`: `provider/model` names, else every enabled one. `providers`: only theirs. `analysis_count`: how often each
     model describes each palette. `limit`: at most so many palettes for each model. `max_cost_usd`: the cap in US
-    dollars. `include_retired`: by default only on the sandbox.
+    dollars. `include_retired`: by default only on the sandbox. `direct`: by ordinary calls, at the full price; by
+    default only those that GRABIENT_DIRECT names.
     """
 
     models: Sequence[str] = ()
@@ -57,6 +65,7 @@ class BackfillRequest:
     max_cost_usd: float | None = None
     include_retired: bool | None = None
     dry_run: bool = False
+    direct: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,7 @@ class RefinementRequest:
     max_cost_usd: float | None = None
     include_retired: bool | None = None
     dry_run: bool = False
+    direct: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,7 @@ class OpenBatch:
     stage: str
     provider: str
     model: str
+    access: str
     batch_id: str | None
     status: str
     provider_status: str | None
@@ -119,7 +130,7 @@ class OpenBatch:
     @property
     def due_at(self) -> dt.datetime | None:
         """When its provider's window ends; None while it is not known to be there."""
-        if self.status != "submitted" or self.submitted_at is None:
+        if self.status != "submitted" or self.submitted_at is None or self.access == "direct":
             return None
         return self.submitted_at + dt.timedelta(hours=load_catalogue().provider(self.provider).window_hours)
 
@@ -180,9 +191,15 @@ class Pipeline:
     def from_environment(cls) -> Pipeline:
         return cls(Settings.from_environment())
 
-    def open_provider(self, key: str) -> BatchProvider:
-        """A provider's batch API. Raises `MissingKeyError` if it has no key."""
-        return open_provider(key, self._environment)
+    def open_provider(self, api: str) -> BatchProvider:
+        """A provider's batch API, or with `:direct` after its name its ordinary calls.
+
+        Raises:
+            MissingKeyError: it has no key.
+        """
+        key, _, access = api.partition(":")
+        provider = open_provider(key, self._environment)
+        return DirectCalls(provider, self.settings.direct_dir) if access == "direct" else provider
 
     def has_key(self, provider: str) -> bool:
         """Whether a provider's key is set."""
@@ -220,6 +237,7 @@ class Pipeline:
             max_cost_usd=self._cap(request.max_cost_usd),
             limit=request.limit,
             dry_run=request.dry_run,
+            direct=self._direct(request.direct, selection),
         )
         report = replace(self._submit(order, TAGGING, progress), left_out=selection.left_out)
         self._publish_unless(request.dry_run)
@@ -241,6 +259,7 @@ class Pipeline:
             max_cost_usd=self._cap(request.max_cost_usd),
             limit=request.limit,
             dry_run=request.dry_run,
+            direct=self._direct(request.direct, selection),
         )
         stage = renewing(REFINEMENT) if request.stale else REFINEMENT
         report = replace(self._submit(order, stage, progress), left_out=selection.left_out)
@@ -314,10 +333,20 @@ class Pipeline:
         return freed
 
     def collect(self, *, progress: Progress = SILENT) -> CollectReport:
-        """Fetch and settle what has ended."""
+        """Fetch and settle what has ended; ordinary calls that nobody is making any more are made first."""
+        failures = work_on_direct_batches(self.warehouse, self.open_provider, progress=progress)
+        if self.stalled_direct_batches():
+            self.poll()
         report = collect(self.warehouse, self.settings.spool_dir, self.open_provider, progress=progress)
         self.warehouse.publish()
-        return report
+        return replace(report, failures={**report.failures, **failures})
+
+    def stalled_direct_batches(self, *, wait_seconds: float = WAIT_SECONDS) -> list[str]:
+        """The submissions of ordinary calls that are not finished, and that nobody is making."""
+        with self.warehouse.connect(wait_seconds) as connection:
+            batches = connection.execute(query("direct_batches")).fetchall()
+        folder = self.settings.direct_dir
+        return [submission for submission, _, batch_id in batches if nobody_works_on(folder, batch_id)]
 
     def parse_answers(self, *, progress: Progress = SILENT) -> ParseReport:
         """Read the raw answers that this version of the parser has not read."""
@@ -384,6 +413,13 @@ class Pipeline:
             include_retired=self.settings.sandbox if include_retired is None else include_retired,
             keys=provider_keys(self._environment),
         )
+
+    def _direct(self, every: bool, selection: Selection) -> frozenset[str]:
+        """Who is asked by ordinary calls. Raises `UnknownModelError` for a name that is neither provider nor model."""
+        for name in self.settings.direct:
+            if name not in load_catalogue().providers:
+                load_catalogue().model(name)
+        return frozenset(model.name for model in selection.models) if every else self.settings.direct
 
     def _cap(self, asked_for: float | None) -> float:
         return self.settings.max_cost_usd if asked_for is None else asked_for

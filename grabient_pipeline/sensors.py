@@ -12,7 +12,6 @@ from itertools import takewhile
 import dagster as dg
 import orjson
 
-from grabient_pipeline.batches.collect import EndedBatch
 from grabient_pipeline.batches.poll import PollReport
 from grabient_pipeline.batches.reconcile import ReconcileReport
 from grabient_pipeline.errors import WarehouseBusy
@@ -53,7 +52,9 @@ def poll_batches(context: dg.SensorEvaluationContext, pipeline: PipelineResource
             found = opened.reconcile(budget_seconds=RECONCILE_BUDGET_SECONDS, wait_seconds=WAIT_SECONDS)
             budget = max(BUDGET_SECONDS / 2, BUDGET_SECONDS - (time.monotonic() - started))
             report = opened.poll(budget_seconds=budget, wait_seconds=WAIT_SECONDS)
-            ended = opened.ended_batches(wait_seconds=WAIT_SECONDS)
+            ended = [batch.submission for batch in opened.ended_batches(wait_seconds=WAIT_SECONDS)]
+            # Ordinary calls that were left off in the middle go on in the same job.
+            ended += opened.stalled_direct_batches(wait_seconds=WAIT_SECONDS)
         except WarehouseBusy:
             return dg.SensorResult(skip_reason="the database is busy; the next tick asks again", cursor=context.cursor)
     for reason in (*report.failures.values(), *found.failures.values()):
@@ -86,10 +87,9 @@ def _failed_in_a_row(instance: dg.DagsterInstance) -> list[str]:
     return [run.run_id for run in takewhile(lambda run: run.status == dg.DagsterRunStatus.FAILURE, runs)]
 
 
-def _collect_request(instance: dg.DagsterInstance, ended: Sequence[EndedBatch]) -> dg.RunRequest:
+def _collect_request(instance: dg.DagsterInstance, ended: Sequence[str]) -> dg.RunRequest:
     """A run for these batches. A run key is used up even by a run that fails, so it carries the number of the try."""
-    names = "".join(sorted(batch.submission for batch in ended))
-    digest = hashlib.sha256(names.encode()).hexdigest()[:16]
+    digest = hashlib.sha256("".join(sorted(ended)).encode()).hexdigest()[:16]
     tries = len(instance.get_runs(dg.RunsFilter(tags={_ENDED_TAG: digest})))
     return dg.RunRequest(run_key=f"{digest}#{tries}", tags={_ENDED_TAG: digest})
 

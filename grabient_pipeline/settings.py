@@ -26,7 +26,8 @@ class Settings:
 
     `sandbox`: the providers are the sandbox's, which still has the models that the real ones have retired.
     `poll_seconds`: how often the sensor asks the providers. `refinement_model`: who condenses the counted tags, as
-    provider/model; None if nobody does.
+    provider/model; None if nobody does. `direct`: providers and models (`provider/model`) that are asked by ordinary
+    calls, at the full price, because the account has no batches of theirs.
     """
 
     data_dir: Path
@@ -34,6 +35,7 @@ class Settings:
     sandbox: bool = False
     poll_seconds: int = DEFAULT_POLL_SECONDS
     refinement_model: str | None = DEFAULT_REFINEMENT_MODEL
+    direct: frozenset[str] = frozenset()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -44,6 +46,7 @@ class Settings:
             max_cost_usd=_dollars(environment.get("GRABIENT_MAX_COST_USD")),
             sandbox=bool(environment.get("GRABIENT_SANDBOX")),
             poll_seconds=_seconds(environment.get("GRABIENT_POLL_SECONDS")),
+            direct=_names(environment.get("GRABIENT_DIRECT")),
             refinement_model=_model(environment.get("GRABIENT_REFINEMENT_MODEL")),
         )
 
@@ -69,6 +72,11 @@ class Settings:
     def spool_dir(self) -> Path:
         """Requests on their way out and results on their way in."""
         return self.state_dir / "spool"
+
+    @property
+    def direct_dir(self) -> Path:
+        """Ordinary calls that are under way, with what they have answered."""
+        return self.state_dir / "direct"
 
     @property
     def dagster_dir(self) -> Path:
@@ -100,6 +108,10 @@ def _seconds(text: str | None) -> int:
     if not (text.isascii() and text.isdigit() and int(text) >= 5):
         raise SettingsError(f"GRABIENT_POLL_SECONDS is {text!r}; it must be a whole number of seconds, 5 or more")
     return int(text)
+
+
+def _names(text: str | None) -> frozenset[str]:
+    return frozenset(name for part in (text or "").split(",") if (name := part.strip()))
 
 
 def _model(text: str | None) -> str | None:

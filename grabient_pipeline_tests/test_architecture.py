@@ -95,7 +95,7 @@ def test_no_sdk_is_loaded_before_it_is_used():
         ("progress", set()),
         ("palette", set()),
         ("tagging", {"palette"}),
-        ("providers", {"errors"}),
+        ("providers", {"errors", "progress"}),
         ("moments", set()),
         ("warehouse", {"settings", "errors", "moments"}),
         ("consensus", {"warehouse", "moments"}),

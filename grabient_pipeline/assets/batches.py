@@ -25,6 +25,11 @@ class SubmissionConfig(dg.Config):
         default=None,
         description="Ask models too that their provider has retired. By default only on the sandbox, which has them.",
     )
+    direct: bool = Field(
+        default=False,
+        description="Ask by ordinary calls at the full price, where there is no batch access; the run takes as long "
+        "as they do. By default only the providers and models that GRABIENT_DIRECT names.",
+    )
     dry_run: bool = Field(default=False, description="Only tell what would be submitted and what it would cost.")
 
 
@@ -79,6 +84,7 @@ def build_provider_asset(provider: Provider) -> dg.AssetsDefinition:
                     max_cost_usd=config.max_cost_usd,
                     include_retired=config.include_retired,
                     dry_run=config.dry_run,
+                    direct=config.direct,
                 )
             )
             for line in report.left_out:

@@ -21,8 +21,9 @@ from grabient_pipeline.errors import GrabientError, ProviderRefused, ProviderUnc
 from grabient_pipeline.moments import reached
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import BatchProvider, Submission
-from grabient_pipeline.providers.catalogue import Model, load_catalogue
-from grabient_pipeline.warehouse import Warehouse
+from grabient_pipeline.providers.catalogue import Model
+from grabient_pipeline.providers.direct import DirectCalls
+from grabient_pipeline.warehouse import Warehouse, query
 
 MAX_ANALYSIS_COUNT = 20
 
@@ -35,6 +36,7 @@ class BatchReport:
     model: Model
     request_count: int
     estimated_cost_usd: float
+    api: str
     batch_id: str | None = None
     error: str | None = None
 
@@ -67,13 +69,21 @@ class BackfillReport:
 
 @dataclass(frozen=True, slots=True)
 class BackfillOrder:
-    """What is asked for. `limit`: at most so many palettes for each model; `max_cost_usd`: the cap in US dollars."""
+    """What is asked for. `limit`: at most so many palettes for each model; `max_cost_usd`: the cap in US dollars.
+
+    `direct`: models (`provider/model`) and providers that are asked by ordinary calls, at the full price.
+    """
 
     models: tuple[Model, ...]
     analysis_count: int
     max_cost_usd: float
     limit: int | None = None
     dry_run: bool = False
+    direct: frozenset[str] = frozenset()
+
+    def api(self, model: Model) -> str:
+        """How a model is asked: its provider's batches, or ordinary calls."""
+        return f"{model.provider}:direct" if {model.name, model.provider} & self.direct else model.provider
 
     def __post_init__(self) -> None:
         check_analysis_count(self.analysis_count)
@@ -126,20 +136,40 @@ def backfill(
     if order.dry_run:
         reports = [_report(reservation) for reservation in reservations]
         return BackfillReport(tuple(reports), failures=failures, dry_run=True)
-    providers = {entry.provider.key: entry.provider for entry in asked}
+    providers = {ledger.api_name(entry.provider): entry.provider for entry in asked}
     with sending(spool_dir, [reservation.submission for reservation in reservations]):
         reports = _submit_all(warehouse, spool_dir, providers, reservations, texts, progress)
     for report in reports:
         if report.error is not None:
             failures.setdefault(report.model.provider, report.error)
+    failures |= work_on_direct_batches(warehouse, open_provider, progress=progress)
     return BackfillReport(tuple(reports), failures=failures)
+
+
+def work_on_direct_batches(
+    warehouse: Warehouse, open_provider: Callable[[str], BatchProvider], *, progress: Progress = SILENT
+) -> dict[str, str]:
+    """Ask whatever is left of batches of ordinary calls that nobody is working on; why not, by provider."""
+    with warehouse.connect() as connection:
+        batches = connection.execute(query("direct_batches")).fetchall()
+    failures: dict[str, str] = {}
+    for _, key, batch_id in batches:
+        if key in failures:
+            continue
+        try:
+            provider = open_provider(f"{key}:direct")
+            if isinstance(provider, DirectCalls):
+                provider.work(batch_id, progress=progress)
+        except GrabientError as error:
+            failures[key] = str(error)
+    return failures
 
 
 def _open(open_provider: Callable[[str], BatchProvider], order: BackfillOrder) -> tuple[list[Asked], dict[str, str]]:
     """The providers that are there and take our key, before anything is reserved for them."""
     by_provider: dict[str, list[Model]] = {}
     for model in order.models:
-        by_provider.setdefault(model.provider, []).append(model)
+        by_provider.setdefault(order.api(model), []).append(model)
 
     def opened(key: str) -> BatchProvider | str:
         try:
@@ -152,7 +182,7 @@ def _open(open_provider: Callable[[str], BatchProvider], order: BackfillOrder) -
 
     asked: list[Asked] = []
     failures: dict[str, str] = {}
-    with ThreadPoolExecutor(max_workers=len(load_catalogue().providers)) as pool:
+    with ThreadPoolExecutor(max_workers=max(1, len(by_provider))) as pool:
         for key, outcome in zip(by_provider, pool.map(opened, by_provider), strict=True):
             if isinstance(outcome, str):
                 failures[key] = outcome
@@ -177,7 +207,7 @@ def _submit_all(
 
     def submit_those_of(key: str) -> None:
         for reservation in reservations:
-            if reservation.model.provider != key:
+            if reservation.api != key:
                 continue
             if stopped.is_set():
                 return
@@ -185,7 +215,7 @@ def _submit_all(
             reports[reservation.submission] = _submit(warehouse, spool_dir, providers[key], reservation, texts)
             progress.advance("submitting", reservation.request_count, total)
 
-    keys = {reservation.model.provider for reservation in reservations}
+    keys = {reservation.api for reservation in reservations}
     try:
         with ThreadPoolExecutor(max_workers=max(1, len(keys))) as pool:
             try:
@@ -253,6 +283,7 @@ def _report(reservation: Reservation, batch_id: str | None = None, error: str | 
         reservation.model,
         reservation.request_count,
         reservation.estimated_cost_usd,
+        reservation.api,
         batch_id,
         error,
     )

@@ -26,6 +26,7 @@ class CancelledBatch:
 class _Open:
     submission: str
     provider: str
+    api: str
     model: str
     batch_id: str | None
     status: str
@@ -73,7 +74,7 @@ def _cancel(open_provider: Callable[[str], BatchProvider], batch: _Open) -> Canc
     if batch.status != "submitted":
         return outcome(error=f"it has ended already ({batch.status})")
     try:
-        provider = open_provider(batch.provider)
+        provider = open_provider(batch.api)
         refusal = _asked_to_end(provider, batch.batch_id)
         state = provider.poll(batch.batch_id)
     except GrabientError as error:

@@ -23,6 +23,7 @@ from grabient_pipeline.moments import reached
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import BatchProvider, ResultRow, UnreadableRow, result_rows
 from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.providers.direct import DirectCalls
 from grabient_pipeline.tagging import ParsedAnswer
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, query, transaction
 
@@ -54,6 +55,7 @@ class EndedBatch:
     submission: str
     stage: str
     provider: str
+    api: str
     model: str
     batch_id: str
     status: str
@@ -115,7 +117,7 @@ def collect(
     failures: dict[str, str] = {}
     for batch in ended:
         try:
-            outcome = collect_batch(warehouse, spool_dir, open_provider(batch.provider), batch)
+            outcome = collect_batch(warehouse, spool_dir, open_provider(batch.api), batch)
         except GrabientError as error:
             failures[batch.submission] = str(error)
             continue
@@ -139,7 +141,9 @@ def collect_batch(
             outcome = _settle(connection, batch, staged)
             reached("collect.settling")
         reached("collect.settled")
-        return outcome
+    if isinstance(provider, DirectCalls):
+        provider.forget(batch.batch_id)
+    return outcome
 
 
 def _downloaded(provider: BatchProvider, batch: EndedBatch, folder: Path) -> list[Path]:

@@ -23,7 +23,14 @@ from grabient_pipeline.batches.stages import Stage, Subject
 from grabient_pipeline.errors import CostCapError
 from grabient_pipeline.moments import reached
 from grabient_pipeline.providers.base import BatchProvider
-from grabient_pipeline.providers.catalogue import Model, batch_price, load_catalogue, price_list_version
+from grabient_pipeline.providers.catalogue import (
+    Model,
+    Price,
+    batch_price,
+    full_price,
+    load_catalogue,
+    price_list_version,
+)
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
 # So often a request may fail before it rests.
@@ -41,6 +48,7 @@ class Reservation:
     """
 
     submission: str
+    api: str
     model: Model
     template: RequestTemplate
     seeds: Sequence[str]
@@ -63,6 +71,11 @@ class Asked:
 
     provider: BatchProvider
     models: tuple[Model, ...]
+
+
+def api_name(provider: BatchProvider) -> str:
+    """A provider, and how it is asked: `groq`, or `groq:direct`."""
+    return f"{provider.key}:direct" if provider.access == "direct" else provider.key
 
 
 def new_submission() -> str:
@@ -248,8 +261,10 @@ def _split(
             input_tokens(prose, length) * count for length, count in zip(lengths.tolist(), counts.tolist(), strict=True)
         )
         expected_out = math.ceil(tokens_out * (end - start))
-        cost = batch_price(model).cost(tokens_in, expected_out)
-        reservation = Reservation(new_submission(), model, template, seeds, positions[start:end], cost)
+        cost = _price(provider, model).cost(tokens_in, expected_out)
+        reservation = Reservation(
+            new_submission(), api_name(provider), model, template, seeds, positions[start:end], cost
+        )
         reservations.append(reservation)
         if write:
             _insert(connection, stage, provider, reservation, rows, tokens_in, expected_out)
@@ -291,7 +306,7 @@ def _insert(
     tokens_out: int,
 ) -> None:
     model = reservation.model
-    price = batch_price(model)
+    price = _price(provider, model)
     named = list(reservation.requests())
     reserved = rows.select("analysis_index", "attempt", "basis").with_columns(
         custom_id=pl.Series([name for name, _ in named], dtype=pl.String),
@@ -305,6 +320,7 @@ def _insert(
             **_model_parameters(stage, model),
             "submission": reservation.submission,
             "endpoint": provider.endpoint,
+            "access": provider.access,
             "request_count": reservation.request_count,
             "parameters": orjson.dumps(
                 {
@@ -324,6 +340,10 @@ def _insert(
     connection.execute(query("insert_requests"), _model_parameters(stage, model))
     connection.execute(query("insert_claims"), _model_parameters(stage, model))
     connection.unregister("reserved")
+
+
+def _price(provider: BatchProvider, model: Model) -> Price:
+    return full_price(model) if provider.access == "direct" else batch_price(model)
 
 
 def _check_cap(connection: duckdb.DuckDBPyConnection, reservations: Sequence[Reservation], max_cost_usd: float) -> None:

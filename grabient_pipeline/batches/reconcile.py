@@ -33,6 +33,7 @@ class LostBatch:
 
     submission: str
     provider: str
+    api: str
     model: str
     request_count: int
     created_at: dt.datetime
@@ -86,8 +87,8 @@ def reconcile(
     searching = _Searching(spool_dir, open_provider, known)
     deadline = time.monotonic() + budget_seconds
     threads: list[threading.Thread] = []
-    for provider in dict.fromkeys(batch.provider for batch in lost):
-        theirs = [batch for batch in lost if batch.provider == provider]
+    for api in dict.fromkeys(batch.api for batch in lost):
+        theirs = [batch for batch in lost if batch.api == api]
         # A thread of a pool would keep the process from ending while its call hangs.
         threads.append(threading.Thread(target=searching.look_for, args=(theirs, deadline), daemon=True))
         threads[-1].start()
@@ -127,7 +128,7 @@ class _Searching:
         try:
             with nobody_sends(self._spool_dir, batch.submission):
                 pass
-            provider = self._open_provider(batch.provider)
+            provider = self._open_provider(batch.api)
             return provider.find(Sought(batch.submission, batch.created_at, batch.request_count, known))
         except BeingSent:
             return None

@@ -33,6 +33,10 @@ MaxCost = Annotated[
 IncludeRetired = Annotated[
     bool, typer.Option("--include-retired", help="Ask models too that their provider has retired.")
 ]
+Direct = Annotated[
+    bool,
+    typer.Option("--direct", help="By ordinary calls at the full price, without batches; otherwise GRABIENT_DIRECT."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be submitted.")]
 
 
@@ -60,6 +64,7 @@ def backfill(
     limit: Annotated[int | None, typer.Option(metavar="N", help="At most so many palettes for each model.")] = None,
     max_cost: MaxCost = None,
     include_retired: IncludeRetired = False,
+    direct: Direct = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -75,6 +80,7 @@ def backfill(
         max_cost_usd=max_cost,
         include_retired=include_retired or None,
         dry_run=dry_run,
+        direct=direct,
     )
     pipeline = Pipeline.from_environment()
     with terminal.progress() as progress:
@@ -104,6 +110,7 @@ def refine(
     limit: Annotated[int | None, typer.Option(metavar="N", help="At most so many palettes.")] = None,
     max_cost: MaxCost = None,
     include_retired: IncludeRetired = False,
+    direct: Direct = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -112,7 +119,7 @@ def refine(
     from grabient_pipeline.pipeline import Pipeline, RefinementRequest
 
     pipeline = Pipeline.from_environment()
-    request = RefinementRequest(model, stale, limit, max_cost, include_retired or None, dry_run)
+    request = RefinementRequest(model, stale, limit, max_cost, include_retired or None, dry_run, direct)
     with terminal.progress() as progress:
         consensus = pipeline.count_consensus()
         report = pipeline.refine(request, progress=progress)
@@ -175,7 +182,7 @@ def _say_submission(report: BackfillReport) -> None:
         ["model", "requests", "estimated", "batch"],
         [
             [
-                batch.model.name,
+                batch.model.name + (" (direct)" if batch.api.endswith(":direct") else ""),
                 f"{batch.request_count:,}",
                 f"${batch.estimated_cost_usd:.4f}",
                 "would be submitted" if report.dry_run else batch.batch_id or "not submitted",
@@ -199,6 +206,7 @@ def _backfill_facts(report: BackfillReport) -> dict[str, Any]:
             {
                 "submission": batch.submission,
                 "model": batch.model.name,
+                "api": batch.api,
                 "requests": batch.request_count,
                 "estimated_cost_usd": batch.estimated_cost_usd,
                 "batch_id": batch.batch_id,

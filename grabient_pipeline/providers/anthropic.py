@@ -16,9 +16,12 @@ from anthropic.types.messages import MessageBatch
 
 from grabient_pipeline.errors import ProviderRefused
 from grabient_pipeline.providers.base import (
+    ASK_TIMEOUT_SECONDS,
     CALL_TIMEOUT_SECONDS,
     CREATE_TIMEOUT_SECONDS,
+    CUSTOM_ID_HEADER,
     TRANSFER_TIMEOUT_SECONDS,
+    Access,
     BatchState,
     BatchStatus,
     Framing,
@@ -55,6 +58,7 @@ class AnthropicBatches:
     """Anthropic, through its SDK."""
 
     key = "anthropic"
+    access: Access = "batch"
     # The file is the body of the one call, so that it is sent from disk and never stands in memory.
     framing = Framing(head=b'{"requests":[', separator=b",\n", tail=b"]}")
 
@@ -153,6 +157,13 @@ class AnthropicBatches:
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         return read_line(line, _read_row)
+
+    def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        client = self._client.with_options(max_retries=0, timeout=ASK_TIMEOUT_SECONDS)
+        headers = {CUSTOM_ID_HEADER: str(request["custom_id"])}
+        with self._translated(f"asking {model}"):
+            message = client.post("/v1/messages", cast_to=object, body=request["params"], options={"headers": headers})
+        return {"custom_id": request["custom_id"], "result": {"type": "succeeded", "message": message}}
 
     def cancel(self, batch_id: str) -> None:
         with self._translated("cancelling the batch"):

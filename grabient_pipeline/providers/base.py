@@ -13,12 +13,20 @@ from typing import Any, Literal, Protocol
 
 from grabient_pipeline.providers.catalogue import Model
 
+# How a model is asked: in batches at half price, or by ordinary calls at the full one.
+Access = Literal["batch", "direct"]
 BatchStatus = Literal["submitted", "completed", "expired", "cancelled", "failed"]
 Outcome = Literal["succeeded", "errored", "expired", "cancelled"]
 
 # One call, unless it moves a file; the sensor has 40 s for all of them.
 CALL_TIMEOUT_SECONDS = 15.0
 TRANSFER_TIMEOUT_SECONDS = 600.0
+
+# An ordinary call to a model that thinks before it answers.
+ASK_TIMEOUT_SECONDS = 120.0
+
+# Which request an ordinary call is about. Providers pass over headers that they do not know.
+CUSTOM_ID_HEADER = "X-Grabient-Custom-Id"
 
 # Creation answers late when a batch is large, and an answer given up on is the one costly kind of failure.
 CREATE_TIMEOUT_SECONDS = 300.0
@@ -129,6 +137,11 @@ class BatchProvider(Protocol):
         ...
 
     @property
+    def access(self) -> Access:
+        """How models are asked through it."""
+        ...
+
+    @property
     def endpoint(self) -> str:
         """The host that the requests go to."""
         ...
@@ -160,6 +173,14 @@ class BatchProvider(Protocol):
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         """One line of those files. Never raises."""
+        ...
+
+    def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make a request of a batch's file as one ordinary call, at most once; the row that a batch would give of it.
+
+        Raises:
+            ProviderBusy: it did nothing, and will later.
+        """
         ...
 
     def cancel(self, batch_id: str) -> None:

@@ -14,8 +14,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from grabient_pipeline.providers.base import (
+    ASK_TIMEOUT_SECONDS,
     CREATE_TIMEOUT_SECONDS,
+    CUSTOM_ID_HEADER,
     TRANSFER_TIMEOUT_SECONDS,
+    Access,
     BatchState,
     BatchStatus,
     Framing,
@@ -63,7 +66,10 @@ class ChatCompletionBatches(ABC):
     """What OpenAI's and Groq's batch APIs have in common."""
 
     key: str
+    access: Access = "batch"
     framing = Framing()
+    # Where the SDK sends an ordinary call.
+    ask_path: str
 
     def __init__(self, client: Any, secret: str, base_url: str) -> None:
         # The two SDKs have the same methods and no type in common.
@@ -147,6 +153,13 @@ class ChatCompletionBatches(ABC):
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         return read_line(line, _read_row)
+
+    def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        client = self._client.with_options(max_retries=0, timeout=ASK_TIMEOUT_SECONDS)
+        headers = {CUSTOM_ID_HEADER: request["custom_id"]}
+        with self._translated(f"asking {model}"):
+            body = client.post(self.ask_path, cast_to=object, body=request["body"], options={"headers": headers})
+        return {"custom_id": request["custom_id"], "response": {"status_code": 200, "body": body}}
 
     def cancel(self, batch_id: str) -> None:
         with self._translated("cancelling the batch"):

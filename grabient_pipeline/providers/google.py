@@ -14,11 +14,14 @@ import pydantic
 from google import genai
 from google.genai import errors, types
 
-from grabient_pipeline.errors import ProviderRefused
+from grabient_pipeline.errors import ProviderBusy, ProviderError, ProviderRefused, ProviderUncertain
 from grabient_pipeline.providers.base import (
+    ASK_TIMEOUT_SECONDS,
     CALL_TIMEOUT_SECONDS,
     CREATE_TIMEOUT_SECONDS,
+    CUSTOM_ID_HEADER,
     TRANSFER_TIMEOUT_SECONDS,
+    Access,
     BatchState,
     BatchStatus,
     Framing,
@@ -30,7 +33,7 @@ from grabient_pipeline.providers.base import (
     UnreadableRow,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.failures import plain, translated
+from grabient_pipeline.providers.failures import BUSY, plain, translated
 from grabient_pipeline.providers.rows import (
     Row,
     count,
@@ -65,6 +68,7 @@ class GoogleBatches:
     """Google, through google-genai, with an API key."""
 
     key = "google"
+    access: Access = "batch"
     framing = Framing()
 
     def __init__(self, api_key: str, base_url: str) -> None:
@@ -163,6 +167,28 @@ class GoogleBatches:
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         return read_line(line, _read_row)
 
+    def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        # Requests are JSON of the API itself, as batches take them; the SDK's own call takes them in another form.
+        with self._translated(f"asking {model}"):
+            response = httpx2.post(
+                f"{self._base_url}/{API_VERSION}/models/{model}:generateContent",
+                json=request["request"],
+                headers={"x-goog-api-key": self._secret, CUSTOM_ID_HEADER: str(request["key"])},
+                timeout=ASK_TIMEOUT_SECONDS,
+            )
+            if response.status_code >= 400:
+                raise self._failure(f"asking {model}", response)
+            return {"key": request["key"], "response": response.json()}
+
+    def _failure(self, doing: str, response: httpx2.Response) -> ProviderError:
+        """What an answer that is an error means."""
+        status = response.status_code
+        told = plain(error_text(mapping(_body(response)).get("error"), "").replace(self._secret, "***"))
+        message = f"{doing} failed: HTTP {status}: {told}"
+        if status in BUSY:
+            return ProviderBusy(self.key, message, status, _retry_delay(response))
+        return (ProviderRefused if status < 500 else ProviderUncertain)(self.key, message, status)
+
     def cancel(self, batch_id: str) -> None:
         with self._translated("cancelling the batch"):
             self._reading.batches.cancel(name=batch_id)
@@ -215,7 +241,7 @@ class GoogleBatches:
             timeout=CALL_TIMEOUT_SECONDS,
         )
         if response.status_code >= 400:
-            raise ProviderRefused(self.key, f"HTTP {response.status_code} for {path}")
+            raise self._failure(f"asking for {path}", response)
         return mapping(response.json())
 
     def _translated(self, doing: str) -> AbstractContextManager[None]:
@@ -232,6 +258,23 @@ def gemini_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
         for keyword, value in schema.items()
         if keyword != "enum" or len(value) <= LONGEST_ENUM
     }
+
+
+def _body(response: httpx2.Response) -> object:
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _retry_delay(response: httpx2.Response) -> float | None:
+    """Seconds, which Google says in the body and not in a header."""
+    body = _body(response)
+    for detail in items(mapping(mapping(body).get("error")).get("details")):
+        delay = optional_text(mapping(detail).get("retryDelay"))
+        if delay and delay.removesuffix("s").replace(".", "", 1).isdigit():
+            return float(delay.removesuffix("s"))
+    return None
 
 
 def _state_name(job: types.BatchJob) -> str:

@@ -18,6 +18,7 @@ class OpenAIBatches(ChatCompletionBatches):
     """OpenAI, through its SDK; `base_url` ends in `/v1`."""
 
     key = "openai"
+    ask_path = "/chat/completions"
 
     def __init__(self, api_key: str, base_url: str) -> None:
         client = openai.OpenAI(api_key=api_key, base_url=base_url, timeout=CALL_TIMEOUT_SECONDS)

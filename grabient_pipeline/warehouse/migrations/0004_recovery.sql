@@ -1,8 +1,11 @@
--- What is needed to find a lost batch again, and to see whether anything that was paid for is not kept.
+-- What is needed to find a lost batch again, to see whether anything that was paid for is not kept, and to ask by
+-- ordinary calls where there is no batch access.
 
 ALTER TABLE tag_batches ADD COLUMN reported_count BIGINT;
 ALTER TABLE tag_batches ADD COLUMN looked_for_at TIMESTAMPTZ;
 ALTER TABLE tag_batches ADD COLUMN evidence VARCHAR;
+ALTER TABLE tag_batches ADD COLUMN access VARCHAR DEFAULT 'batch';
+COMMENT ON COLUMN tag_batches.access IS 'batch, or direct if its requests are ordinary calls at the full price';
 COMMENT ON COLUMN tag_batches.reported_count IS 'How many requests the provider said that it had completed';
 COMMENT ON COLUMN tag_batches.looked_for_at IS 'When a batch whose creation was not answered was last looked for at the provider';
 COMMENT ON COLUMN tag_batches.evidence IS 'What looking for it found, and why it was adopted or released';
