@@ -16,27 +16,35 @@ from grabient_pipeline.errors import SettingsError
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_PALETTES = PROJECT_ROOT / "data" / "sample_palettes.jsonl"
 DEFAULT_MAX_COST_USD = 25.0
+# On this machine: no key, no network, no cost.
+DEFAULT_EMBEDDING_MODEL = "local/wordllama-256"
 
 
 @dataclass(frozen=True)
 class Settings:
     """The places that runs write to, and the most that one backfill may be estimated to cost (US dollars).
 
-    `sandbox`: the providers are the sandbox's, which still has the models that the real ones have retired.
+    `embedding_model`: whose vectors are made and searched. `sandbox`: the providers are the sandbox's,
+    which still has the models that the real ones have retired.
     """
 
     data_dir: Path
     max_cost_usd: float = DEFAULT_MAX_COST_USD
     sandbox: bool = False
+    embedding_model: str = DEFAULT_EMBEDDING_MODEL
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read `GRABIENT_DATA_DIR`, `GRABIENT_MAX_COST_USD`, `GRABIENT_SANDBOX`; an empty variable counts as unset."""
+        """Read `GRABIENT_DATA_DIR`, `GRABIENT_MAX_COST_USD`, `GRABIENT_SANDBOX` and `GRABIENT_EMBEDDING_MODEL`.
+
+        An empty variable counts as unset.
+        """
         data_dir = environment.get("GRABIENT_DATA_DIR") or str(PROJECT_ROOT / "data")
         return cls(
             data_dir=Path(data_dir).expanduser().absolute(),
             max_cost_usd=_dollars(environment.get("GRABIENT_MAX_COST_USD")),
             sandbox=bool(environment.get("GRABIENT_SANDBOX")),
+            embedding_model=environment.get("GRABIENT_EMBEDDING_MODEL", "").strip() or DEFAULT_EMBEDDING_MODEL,
         )
 
     def demo(self) -> Settings:
