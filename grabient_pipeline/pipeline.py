@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -30,8 +30,16 @@ from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.access import open_provider, provider_keys
 from grabient_pipeline.providers.base import BatchProvider
 from grabient_pipeline.providers.catalogue import select_models
+from grabient_pipeline.search.embed_palettes import EmbedReport, embed_palettes
+from grabient_pipeline.search.embedding import Embedder, embedding_model, open_embedder
+from grabient_pipeline.search.finding import DEFAULT_LIMIT, find
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
 from grabient_pipeline.warehouse import Warehouse, connect, query
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from grabient_pipeline.search.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -190,6 +198,36 @@ class Pipeline:
         report = count_consensus(self.warehouse)
         self.warehouse.publish()
         return report
+
+    # Search
+
+    def embed_palettes(self, model: str | None = None, *, progress: Progress = SILENT) -> EmbedReport:
+        """Embed the texts that are new or have changed, with a model or with that of the settings.
+
+        Raises:
+            UnknownModelError: there is no such model.
+            CostCapError: that is estimated to cost more than the cap.
+        """
+        report = embed_palettes(self.warehouse, self._embedder(model), self.settings.max_cost_usd, progress=progress)
+        self.warehouse.publish()
+        return report
+
+    def search(self, query: str, limit: int = DEFAULT_LIMIT) -> pl.DataFrame:
+        """Find palettes in what has been published; see `grabient_pipeline.search.finding.search`."""
+        return find(self.settings, self._environment, query, limit)
+
+    def evaluate_search(self) -> Evaluation:
+        """How well the search does on queries whose answers are known.
+
+        Raises:
+            SearchError: the sample palettes are not published, tagged and embedded.
+        """
+        from grabient_pipeline.search.evaluation import evaluate
+
+        return evaluate(self.settings.data_dir, self._embedder())
+
+    def _embedder(self, model: str | None = None) -> Embedder:
+        return open_embedder(embedding_model(model or self.settings.embedding_model), self._environment)
 
     # Settings and state
 
