@@ -5,9 +5,11 @@ line uses as well when it records its runs.
 """
 
 from grabient_pipeline.assets.batches import provider_assets
+from grabient_pipeline.assets.embeddings import palette_embeddings, search_keeps_its_level
 from grabient_pipeline.assets.palettes import palette_images, palettes
 from grabient_pipeline.assets.tags import palette_tags, tag_responses
 
-ASSETS = [palettes, palette_images, *provider_assets, tag_responses, palette_tags]
+ASSETS = [palettes, palette_images, *provider_assets, tag_responses, palette_tags, palette_embeddings]
+ASSET_CHECKS = [search_keeps_its_level]
 
-__all__ = ["ASSETS"]
+__all__ = ["ASSETS", "ASSET_CHECKS"]
