@@ -22,6 +22,12 @@ _MARKED: Final = re.compile(r"#([0-9a-f]{8}|[0-9a-f]{6}|[0-9a-f]{3,4})(?![0-9a-z
 _BARE: Final = re.compile(r"(?<![0-9a-z#])([0-9a-f]{6}|(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{3})(?![0-9a-z])", re.I)
 _WORDS_OF_HEX_DIGITS: Final = ("accede", "beaded", "beefed", "dabbed", "decade", "deface", "efface", "facade")
 
+# Of words, as in "light greenish blue".
+_LONGEST_NAME: Final = 4
+
+# Palettes at a time: what is computed of them stays in the processor's cache.
+_BLOCK: Final = 8192
+
 # More in one query are noise, and each costs time.
 MOST_COLOURS: Final = 8
 
@@ -69,7 +75,7 @@ def named_colours(words: Sequence[str]) -> list[QueryColour]:
     colours: dict[str, QueryColour] = {}
     place = 0
     while place < len(words):
-        for length in (2, 1):
+        for length in range(_LONGEST_NAME, 0, -1):
             name = " ".join(words[place : place + length])
             if len(words) >= place + length and name in known:
                 surely = not terms.isdisjoint(name.split())
@@ -81,15 +87,34 @@ def named_colours(words: Sequence[str]) -> list[QueryColour]:
     return list(colours.values())
 
 
-def distances(palettes: Floats, colour: QueryColour) -> Floats:
-    """OkLab distances from a colour to palettes (n, steps, 3): (n, steps); black to white is 1."""
-    # |x - y|² spelled out: one pass for each axis, without an array of all differences.
-    squared = np.zeros(palettes.shape[:2], dtype=np.float32)
-    for axis, value in enumerate(colour.oklab):
-        difference = palettes[:, :, axis] - np.float32(value)
+def nearness(palettes: Floats, colour: QueryColour, width: float) -> tuple[Floats, Floats]:
+    """How much of each palette is near a colour, and the OkLab distance (black to white is 1) of its nearest colour.
+
+    Args:
+        palettes: OkLab, (3, steps, n): an axis of the space at a time, which is several times as fast.
+        width: the distance at which a colour counts 1/e.
+
+    Returns:
+        (n,) each. The first is the average of exp(-(distance / width)²) over the steps.
+    """
+    share, nearest = np.empty((2, palettes.shape[2]), dtype=np.float32)
+    for start in range(0, palettes.shape[2], _BLOCK):
+        block = slice(start, start + _BLOCK)
+        squared = squared_distances(palettes[:, :, block], colour)
+        nearest[block] = squared.min(axis=0)
+        squared *= np.float32(-1 / width**2)
+        share[block] = np.exp(squared, out=squared).mean(axis=0)
+    return share, np.sqrt(nearest, out=nearest)
+
+
+def squared_distances(palettes: Floats, colour: QueryColour) -> Floats:
+    """The squares of the OkLab distances from a colour to palettes (3, steps, n): (steps, n)."""
+    total = np.zeros(palettes.shape[1:], dtype=np.float32)
+    for axis, value in zip(palettes, colour.oklab, strict=True):
+        difference = axis - np.float32(value)
         difference *= difference
-        squared += difference
-    return np.sqrt(squared, out=squared)
+        total += difference
+    return total
 
 
 @cache

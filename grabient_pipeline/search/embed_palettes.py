@@ -26,7 +26,7 @@ from grabient_pipeline.search.embedding import (
 from grabient_pipeline.tagging.embed_text import Measured, compose_embed_text
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
-_PALETTES_A_PIECE = 5_000
+_PALETTES_A_PIECE = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from grabient_pipeline.errors import SearchError
-from grabient_pipeline.search.colours import distances
+from grabient_pipeline.search.colours import squared_distances
 from grabient_pipeline.search.embedding import embedding_model, open_embedder
 from grabient_pipeline.search.index import IndexCache, SearchIndex
 from grabient_pipeline.search.ranking import NEAR_ENOUGH, Query, Scores, read_query, score
@@ -113,8 +113,8 @@ def _matching_tags(index: SearchIndex, row: int, asked: Query) -> list[dict[str,
 
 
 def _near_colours(index: SearchIndex, row: int, asked: Query) -> list[dict[str, str | float]]:
-    palette = index.oklab[row : row + 1]
-    nearest = [(colour, float(distances(palette, colour).min())) for colour in asked.colours]
+    palette = index.oklab[:, :, row : row + 1]
+    nearest = [(colour, float(np.sqrt(squared_distances(palette, colour).min()))) for colour in asked.colours]
     return [
         {"colour": colour.said, "distance": round(distance, 3)}
         for colour, distance in nearest

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -26,6 +26,7 @@ from grabient_pipeline.warehouse import connect, query
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int32]
+Starts = NDArray[np.int64]
 
 # They mean nothing: what a model takes them to resemble is what it takes anything to resemble.
 _GIBBERISH: Final = (
@@ -59,7 +60,7 @@ class TagIndex:
     """
 
     terms: Mapping[str, int]
-    starts: NDArray[np.int64]
+    starts: Starts
     palettes: Numbers
     strengths: Floats
 
@@ -74,14 +75,17 @@ class TagIndex:
 
 @dataclass(frozen=True)
 class SearchIndex:
-    """The palettes, numbered from 0: a row each in `palettes`, `oklab` (n, steps, 3) and `vectors` (n, dimension).
+    """The palettes, numbered from 0: a row each in `palettes` and `vectors`, the last axis of `oklab` (3, steps, n).
 
-    A palette without a vector has one that is all zero. `tags`: number, field, tag, the tags of a palette together.
+    A palette without a vector has one that is all zero. `tags` are all there are, as (field, tag); those of palette p
+    are `tag_numbers[tag_starts[p]:tag_starts[p + 1]]`.
     """
 
     model: EmbeddingModel
     palettes: pl.DataFrame
-    tags: pl.DataFrame
+    tags: Sequence[tuple[str, str]]
+    tag_starts: Starts
+    tag_numbers: Numbers
     oklab: Floats
     vectors: Vectors
     by_tag: TagIndex
@@ -99,8 +103,8 @@ class SearchIndex:
 
     def tags_of(self, palette: int) -> list[tuple[str, str]]:
         """Its tags as (field, tag)."""
-        first, last = np.searchsorted(self.tags["number"].to_numpy(), [palette, palette + 1])
-        return list(self.tags[int(first) : int(last)].select("field", "tag").iter_rows())
+        first, last = self.tag_starts[palette : palette + 2].tolist()
+        return [self.tags[number] for number in self.tag_numbers[first:last].tolist()]
 
 
 class IndexCache:
@@ -134,17 +138,21 @@ def load_index(data_dir: Path, model: EmbeddingModel, palette_ids: Sequence[str]
         if not palettes.height:
             raise SearchError(f"there are no palettes in {data_dir}; import some first (grabient import)")
         _check_embedded(connection.execute(query("embedded_models")).fetchall(), model)
-        tags = connection.sql(query("search_tags")).pl()
+        connection.execute(query("search_number_tags"))
+        tags = connection.execute("SELECT field, tag FROM numbered_tags ORDER BY tag_number").fetchall()
+        tagged = connection.sql(query("search_tags")).pl()
         embedded = connection.sql(query("search_vectors"), params={"model": model.name}).pl()
     vectors = np.zeros((palettes.height, model.dimension), dtype=np.float32)
     vectors[embedded["number"].to_numpy()] = embedded["embedding"].explode().to_numpy().reshape(-1, model.dimension)
     return SearchIndex(
         model=model,
         palettes=palettes,
-        tags=tags.with_columns(pl.col("field", "tag").cast(pl.Categorical)).sort("number", maintain_order=True),
+        tags=tags,
+        tag_starts=_starts(tagged["number"].to_numpy(), palettes.height),
+        tag_numbers=tagged["tag_number"].to_numpy(),
         oklab=_oklab(palettes["hex"]),
         vectors=vectors,
-        by_tag=_tag_index(tags),
+        by_tag=_tag_index(tags, tagged["number"].to_numpy(), tagged["tag_number"].to_numpy()),
     )
 
 
@@ -177,31 +185,43 @@ def _stamp(published: Path) -> tuple[int, ...] | None:
 def _oklab(hexes: pl.Series) -> Floats:
     digits = hexes.explode().str.strip_prefix("#").str.to_integer(base=16, dtype=pl.UInt32).to_numpy()
     rgb = np.stack([digits >> 16 & 255, digits >> 8 & 255, digits & 255], axis=-1).astype(np.uint8)
-    return srgb_to_oklab(rgb).astype(np.float32).reshape(len(hexes), -1, 3)
+    oklab = srgb_to_oklab(rgb).astype(np.float32).reshape(len(hexes), -1, 3)
+    return np.ascontiguousarray(oklab.T)
 
 
-def _tag_index(tags: pl.DataFrame) -> TagIndex:
-    distinct = tags.select("field", "tag").unique()
+def _tag_index(tags: Sequence[tuple[str, str]], palettes: Numbers, tag_numbers: Numbers) -> TagIndex:
+    """Args: the tags there are; palette by palette, and tag by tag, which palette has which."""
     terms: dict[str, int] = {}
-    rows = [
-        (field, tag, terms.setdefault(term, len(terms)), strength)
-        for field, tag in distinct.iter_rows()
+    of_tags = [
+        (number, terms.setdefault(term, len(terms)), strength)
+        for number, (field, tag) in enumerate(tags)
         for term, strength in _terms_of(field, tag)
     ]
-    schema = {"field": pl.String, "tag": pl.String, "term": pl.Int32, "strength": pl.Float32}
-    postings = (
-        tags.join(pl.DataFrame(rows, schema=schema, orient="row"), on=["field", "tag"])
-        .group_by("term", "number")
-        .agg(pl.col("strength").max())
-        .sort("term", "number")
+    tag_of = np.array([tag for tag, _, _ in of_tags], dtype=np.int64)
+    term_of = np.array([term for _, term, _ in of_tags], dtype=np.int64)
+    strength_of = np.array([strength for _, _, strength in of_tags], dtype=np.float32)
+    # Every tag of every palette, once for each of its terms.
+    first = _starts(tag_of, len(tags))
+    times: Starts = np.diff(first)[tag_numbers]
+    place: Starts = (
+        np.arange(int(times.sum())) - np.repeat(np.cumsum(times) - times, times) + np.repeat(first[tag_numbers], times)
     )
-    counts = np.bincount(postings["term"].to_numpy(), minlength=len(terms))
+    key = term_of[place] * (int(palettes.max()) + 1) + np.repeat(palettes, times)
+    order = np.argsort(key, kind="stable")
+    # Of several tags of a palette that meet a term, the one that meets it best.
+    groups = np.flatnonzero(np.diff(key[order], prepend=-1))
+    kept = order[groups]
     return TagIndex(
         terms=terms,
-        starts=np.concatenate([[0], np.cumsum(counts)]),
-        palettes=postings["number"].to_numpy(),
-        strengths=postings["strength"].to_numpy(),
+        starts=_starts(term_of[place][kept], len(terms)),
+        palettes=np.repeat(palettes, times)[kept].astype(np.int32),
+        strengths=np.maximum.reduceat(strength_of[place][order], groups),
     )
+
+
+def _starts(numbers: NDArray[np.integer[Any]], count: int) -> Starts:
+    """Where each of the numbers 0 to count - 1 begins in a sorted array of them, and the end."""
+    return np.concatenate([[0], np.cumsum(np.bincount(numbers, minlength=count))])
 
 
 def _terms_of(field: str, tag: str) -> list[tuple[str, float]]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grabient_pipeline.errors import SearchError
-from grabient_pipeline.search.colours import MOST_COLOURS, QueryColour, distances, named_colours, without_hex_codes
+from grabient_pipeline.search.colours import MOST_COLOURS, QueryColour, named_colours, nearness, without_hex_codes
 from grabient_pipeline.search.embedding import Vectors
 from grabient_pipeline.search.index import SearchIndex, TagIndex
 from grabient_pipeline.search.words import stem, telling_words, words_of
@@ -105,10 +105,8 @@ def score(
     nothing = np.zeros(count, dtype=np.float32)
     vector = nothing if query_vector is None else index.vectors @ query_vector
     tags = tag_scores(index.by_tag, query.stems, count) if query.words else nothing
-    colours = colour_scores(index.oklab, query.colours, weights) if query.colours else nothing
-    evidence = (vector > floor) | (tags > 0)
-    for colour in query.colours:
-        evidence |= distances(index.oklab, colour).min(axis=1) < NEAR_ENOUGH
+    colours, near = colour_scores(index.oklab, query.colours, weights)
+    evidence = (vector > floor) | (tags > 0) | near
     # What a query does not ask for cannot be missed.
     total = (1.0 + weights.tags if query.words else 0.0) + (weights.colours if query.colours else 0.0)
     blend = vector.clip(0, 1) + np.float32(weights.tags) * tags + np.float32(weights.colours) * colours
@@ -130,25 +128,21 @@ def tag_scores(by_tag: TagIndex, stems: Sequence[str], count: int) -> Floats:
     return total / np.float32(sum(rarities))
 
 
-def colour_scores(oklab: Floats, colours: Sequence[QueryColour], weights: Weights) -> Floats:
-    """How much of each palette is near the colours, on the average of the colours."""
-    total = np.zeros(len(oklab), dtype=np.float32)
+def colour_scores(oklab: Floats, colours: Sequence[QueryColour], weights: Weights) -> tuple[Floats, NDArray[np.bool_]]:
+    """How much of each palette is near the colours, on their average, and whether any colour comes near any of them."""
+    total = np.zeros(oklab.shape[2], dtype=np.float32)
+    near = np.zeros(oklab.shape[2], dtype=np.bool_)
     asked = 0.0
     for colour in colours:
         weight = 1.0 if colour.surely else weights.things
-        nearness = _nearness(oklab, colour, weights)
-        total += np.float32(weight) * (
-            np.float32(weights.share) * nearness.mean(axis=1) + np.float32(1 - weights.share) * nearness.max(axis=1)
-        )
+        width = weights.near_name if colour.by_name else weights.near
+        share, distance = nearness(oklab, colour, width)
+        near |= distance < NEAR_ENOUGH
+        nearest = np.exp(-np.square(distance / np.float32(width)))
+        total += np.float32(weight) * (np.float32(weights.share) * share + np.float32(1 - weights.share) * nearest)
         asked += weight
     # What is asked for by the name of a thing alone stays small.
-    return total / np.float32(max(asked, 1.0))
-
-
-def _nearness(oklab: Floats, colour: QueryColour, weights: Weights) -> Floats:
-    width = weights.near_name if colour.by_name else weights.near
-    scaled = distances(oklab, colour) / np.float32(width)
-    return np.exp(-scaled * scaled)
+    return total / np.float32(max(asked, 1.0)), near
 
 
 def _palettes_with(by_tag: TagIndex, stems: Sequence[str], count: int) -> Floats:

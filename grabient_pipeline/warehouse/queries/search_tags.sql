@@ -1,22 +1,4 @@
--- All that a palette can be found by, a tag a row; the name of a palette is one of its tags.
-SELECT number, 'name' AS field, name AS tag FROM numbered_palettes WHERE name IS NOT NULL
-UNION ALL
-SELECT number, 'mood', unnest(mood) FROM numbered_palettes
-UNION ALL
-SELECT number, 'style', unnest(style) FROM numbered_palettes
-UNION ALL
-SELECT number, 'seasonal', unnest(seasonal) FROM numbered_palettes
-UNION ALL
-SELECT number, 'associations', unnest(associations) FROM numbered_palettes
-UNION ALL
-SELECT number, 'harmony', unnest(harmony) FROM numbered_palettes
-UNION ALL
-SELECT number, 'colour', unnest(colour_names) FROM numbered_palettes
-UNION ALL
-SELECT number, 'temperature', temperature FROM numbered_palettes
-UNION ALL
-SELECT number, 'contrast', contrast FROM numbered_palettes
-UNION ALL
-SELECT number, 'brightness', brightness FROM numbered_palettes
-UNION ALL
-SELECT number, 'saturation', saturation FROM numbered_palettes
+SELECT rows.number, tags.tag_number
+FROM palette_tag_rows AS rows
+JOIN numbered_tags AS tags USING (field, tag)
+ORDER BY rows.number
