@@ -14,7 +14,7 @@ import grabient_pipeline
 
 PACKAGE = Path(grabient_pipeline.__file__).parent
 OUTER = {"assets", "cli", "definitions", "jobs", "sensors", "resources", "checks", "pipeline"}
-ROOMS = {"palette", "tagging", "providers", "batches", "warehouse", "imports", "sandbox", "settings", "errors"}
+ROOMS = {"palette", "tagging", "providers", "batches", "warehouse", "imports", "search", "sandbox"} | {"settings", "errors"}
 SDKS = {"anthropic", "openai", "groq", "google.genai"}
 
 
@@ -59,7 +59,7 @@ def test_the_import_of_the_package_costs_nothing():
 
 def test_the_rooms_load_without_dagster():
     """Who wants the domain in a notebook or a script needs no orchestrator."""
-    rooms = ["palette", "tagging", "providers", "batches", "warehouse", "imports", "pipeline"]
+    rooms = ["palette", "tagging", "providers", "batches", "warehouse", "imports", "search", "pipeline"]
     modules = [module for room in rooms for module in modules_below(room)]
     loaded = loaded_by("import " + ", ".join(modules))
     assert loaded >= set(modules)
@@ -70,7 +70,11 @@ def test_no_sdk_is_loaded_before_it_is_used():
     """The four take seconds together; who asks for the status pays for none of them."""
     modules = [*modules_below("batches"), *modules_below("imports"), "grabient_pipeline.pipeline"]
     modules += ["grabient_pipeline.providers.access", "grabient_pipeline.providers.catalogue"]
-    assert not loaded_by("import " + ", ".join(modules)) & SDKS
+    modules += ["grabient_pipeline.search.finding", "grabient_pipeline.search.evaluation"]
+    loaded = loaded_by("import " + ", ".join(modules))
+    assert not loaded & SDKS
+    # Nor the local embedding model, which only those need who embed or search.
+    assert not loaded & {"tokenizers", "safetensors", "wordllama"}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +89,7 @@ def test_no_sdk_is_loaded_before_it_is_used():
         ("warehouse", {"settings", "errors"}),
         ("imports", {"palette", "warehouse", "settings", "errors", "progress"}),
         ("batches", {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress"}),
+        ("search", {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress"}),
         # It writes down a second time what it accepts, so that a mistake of the pipeline is found and not repeated.
         ("sandbox", {"palette"}),
     ],
