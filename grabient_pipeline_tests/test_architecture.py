@@ -14,7 +14,10 @@ import grabient_pipeline
 
 PACKAGE = Path(grabient_pipeline.__file__).parent
 OUTER = {"assets", "cli", "definitions", "jobs", "sensors", "resources", "checks", "pipeline"}
-ROOMS = {"palette", "tagging", "providers", "batches", "warehouse", "imports", "search", "sandbox"} | {"settings", "errors"}
+ROOMS = {"palette", "tagging", "providers", "batches", "warehouse", "imports", "search", "sandbox"} | {
+    "settings",
+    "errors",
+}
 SDKS = {"anthropic", "openai", "groq", "google.genai"}
 
 

@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from grabient_pipeline.assets.metadata import evaluation_metadata, palette_embeddings_metadata
+from grabient_pipeline.assets.palettes import palettes
 from grabient_pipeline.errors import SearchError
 from grabient_pipeline.resources import PipelineResource, explained
 
@@ -22,7 +23,8 @@ class EmbeddingsConfig(dg.Config):
 
 @dg.asset(
     group_name="search",
-    deps=[dg.AssetKey("palette_tags")],
+    # The palettes too: one without tags is embedded by what is measured.
+    deps=[palettes, dg.AssetKey("palette_tags")],
     kinds={"duckdb", "numpy"},
     metadata={"dagster/table_name": "main.palette_embeddings"},
     description="Every palette as a vector: its embed text (what is measured, then its tags) through an embedding "

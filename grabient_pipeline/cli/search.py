@@ -18,7 +18,7 @@ _STEP = 2
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("search", epilog='Example: grabient search "teal and gold art deco" --limit 5')(search)
-    app.command("evaluate", epilog="Example: GRABIENT_DATA_DIR=data/demo grabient evaluate")(evaluate)
+    app.command("evaluate", epilog="Example: grabient evaluate --json")(evaluate)
 
 
 def search(
