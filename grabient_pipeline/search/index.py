@@ -49,7 +49,7 @@ _GIBBERISH: Final = (
 )
 
 # How well a tag of several words is met by one of them.
-PART_OF_A_TAG: Final = 0.5
+PART: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ class SearchIndex:
     tag_numbers: Numbers
     oklab: Floats
     vectors: Vectors
+    by_name: TagIndex
     by_tag: TagIndex
     _floor: list[float] = field(default_factory=list[float])
 
@@ -142,6 +143,8 @@ def load_index(data_dir: Path, model: EmbeddingModel, palette_ids: Sequence[str]
         tags = connection.execute("SELECT field, tag FROM numbered_tags ORDER BY tag_number").fetchall()
         tagged = connection.sql(query("search_tags")).pl()
         embedded = connection.sql(query("search_vectors"), params={"model": model.name}).pl()
+    names = [number for number, (field, _) in enumerate(tags) if field == "name"]
+    of_names = pl.DataFrame({"tag_number": names}, schema={"tag_number": pl.Int32})
     vectors = np.zeros((palettes.height, model.dimension), dtype=np.float32)
     vectors[embedded["number"].to_numpy()] = embedded["embedding"].explode().to_numpy().reshape(-1, model.dimension)
     return SearchIndex(
@@ -152,7 +155,8 @@ def load_index(data_dir: Path, model: EmbeddingModel, palette_ids: Sequence[str]
         tag_numbers=tagged["tag_number"].to_numpy(),
         oklab=_oklab(palettes["hex"]),
         vectors=vectors,
-        by_tag=_tag_index(tags, tagged["number"].to_numpy(), tagged["tag_number"].to_numpy()),
+        by_name=_tag_index(tags, tagged.join(of_names, on="tag_number", how="semi")),
+        by_tag=_tag_index(tags, tagged.join(of_names, on="tag_number", how="anti")),
     )
 
 
@@ -189,8 +193,9 @@ def _oklab(hexes: pl.Series) -> Floats:
     return np.ascontiguousarray(oklab.T)
 
 
-def _tag_index(tags: Sequence[tuple[str, str]], palettes: Numbers, tag_numbers: Numbers) -> TagIndex:
-    """Args: the tags there are; palette by palette, and tag by tag, which palette has which."""
+def _tag_index(tags: Sequence[tuple[str, str]], tagged: pl.DataFrame) -> TagIndex:
+    """Args: the tags there are, and which palette (`number`) has which (`tag_number`)."""
+    palettes, tag_numbers = tagged["number"].to_numpy(), tagged["tag_number"].to_numpy()
     terms: dict[str, int] = {}
     of_tags = [
         (number, terms.setdefault(term, len(terms)), strength)
@@ -206,7 +211,7 @@ def _tag_index(tags: Sequence[tuple[str, str]], palettes: Numbers, tag_numbers: 
     place: Starts = (
         np.arange(int(times.sum())) - np.repeat(np.cumsum(times) - times, times) + np.repeat(first[tag_numbers], times)
     )
-    key = term_of[place] * (int(palettes.max()) + 1) + np.repeat(palettes, times)
+    key = term_of[place] * (int(palettes.max(initial=0)) + 1) + np.repeat(palettes, times)
     order = np.argsort(key, kind="stable")
     # Of several tags of a palette that meet a term, the one that meets it best.
     groups = np.flatnonzero(np.diff(key[order], prepend=-1))
@@ -230,4 +235,4 @@ def _terms_of(field: str, tag: str) -> list[tuple[str, float]]:
         return [(" ".join(stems_of(attribute_phrase(field, tag))), 1.0)]
     stems = stems_of(tag)
     whole = [(" ".join(stems), 1.0)] if stems else []
-    return whole + [(stem, PART_OF_A_TAG) for stem in dict.fromkeys(stems) if len(stems) > 1]
+    return whole + [(stem, PART) for stem in dict.fromkeys(stems) if len(stems) > 1]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from grabient_pipeline.errors import SearchError
 from grabient_pipeline.search.colours import MOST_COLOURS, QueryColour, named_colours, nearness, without_hex_codes
 from grabient_pipeline.search.embedding import Vectors
-from grabient_pipeline.search.index import SearchIndex, TagIndex
+from grabient_pipeline.search.index import SearchIndex
 from grabient_pipeline.search.words import stem, telling_words, words_of
 
 Floats = NDArray[np.float32]
@@ -50,7 +50,8 @@ class Query:
 class Weights:
     """What the blend is made of.
 
-    `tags`, `colours`: their weight where the vector's is 1. `things`: how much of its weight the colour of a thing
+    `tags`, `colours`: their weight where the vector's is 1. `tag`: how well a tag answers, where the name that somebody
+    gave the palette answers with 1. `things`: how much of its weight the colour of a thing
     has ("wine"). `near`: the OkLab distance at which a colour counts a third (1/e); `near_name`: of a colour that was
     named, which is a region and not a point. `share`: how much of the score of a colour is its share of the palette,
     the rest being how near the nearest comes.
@@ -58,6 +59,7 @@ class Weights:
 
     tags: float = 1.0
     colours: float = 1.0
+    tag: float = 0.7
     things: float = 0.3
     near: float = 0.1
     near_name: float = 0.15
@@ -104,28 +106,28 @@ def score(
     count = len(index)
     nothing = np.zeros(count, dtype=np.float32)
     vector = nothing if query_vector is None else index.vectors @ query_vector
-    tags = tag_scores(index.by_tag, query.stems, count) if query.words else nothing
+    tags = tag_scores(index, query.stems, weights) if query.words else nothing
     colours, near = colour_scores(index.oklab, query.colours, weights)
     evidence = (vector > floor) | (tags > 0) | near
     # What a query does not ask for cannot be missed.
-    total = (1.0 + weights.tags if query.words else 0.0) + (weights.colours if query.colours else 0.0)
+    total = (1.0 + weights.tags if query.words else 0.0) + (weights.colours if query.colours else 0.0) or 1.0
     blend = vector.clip(0, 1) + np.float32(weights.tags) * tags + np.float32(weights.colours) * colours
     return Scores(vector, tags, colours, (blend / total).astype(np.float32), evidence)
 
 
-def tag_scores(by_tag: TagIndex, stems: Sequence[str], count: int) -> Floats:
-    """The share of the query's words that a palette's tags meet, rare words counting more than common ones."""
-    met = [_palettes_with(by_tag, (stem,), count) for stem in stems]
-    rarities = [_rarity(by_tag, stem, count) for stem in stems]
-    for length in range(2, min(_LONGEST_PHRASE, len(stems)) + 1):
+def tag_scores(index: SearchIndex, stems: Sequence[str], weights: Weights) -> Floats:
+    """The share of the query's words that a palette's name and tags meet, rare words counting more than common ones."""
+    sources = ((index.by_name, 1.0), (index.by_tag, weights.tag))
+    met = np.zeros((len(stems), len(index)), dtype=np.float32)
+    for length in range(1, min(_LONGEST_PHRASE, len(stems)) + 1):
         for start in range(len(stems) - length + 1):
-            palettes, strengths = by_tag.palettes_of(" ".join(stems[start : start + length]))
-            for place in range(start, start + length):
-                met[place][palettes] = np.maximum(met[place][palettes], strengths)
-    total = np.zeros(count, dtype=np.float32)
-    for each, rarity in zip(met, rarities, strict=True):
-        total += rarity * each
-    return total / np.float32(sum(rarities))
+            phrase = " ".join(stems[start : start + length])
+            for by_tag, weight in sources:
+                palettes, strengths = by_tag.palettes_of(phrase)
+                for of_word in met[start : start + length]:
+                    of_word[palettes] = np.maximum(of_word[palettes], np.float32(weight) * strengths)
+    rarities = [_rarity(having, len(index)) for having in np.count_nonzero(met, axis=1).tolist()]
+    return np.array(rarities, dtype=np.float32) @ met / np.float32(sum(rarities))
 
 
 def colour_scores(oklab: Floats, colours: Sequence[QueryColour], weights: Weights) -> tuple[Floats, NDArray[np.bool_]]:
@@ -145,14 +147,6 @@ def colour_scores(oklab: Floats, colours: Sequence[QueryColour], weights: Weight
     return total / np.float32(max(asked, 1.0)), near
 
 
-def _palettes_with(by_tag: TagIndex, stems: Sequence[str], count: int) -> Floats:
-    met = np.zeros(count, dtype=np.float32)
-    palettes, strengths = by_tag.palettes_of(" ".join(stems))
-    met[palettes] = strengths
-    return met
-
-
-def _rarity(by_tag: TagIndex, stem: str, count: int) -> float:
+def _rarity(having: int, count: int) -> float:
     """1 for a word that one palette has, or none; less the more have it."""
-    having = max(1, len(by_tag.palettes_of(stem)[0]))
-    return math.log(1 + count / having) / math.log(1 + count)
+    return math.log(1 + count / max(1, having)) / math.log(1 + count)

@@ -59,6 +59,16 @@ class TestWords:
         scores = dict(collection.pipeline.search("velvet").select("name", "score").iter_rows())
         assert scores["graphite"] > scores["red wine"]
 
+    def test_palettes_need_no_names(self, tmp_path, sample_rows):
+        collection = Collection(tmp_path / "data")
+        seeds = tmp_path / "seeds.txt"
+        seeds.write_text("".join(f"{row['seed']}\n" for row in named(sample_rows, "viridis", "graphite")), "utf-8")
+        collection.pipeline.import_palettes([seeds])
+        collection.pipeline.embed_palettes()
+        (row,) = collection.pipeline.search("green", 1).to_dicts()
+        assert row["name"] is None
+        assert [colour["colour"] for colour in row["colours"]] == ["green"]
+
     def test_what_is_alike_is_found_without_the_word(self, searchable):
         """By the vector alone."""
         found = searchable.pipeline.search("nautical submarine sea")
