@@ -7,7 +7,7 @@ from pydantic import Field
 
 from grabient_pipeline.assets.metadata import evaluation_metadata, palette_embeddings_metadata
 from grabient_pipeline.assets.palettes import palettes
-from grabient_pipeline.errors import SearchError
+from grabient_pipeline.errors import GrabientError
 from grabient_pipeline.resources import PipelineResource, explained
 
 
@@ -46,7 +46,7 @@ def search_keeps_its_level(pipeline: PipelineResource) -> dg.AssetCheckResult:
     with explained():
         try:
             evaluation = pipeline.open().evaluate_search()
-        except SearchError as error:
+        except GrabientError as error:
             return dg.AssetCheckResult(passed=True, description=f"not measured: {error}")
         return dg.AssetCheckResult(
             passed=not evaluation.below_level,

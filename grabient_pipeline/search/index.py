@@ -44,8 +44,6 @@ _GIBBERISH: Final = (
     "grelb onkify",
     "hnnng",
     "dskfjh sdkjfh",
-    "quux corge",
-    "brillig tovekin",
 )
 
 # How well a tag of several words is met by one of them.
