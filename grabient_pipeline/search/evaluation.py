@@ -37,12 +37,13 @@ Kind = Literal["mood", "season", "colour", "hex", "colour map", "style", "thing"
 
 
 class EvaluationQuery(BaseModel):
-    """A query and the palettes that answer it, by name."""
+    """A query and the palettes that answer it, by name; `fold` is its part when weights are cross-validated."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     query: str
     kind: Kind
+    fold: int = Field(ge=0)
     relevant: dict[str, Annotated[int, Field(ge=1, le=3)]]
 
 
@@ -101,6 +102,7 @@ class AnsweredQuery:
     """A query of the set, read, with the vector that its words have; `grades` by the number of the palette."""
 
     kind: Kind
+    fold: int
     query: Query
     vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None
     grades: Mapping[int, int]
@@ -181,6 +183,7 @@ def answered_queries(index: SearchIndex, embedder: Embedder) -> list[AnsweredQue
     return [
         AnsweredQuery(
             each.kind,
+            each.fold,
             query,
             next(vectors) if query.words else None,
             {by_name[name]: grade for name, grade in each.relevant.items()},
