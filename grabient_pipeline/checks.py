@@ -5,8 +5,11 @@
 
 import dagster as dg
 
+from grabient_pipeline.assets.embeddings import palette_embeddings
+from grabient_pipeline.assets.metadata import evaluation_metadata
 from grabient_pipeline.assets.refinement import palette_tag_consensus, palette_tag_refined
-from grabient_pipeline.resources import PipelineResource
+from grabient_pipeline.errors import GrabientError
+from grabient_pipeline.resources import PipelineResource, explained
 from grabient_pipeline.tagging.embed_text import MOST_WORDS
 from grabient_pipeline.warehouse import connect, query
 
@@ -38,4 +41,22 @@ def embed_texts_are_within_bounds(pipeline: PipelineResource) -> dg.AssetCheckRe
     )
 
 
-CHECKS = [consensus_counts_every_usable_answer, embed_texts_are_within_bounds]
+@dg.asset_check(
+    asset=palette_embeddings,
+    description="The search answers the evaluation queries as well as it once did. Needs the sample palettes, tagged "
+    "and embedded; without them there is nothing to measure.",
+)
+def search_keeps_its_level(pipeline: PipelineResource) -> dg.AssetCheckResult:
+    with explained():
+        try:
+            evaluation = pipeline.open().evaluate_search()
+        except GrabientError as error:
+            return dg.AssetCheckResult(passed=True, description=f"not measured: {error}")
+        return dg.AssetCheckResult(
+            passed=not evaluation.below_level,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata=evaluation_metadata(evaluation),
+        )
+
+
+CHECKS = [consensus_counts_every_usable_answer, embed_texts_are_within_bounds, search_keeps_its_level]

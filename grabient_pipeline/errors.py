@@ -11,6 +11,7 @@ step fails with it. What is not here is a fault of ours and shows its traceback.
     ├── WarehouseError       the working database cannot be opened
     │   └── WarehouseBusy    another process holds it for longer than we wait
     ├── CostCapError         the estimate is above what may be spent
+    ├── SearchError          nothing to search, or an index that does not fit the question
     ├── MissingKeyError      a provider without a key
     └── ProviderError        a provider said no, or cannot be reached
         ├── ProviderRefused  it certainly did not do what was asked
@@ -51,6 +52,10 @@ class WarehouseBusy(WarehouseError):
 
 class CostCapError(GrabientError):
     """The estimate is above what may be spent."""
+
+
+class SearchError(GrabientError):
+    """There is nothing to search, or the index does not fit the question."""
 
 
 class MissingKeyError(GrabientError):

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -34,7 +34,7 @@ from grabient_pipeline.batches.reconcile import MARGIN_SECONDS, ReconcileReport,
 from grabient_pipeline.batches.refined import compose_anew
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, Stage, renewing
 from grabient_pipeline.consensus import ConsensusReport, count_consensus
-from grabient_pipeline.errors import CostCapError, WarehouseBusy
+from grabient_pipeline.errors import CostCapError, GrabientError, WarehouseBusy
 from grabient_pipeline.imports.files import read_rows
 from grabient_pipeline.imports.palettes import ImportReport, import_files, import_rows
 from grabient_pipeline.imports.pictures import PictureReport, write_missing_pictures
@@ -44,8 +44,16 @@ from grabient_pipeline.providers.base import BatchProvider
 from grabient_pipeline.providers.catalogue import Selection, load_catalogue, select_models
 from grabient_pipeline.providers.direct import DirectCalls, nobody_works_on
 from grabient_pipeline.scorecard import ModelScore, score_models
+from grabient_pipeline.search.embed_palettes import EmbedReport, embed_palettes
+from grabient_pipeline.search.embedding import Embedder, embedding_model, open_embedder
+from grabient_pipeline.search.finding import DEFAULT_LIMIT, find
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, connect, query
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from grabient_pipeline.search.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,8 @@ class FollowUp:
     scores: Sequence[ModelScore]
     refinement: RefinementReport
     refined: ParseReport
+    embedded: EmbedReport | None = None
+    not_embedded: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,11 +287,17 @@ class Pipeline:
             return RefinementReport(held_back=(str(error),))
 
     def follow_up(self, *, progress: Progress = SILENT) -> FollowUp:
-        """All that follows from collected answers, as far as it can go now: consensus, refinement, embed texts."""
+        """All that follows from collected answers, as far as it can go: consensus, scores, refinement, embeddings."""
         consensus = self.count_consensus()
         scores = self.score_models()
         refinement = self.refine_within_cap(RefinementRequest(), progress=progress)
-        return FollowUp(consensus, scores, refinement, self.refine_answers(progress=progress))
+        refined = self.refine_answers(progress=progress)
+        try:
+            embedded, not_embedded = self.embed_palettes(progress=progress), ""
+        except GrabientError as error:
+            # An embedding API that says no concerns the search only.
+            embedded, not_embedded = None, str(error)
+        return FollowUp(consensus, scores, refinement, refined, embedded, not_embedded)
 
     def poll(self, *, budget_seconds: float = BUDGET_SECONDS, wait_seconds: float = 5.0) -> PollReport:
         """Ask the providers about what is under way. Raises `WarehouseBusy` rather than wait long."""
@@ -372,6 +388,36 @@ class Pipeline:
         compose_anew(self.warehouse)
         self.warehouse.publish()
         return report
+
+    # Search
+
+    def embed_palettes(self, model: str | None = None, *, progress: Progress = SILENT) -> EmbedReport:
+        """Embed the texts that are new or have changed, with a model or with that of the settings.
+
+        Raises:
+            UnknownModelError: there is no such model.
+            CostCapError: that is estimated to cost more than the cap.
+        """
+        report = embed_palettes(self.warehouse, self._embedder(model), self.settings.max_cost_usd, progress=progress)
+        self.warehouse.publish()
+        return report
+
+    def search(self, query: str, limit: int = DEFAULT_LIMIT) -> pl.DataFrame:
+        """Find palettes in what has been published; see `grabient_pipeline.search.finding.search`."""
+        return find(self.settings, self._environment, query, limit)
+
+    def evaluate_search(self) -> Evaluation:
+        """How well the search does on queries whose answers are known.
+
+        Raises:
+            SearchError: the sample palettes are not published, tagged and embedded.
+        """
+        from grabient_pipeline.search.evaluation import evaluate
+
+        return evaluate(self.settings.data_dir, self._embedder())
+
+    def _embedder(self, model: str | None = None) -> Embedder:
+        return open_embedder(embedding_model(model or self.settings.embedding_model), self._environment)
 
     # Settings and state
 

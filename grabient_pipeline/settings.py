@@ -18,6 +18,8 @@ SAMPLE_PALETTES = PROJECT_ROOT / "data" / "sample_palettes.jsonl"
 DEFAULT_MAX_COST_USD = 25.0
 DEFAULT_POLL_SECONDS = 300
 DEFAULT_REFINEMENT_MODEL = "anthropic/claude-opus-4-5-20251101"
+# On this machine: no key, no network, no cost.
+DEFAULT_EMBEDDING_MODEL = "local/wordllama-256"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Settings:
     `sandbox`: the providers are the sandbox's, which still has the models that the real ones have retired.
     `poll_seconds`: how often the sensor asks the providers. `refinement_model`: who condenses the counted tags, as
     provider/model; None if nobody does. `direct`: providers and models (`provider/model`) that are asked by ordinary
-    calls, at the full price, because the account has no batches of theirs.
+    calls, at the full price, because the account has no batches of theirs. `embedding_model`: whose vectors are made
+    and searched.
     """
 
     data_dir: Path
@@ -35,6 +38,7 @@ class Settings:
     sandbox: bool = False
     poll_seconds: int = DEFAULT_POLL_SECONDS
     refinement_model: str | None = DEFAULT_REFINEMENT_MODEL
+    embedding_model: str = DEFAULT_EMBEDDING_MODEL
     direct: frozenset[str] = frozenset()
 
     @classmethod
@@ -48,6 +52,7 @@ class Settings:
             poll_seconds=_seconds(environment.get("GRABIENT_POLL_SECONDS")),
             direct=_names(environment.get("GRABIENT_DIRECT")),
             refinement_model=_model(environment.get("GRABIENT_REFINEMENT_MODEL")),
+            embedding_model=environment.get("GRABIENT_EMBEDDING_MODEL", "").strip() or DEFAULT_EMBEDDING_MODEL,
         )
 
     def demo(self) -> Settings:

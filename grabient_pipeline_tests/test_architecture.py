@@ -16,18 +16,8 @@ from grabient_pipeline.moments import MOMENTS
 PACKAGE = Path(grabient_pipeline.__file__).parent
 OUTER = {"assets", "cli", "definitions", "jobs", "sensors", "resources", "checks", "pipeline"}
 ROOMS = {
-    *(
-        "palette",
-        "tagging",
-        "providers",
-        "batches",
-        "warehouse",
-        "consensus",
-        "imports",
-        "sandbox",
-        "settings",
-        "errors",
-    ),
+    *("palette", "tagging", "providers", "batches", "warehouse", "consensus", "scorecard", "imports", "search"),
+    *("sandbox", "settings", "errors"),
 }
 SDKS = {"anthropic", "openai", "groq", "google.genai"}
 
@@ -73,7 +63,7 @@ def test_the_import_of_the_package_costs_nothing():
 
 def test_the_rooms_load_without_dagster():
     """Who wants the domain in a notebook or a script needs no orchestrator."""
-    rooms = ["palette", "tagging", "providers", "batches", "warehouse", "imports", "pipeline"]
+    rooms = ["palette", "tagging", "providers", "batches", "warehouse", "imports", "search", "pipeline"]
     modules = [module for room in rooms for module in modules_below(room)]
     loaded = loaded_by("import " + ", ".join(modules))
     assert loaded >= set(modules)
@@ -84,7 +74,11 @@ def test_no_sdk_is_loaded_before_it_is_used():
     """The four take seconds together; who asks for the status pays for none of them."""
     modules = [*modules_below("batches"), *modules_below("imports"), "grabient_pipeline.pipeline"]
     modules += ["grabient_pipeline.providers.access", "grabient_pipeline.providers.catalogue"]
-    assert not loaded_by("import " + ", ".join(modules)) & SDKS
+    modules += ["grabient_pipeline.search.finding", "grabient_pipeline.search.evaluation"]
+    loaded = loaded_by("import " + ", ".join(modules))
+    assert not loaded & SDKS
+    # Nor the local embedding model, which only those need who embed or search.
+    assert not loaded & {"tokenizers", "safetensors", "wordllama"}
 
 
 @pytest.mark.parametrize(
@@ -102,6 +96,7 @@ def test_no_sdk_is_loaded_before_it_is_used():
         ("scorecard", {"warehouse", "moments"}),
         ("imports", {"palette", "warehouse", "settings", "errors", "progress", "moments"}),
         ("batches", {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress", "moments"}),
+        ("search", {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress"}),
         # It writes down a second time what it accepts, so that a mistake of the pipeline is found and not repeated.
         ("sandbox", {"palette"}),
     ],

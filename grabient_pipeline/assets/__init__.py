@@ -5,6 +5,7 @@ line uses as well when it records its runs.
 """
 
 from grabient_pipeline.assets.batches import provider_assets
+from grabient_pipeline.assets.embeddings import palette_embeddings
 from grabient_pipeline.assets.palettes import palette_images, palettes
 from grabient_pipeline.assets.refinement import palette_tag_consensus, palette_tag_refined, refinement_batches
 from grabient_pipeline.assets.scorecard import model_scorecard
@@ -20,6 +21,7 @@ ASSETS = [
     model_scorecard,
     refinement_batches,
     palette_tag_refined,
+    palette_embeddings,
 ]
 
 __all__ = ["ASSETS"]

@@ -23,6 +23,8 @@ from grabient_pipeline.pipeline import RefinementReport
 from grabient_pipeline.providers.catalogue import Provider
 from grabient_pipeline.scorecard import ModelScore
 from grabient_pipeline.scorecard.plot import plot_scores
+from grabient_pipeline.search.embed_palettes import EmbedReport
+from grabient_pipeline.search.evaluation import WAYS, Evaluation
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES
 from grabient_pipeline.warehouse import connect, query
 
@@ -196,6 +198,37 @@ def _models(connection: duckdb.DuckDBPyConnection, answers: str) -> list[tuple[s
         (f"{provider}/{model}", count, usable, round(usable / count, 4), round(cost, 4))
         for provider, model, count, usable, _, _, cost in rows
     ]
+
+
+def palette_embeddings_metadata(data_dir: Path, report: EmbedReport) -> Metadata:
+    with connect(data_dir) as connection:
+        models = connection.execute(query("embedding_summary")).fetchall()
+        samples = connection.execute(query("sample_embed_texts"), {"model": report.model, "rows": 10}).fetchall()
+        return {
+            **_table_metadata(connection, "palette_embeddings"),
+            "model": dg.MetadataValue.text(report.model),
+            "embedded anew": dg.MetadataValue.int(report.embedded),
+            "removed": dg.MetadataValue.int(report.removed),
+            "cost (USD)": _dollars(report.cost_usd),
+            "models": _table(
+                ("model", "dimension", "palettes", "refined", "counted", "measured", "cost (USD)"), models
+            ),
+            "sample": _table(("palette", "text from", "embed text"), samples),
+        }
+
+
+def evaluation_metadata(evaluation: Evaluation) -> Metadata:
+    figures = [
+        (each.kind, each.queries, *(round(each.ndcg[way], 3) for way in WAYS), round(each.recall["blend"], 3))
+        for each in evaluation.kinds
+    ]
+    return {
+        "nDCG@10": dg.MetadataValue.float(round(evaluation.overall.ndcg["blend"], 4)),
+        "recall@10": dg.MetadataValue.float(round(evaluation.overall.recall["blend"], 4)),
+        "recorded nDCG@10": dg.MetadataValue.float(evaluation.level.ndcg if evaluation.level else 0.0),
+        "model": dg.MetadataValue.text(evaluation.embedding_model),
+        "nDCG@10 by kind of query": _table(("query", "number", *WAYS, "recall@10"), figures),
+    }
 
 
 def _table_metadata(connection: duckdb.DuckDBPyConnection, table: str) -> Metadata:

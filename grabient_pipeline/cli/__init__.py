@@ -6,6 +6,7 @@ imported inside the commands, so that `--help` and completion answer at once.
     command_line.py   how every command ends: exit statuses and the one line that explains a failure
     data_directory.py   who works in a data directory
     palettes.py  config.py  models.py  batches.py  recovery.py  status.py  scorecard.py   some commands each
+    search.py                                                  finding palettes, and how well that works
     demo.py  sandbox.py  dev.py                                without a key: the tour, the server, the Dagster UI
 """
 
@@ -13,7 +14,19 @@ from __future__ import annotations
 
 import typer
 
-from grabient_pipeline.cli import batches, config, demo, dev, models, palettes, recovery, sandbox, scorecard, status
+from grabient_pipeline.cli import (
+    batches,
+    config,
+    demo,
+    dev,
+    models,
+    palettes,
+    recovery,
+    sandbox,
+    scorecard,
+    search,
+    status,
+)
 from grabient_pipeline.cli.command_line import CommandLine, application
 
 app = application(
@@ -29,6 +42,7 @@ batches.add_to(app)
 recovery.add_to(app)
 status.add_to(app)
 scorecard.add_to(app)
+search.add_to(app)
 sandbox.add_to(app)
 dev.add_to(app)
 

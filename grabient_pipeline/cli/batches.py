@@ -234,6 +234,7 @@ class _Seen:
     answers: int = 0
     usable: int = 0
     refined: int = 0
+    not_embedded: str = ""
     sent: int = 0
 
     @property
@@ -247,7 +248,7 @@ class _Seen:
         told = [*self.polled.failures.values(), *self.not_collected.values(), *self.not_found.values()]
         if self.refinement is not None:
             told += [*self.refinement.held_back, *self.refinement.batches.failures.values()]
-        return dict.fromkeys(told)
+        return dict.fromkeys([*told, self.not_embedded] if self.not_embedded else told)
 
 
 def poll(
@@ -302,6 +303,7 @@ def collect_and_follow_up(pipeline: Pipeline, seen: _Seen | None = None) -> Coll
     record_collection(pipeline.settings, collected, parsed, after)
     if seen is not None:
         seen.refinement = after.refinement
+        seen.not_embedded = after.not_embedded
         seen.refined += after.refinement.batches.request_count
         # What has just gone out is under way.
         seen.sent = len(after.refinement.batches.submitted)

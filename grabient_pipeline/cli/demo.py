@@ -28,6 +28,9 @@ _POLL_SECONDS = 0.3
 # The sandbox runs beside us: if it cannot be asked for so long, it is gone.
 _BLIND_POLLS = 20
 
+_SEARCHES = ("calm autumn forest", "#1e90ff", "teal and gold art deco")
+_FOUND = 3
+
 _QUERY = (
     "SELECT name, model, tags.mood, tags.associations FROM palette_tags JOIN palettes USING (seed) "
     "WHERE tags IS NOT NULL ORDER BY hash(custom_id) LIMIT 10"
@@ -103,6 +106,9 @@ class _Tour:
             pipeline.count_consensus()
         with self._timed("refine"):
             self._refine(pipeline, progress)
+        with self._timed("index"):
+            pipeline.score_models()
+            pipeline.embed_palettes(progress=progress)
 
     @contextmanager
     def _timed(self, step: str) -> Generator[None]:
@@ -177,12 +183,23 @@ def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
     steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in tour.seconds.items())
     terminal.say(f"Time: {sum(tour.seconds.values()):.1f} s ({steps})")
     terminal.say()
+    _say_searches(pipeline)
     terminal.say("To look at", "bold")
     terminal.say(f"  the tables    {pipeline.settings.published}")
     terminal.say(f"  the pictures  {pipeline.settings.images_dir}")
     terminal.say()
     terminal.say("To try", "bold")
     terminal.say(f"  {_query_command(pipeline)}")
+
+
+def _say_searches(pipeline: Pipeline) -> None:
+    from grabient_pipeline import terminal
+    from grabient_pipeline.cli.search import say_found
+
+    for query in _SEARCHES:
+        terminal.say(f"grabient search {shlex.quote(query)}", "bold")
+        say_found(pipeline.search(query, _FOUND))
+        terminal.say()
 
 
 def _say_models(status: Status) -> None:

@@ -52,13 +52,16 @@ def record_collection(settings: Settings, collected: CollectReport, parsed: Pars
     def metadata() -> dict[str, Metadata]:
         from grabient_pipeline.assets.metadata import (
             model_scorecard_metadata,
+            palette_embeddings_metadata,
             palette_tag_consensus_metadata,
             palette_tag_refined_metadata,
             palette_tags_metadata,
             tag_responses_metadata,
         )
 
+        embedded = after.embedded
         return {
+            **({"palette_embeddings": palette_embeddings_metadata(settings.data_dir, embedded)} if embedded else {}),
             "tag_responses": tag_responses_metadata(settings.data_dir, collected),
             "palette_tags": palette_tags_metadata(settings.data_dir, parsed),
             "palette_tag_consensus": palette_tag_consensus_metadata(settings.data_dir, after.consensus),

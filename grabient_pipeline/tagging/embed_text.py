@@ -64,9 +64,14 @@ def compose_embed_text(measured: Measured, tags: Mapping[str, Sequence[str]] | N
     return " ".join(words)
 
 
+def attribute_phrase(attribute: str, value: str) -> str:
+    """How people would say it: "dark", but "high contrast"."""
+    return value if value in _SPEAK_ALONE else f"{value} {attribute}"
+
+
 def _phrases(measured: Measured, tags: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for attribute, value in measured.attributes:
-        yield value if value in _SPEAK_ALONE else f"{value} {attribute}"
+        yield attribute_phrase(attribute, value)
     yield from measured.harmony
     yield from measured.colour_names
     for field in _TAG_FIELDS:

@@ -12,6 +12,7 @@ from dagster._core.test_utils import create_run_for_test
 import grabient_pipeline
 from grabient_pipeline.assets import ASSETS
 from grabient_pipeline.assets.batches import BackfillConfig
+from grabient_pipeline.assets.embeddings import EmbeddingsConfig
 from grabient_pipeline.assets.palettes import PalettesConfig
 from grabient_pipeline.assets.refinement import RefinementConfig
 from grabient_pipeline.checks import CHECKS
@@ -24,7 +25,10 @@ from grabient_pipeline.warehouse import Warehouse
 
 SEEDS = ("_gIIgHMgJigFKgEigDwgOEgK8gImgBQgDSgHW", "0.5,0.5,0.5,0.5,0.5,0.5,1,1,1,0,0.33,0.67")
 PROVIDER_ASSETS = ("anthropic_batches", "openai_batches", "groq_batches", "google_batches")
-STAGE_TWO = ("palette_tag_consensus", "model_scorecard", "refinement_batches", "palette_tag_refined")
+STAGE_TWO = (
+    *("palette_tag_consensus", "model_scorecard", "refinement_batches", "palette_tag_refined"),
+    "palette_embeddings",
+)
 COLLECT = ("tag_responses", "palette_tags", *STAGE_TWO)
 
 
@@ -109,6 +113,11 @@ def test_the_definitions_load_and_have_the_public_names() -> None:
     graph = defs.resolve_asset_graph()
     keys = {key.to_user_string() for key in graph.get_all_asset_keys()}
     assert keys == {"palettes", "palette_images", *PROVIDER_ASSETS, "tag_responses", "palette_tags", *STAGE_TWO}
+    assert {key.name for key in graph.asset_check_keys} == {
+        "consensus_counts_every_usable_answer",
+        "embed_texts_are_within_bounds",
+        "search_keeps_its_level",
+    }
     assert {job.name for job in defs.resolve_all_job_defs()} >= {"backfill", "collect"}
     assert defs.resolve_sensor_def("poll_batches").minimum_interval_seconds == 300
     # A sensor that started by itself would poll, and collect, before anybody has looked.
@@ -140,7 +149,7 @@ def test_the_collect_job_goes_as_far_as_it_can() -> None:
 
 
 def test_each_field_of_the_launchpad_is_described() -> None:
-    for config in (PalettesConfig, BackfillConfig, RefinementConfig):
+    for config in (PalettesConfig, BackfillConfig, RefinementConfig, EmbeddingsConfig):
         assert all(field.description for field in config.model_fields.values())
     assert set(BackfillConfig.model_fields) >= {"models", "analysis_count", "limit", "max_cost_usd", "dry_run"}
 
@@ -179,6 +188,33 @@ def test_palettes_to_tags(data_dir: Path, instance: dg.DagsterInstance, seeds_fi
     third = materialize(instance, *PROVIDER_ASSETS, **config)
     failed = rows(data_dir, "SELECT count(*) FROM tag_requests WHERE state = 'failed'")[0][0]
     assert sum(metadata_of(third, name)["requests submitted"] for name in PROVIDER_ASSETS) == failed
+
+
+def test_palettes_are_embedded_and_embedded_once(data_dir: Path, instance: dg.DagsterInstance, seeds_file: str) -> None:
+    first = materialize(instance, "palettes", "palette_embeddings", palettes=PalettesConfig(files=[seeds_file]))
+    told = metadata_of(first, "palette_embeddings")
+    assert (told["model"], told["embedded anew"], told["cost (USD)"]) == ("local/wordllama-256", 2, 0)
+    assert told["dagster/row_count"] == 2
+    assert all(column.description for column in told["dagster/column_schema"].columns)
+    # Without the sample palettes there is nothing to measure the search by, and nothing is wrong with it.
+    (check,) = first.get_asset_check_evaluations()
+    assert check.passed
+    assert "not measured" in (check.description or "")
+    assert metadata_of(materialize(instance, "palette_embeddings"), "palette_embeddings")["embedded anew"] == 0
+
+
+def test_an_unknown_embedding_model_fails_with_what_to_do(
+    data_dir: Path, instance: dg.DagsterInstance, seeds_file: str
+) -> None:
+    result = materialize(
+        instance,
+        "palettes",
+        "palette_embeddings",
+        raise_on_error=False,
+        palettes=PalettesConfig(files=[seeds_file]),
+        palette_embeddings=EmbeddingsConfig(model="ada"),
+    )
+    assert "local/wordllama-256" in failure_of(result, "palette_embeddings")
 
 
 def test_a_provider_without_a_key_is_left_out(

@@ -16,8 +16,8 @@ from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline_tests.cli.conftest import Grabient, Told
 
 COMMANDS = [
-    *("backfill", "cancel", "config get", "config set", "demo", "dev", "import", "models", "poll", "quarantine"),
-    *("reconcile", "refine", "sandbox", "scorecard", "status"),
+    *("backfill", "cancel", "config get", "config set", "demo", "dev", "evaluate", "import", "models", "poll"),
+    *("quarantine", "reconcile", "refine", "sandbox", "scorecard", "search", "status"),
 ]
 ANSI = re.compile(r"\x1b\[")
 
