@@ -75,7 +75,7 @@ def _why(row: Mapping[str, Any]) -> str:
     near = [f"{colour['colour']} ({colour['distance']:.2f} away)" for colour in row["colours"]]
     if near:
         reasons.append(f"near {', '.join(near)}")
-    return "; ".join(reasons) or "close in meaning"
+    return "; ".join(reasons) or "close in meaning, or looks like those that are"
 
 
 def _say_figures(evaluation: Evaluation) -> None:

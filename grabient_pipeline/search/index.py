@@ -76,7 +76,8 @@ class SearchIndex:
     """The palettes, numbered from 0: a row each in `palettes` and `vectors`, the last axis of `oklab` (3, steps, n).
 
     A palette without a vector has one that is all zero. `tags` are all there are, as (field, tag); those of palette p
-    are `tag_numbers[tag_starts[p]:tag_starts[p + 1]]`.
+    are `tag_numbers[tag_starts[p]:tag_starts[p + 1]]`. `looks` (n, 6) is what a palette looks like at a glance: the
+    average of its colours and how far they spread, in OkLab.
     """
 
     model: EmbeddingModel
@@ -85,6 +86,7 @@ class SearchIndex:
     tag_starts: Starts
     tag_numbers: Numbers
     oklab: Floats
+    looks: Floats
     vectors: Vectors
     by_name: TagIndex
     by_tag: TagIndex
@@ -145,13 +147,15 @@ def load_index(data_dir: Path, model: EmbeddingModel, palette_ids: Sequence[str]
     of_names = pl.DataFrame({"tag_number": names}, schema={"tag_number": pl.Int32})
     vectors = np.zeros((palettes.height, model.dimension), dtype=np.float32)
     vectors[embedded["number"].to_numpy()] = embedded["embedding"].explode().to_numpy().reshape(-1, model.dimension)
+    oklab = _oklab(palettes["hex"])
     return SearchIndex(
         model=model,
         palettes=palettes,
         tags=tags,
         tag_starts=_starts(tagged["number"].to_numpy(), palettes.height),
         tag_numbers=tagged["tag_number"].to_numpy(),
-        oklab=_oklab(palettes["hex"]),
+        oklab=oklab,
+        looks=np.concatenate([oklab.mean(axis=1), oklab.std(axis=1)]).T.copy(),
         vectors=vectors,
         by_name=_tag_index(tags, tagged.join(of_names, on="tag_number", how="semi")),
         by_tag=_tag_index(tags, tagged.join(of_names, on="tag_number", how="anti")),

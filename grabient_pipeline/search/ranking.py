@@ -1,7 +1,8 @@
 """How well each palette answers a query: by its vector, by its tags and by its colours, and the blend of the three.
 
-The three are measured on scales of their own and added up with the weights of `WEIGHTS`, which were chosen by
-`benchmarks/search_weights.py` on the evaluation set.
+The three are measured on scales of their own and added up. Then the palettes that answer best lend some of their score
+to those that look like them: who asks for a mood would be glad of them, whatever their tags say. The weights of it all,
+`WEIGHTS`, were chosen by `scripts/choose_search_weights.py` on the evaluation set.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ LONGEST_QUERY: Final = 500
 _MOST_WORDS: Final = 32
 # Farther than this no colour of a palette is called near, in OkLab; from red to orange it is 0.16.
 NEAR_ENOUGH: Final = 0.15
+# So many of the best palettes lend of their score, to those within this distance of their looks; at half of the loan
+# looks alone speak for a palette.
+_LENDERS: Final = 3
+_ALIKE: Final = 0.12
+_ALIKE_ENOUGH: Final = 0.5
 # The longest tags have so many words.
 _LONGEST_PHRASE: Final = 4
 
@@ -50,20 +56,21 @@ class Query:
 class Weights:
     """What the blend is made of.
 
-    `tags`, `colours`: their weight where the vector's is 1. `tag`: how well a tag answers, where the name that somebody
-    gave the palette answers with 1. `things`: how much of its weight the colour of a thing
-    has ("wine"). `near`: the OkLab distance at which a colour counts a third (1/e); `near_name`: of a colour that was
-    named, which is a region and not a point. `share`: how much of the score of a colour is its share of the palette,
-    the rest being how near the nearest comes.
+    `vector`, `colours`: their weight where that of the tags is 1. `tag`: how well a tag answers, where the name that
+    somebody gave the palette answers with 1. `things`: how much of its weight the colour of a thing has ("wine").
+    `near`: the OkLab distance at which a colour counts a third (1/e); `near_name`: of a colour that was named, which is
+    a region and not a point. `share`: how much of the score of a colour is its share of the palette, the rest being how
+    near the nearest comes. `alike`: how much of their score the best lend to what looks like them.
     """
 
-    tags: float = 1.0
-    colours: float = 1.0
-    tag: float = 0.7
-    things: float = 0.3
-    near: float = 0.1
-    near_name: float = 0.15
-    share: float = 0.5
+    vector: float = 0.12
+    colours: float = 2.0
+    tag: float = 0.4
+    things: float = 0.1
+    near: float = 0.14
+    near_name: float = 0.18
+    share: float = 0.15
+    alike: float = 0.5
 
 
 WEIGHTS: Final = Weights()
@@ -110,9 +117,28 @@ def score(
     colours, near = colour_scores(index.oklab, query.colours, weights)
     evidence = (vector > floor) | (tags > 0) | near
     # What a query does not ask for cannot be missed.
-    total = (1.0 + weights.tags if query.words else 0.0) + (weights.colours if query.colours else 0.0) or 1.0
-    blend = vector.clip(0, 1) + np.float32(weights.tags) * tags + np.float32(weights.colours) * colours
-    return Scores(vector, tags, colours, (blend / total).astype(np.float32), evidence)
+    by_colour = min(1.0, sum(_weight(colour, weights) for colour in query.colours))
+    total = (weights.vector + 1 if query.words else 0.0) + weights.colours * by_colour or 1.0
+    blend = np.float32(weights.vector) * vector.clip(0, 1) + tags + np.float32(weights.colours) * colours
+    blend = (blend / total).astype(np.float32)
+    if query.words and weights.alike:
+        likeness = _likeness(index.looks, blend, evidence)
+        evidence |= likeness > _ALIKE_ENOUGH
+        blend += np.float32(weights.alike) * likeness * blend.max(initial=0, where=evidence)
+        blend /= np.float32(1 + weights.alike)
+    return Scores(vector, tags, colours, blend, evidence)
+
+
+def _likeness(looks: Floats, blend: Floats, evidence: NDArray[np.bool_]) -> Floats:
+    """How much each palette looks like the best ones, 0 to 1, the better ones counting for more."""
+    candidates = np.where(evidence, blend, 0)
+    best = np.argpartition(-candidates, min(_LENDERS, len(blend) - 1))[:_LENDERS]
+    lent = np.zeros(len(blend), dtype=np.float32)
+    for lender in best.tolist():
+        squared = np.square(looks - looks[lender]).sum(axis=1)
+        lent += candidates[lender] * np.exp(squared * np.float32(-1 / _ALIKE**2))
+    total = candidates[best].sum()
+    return lent / total if total > 0 else lent
 
 
 def tag_scores(index: SearchIndex, stems: Sequence[str], weights: Weights) -> Floats:
@@ -136,7 +162,7 @@ def colour_scores(oklab: Floats, colours: Sequence[QueryColour], weights: Weight
     near = np.zeros(oklab.shape[2], dtype=np.bool_)
     asked = 0.0
     for colour in colours:
-        weight = 1.0 if colour.surely else weights.things
+        weight = _weight(colour, weights)
         width = weights.near_name if colour.by_name else weights.near
         share, distance = nearness(oklab, colour, width)
         near |= distance < NEAR_ENOUGH
@@ -145,6 +171,10 @@ def colour_scores(oklab: Floats, colours: Sequence[QueryColour], weights: Weight
         asked += weight
     # What is asked for by the name of a thing alone stays small.
     return total / np.float32(max(asked, 1.0)), near
+
+
+def _weight(colour: QueryColour, weights: Weights) -> float:
+    return 1.0 if colour.surely else weights.things
 
 
 def _rarity(having: int, count: int) -> float:

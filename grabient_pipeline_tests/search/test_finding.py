@@ -75,6 +75,27 @@ class TestWords:
         assert found["name"][0] == "deep ocean"
 
 
+class TestLikeness:
+    """Who is pleased by the best is pleased by what looks like it, whatever the tags say."""
+
+    @pytest.fixture
+    def alike(self, tmp_path, sample_rows):
+        collection = Collection(tmp_path / "data")
+        collection.add(*named(sample_rows, "viridis", "peacock", "red ramp"))
+        collection.tag({"viridis": {"associations": ["zeppelin"]}, "peacock": {}, "red ramp": {}})
+        collection.pipeline.embed_palettes()
+        return collection
+
+    def test_what_looks_like_the_best_comes_next_and_nothing_else(self, alike):
+        first, second = alike.pipeline.search("zeppelin").to_dicts()
+        assert (first["name"], second["name"]) == ("viridis", "peacock")
+        assert second["score"] < first["score"] / 2
+        assert (second["tags"], second["colours"]) == ([], [])
+
+    def test_where_nothing_is_found_nothing_is_alike(self, alike):
+        assert alike.found("xyzzy qwrt") == []
+
+
 class TestColours:
     @pytest.mark.parametrize(
         ("query", "first"),
