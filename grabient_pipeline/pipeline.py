@@ -25,6 +25,7 @@ from grabient_pipeline.batches.refined import compose_anew
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, Stage, renewing
 from grabient_pipeline.consensus import ConsensusReport, count_consensus
 from grabient_pipeline.errors import CostCapError, WarehouseBusy
+from grabient_pipeline.gallery import GalleryReport, build_gallery
 from grabient_pipeline.imports.files import read_rows
 from grabient_pipeline.imports.palettes import ImportReport, import_files, import_rows
 from grabient_pipeline.imports.pictures import PictureReport, write_missing_pictures
@@ -85,11 +86,12 @@ class RefinementReport:
 
 @dataclass(frozen=True)
 class FollowUp:
-    """What was done after a collection: how far each step of the second stage came."""
+    """What was done after a collection: how far each step that follows from it came."""
 
     consensus: ConsensusReport
     refinement: RefinementReport
     refined: ParseReport
+    gallery: GalleryReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +238,11 @@ class Pipeline:
             return RefinementReport(held_back=(str(error),))
 
     def follow_up(self, *, progress: Progress = SILENT) -> FollowUp:
-        """All that follows from collected answers, as far as it can go now: consensus, refinement, embed texts."""
+        """All that follows from collected answers, as far as it can go now, from the consensus to the gallery."""
         consensus = self.count_consensus()
         refinement = self.refine_within_cap(RefinementRequest(), progress=progress)
-        return FollowUp(consensus, refinement, self.refine_answers(progress=progress))
+        refined = self.refine_answers(progress=progress)
+        return FollowUp(consensus, refinement, refined, self.build_gallery())
 
     def poll(self, *, budget_seconds: float = BUDGET_SECONDS, wait_seconds: float = 5.0) -> PollReport:
         """Ask the providers about what is under way. Raises `WarehouseBusy` rather than wait long."""
@@ -273,6 +276,13 @@ class Pipeline:
         compose_anew(self.warehouse)
         self.warehouse.publish()
         return report
+
+    # To look at
+
+    def build_gallery(self) -> GalleryReport:
+        """Bring the gallery up to what there is."""
+        self.warehouse.publish()
+        return build_gallery(self.settings.data_dir, self.settings.gallery)
 
     # Settings and state
 
