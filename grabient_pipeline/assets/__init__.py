@@ -5,6 +5,7 @@ line uses as well when it records its runs.
 """
 
 from grabient_pipeline.assets.batches import provider_assets
+from grabient_pipeline.assets.gallery import palette_gallery
 from grabient_pipeline.assets.palettes import palette_images, palettes
 from grabient_pipeline.assets.refinement import palette_tag_consensus, palette_tag_refined, refinement_batches
 from grabient_pipeline.assets.tags import palette_tags, tag_responses
@@ -18,6 +19,7 @@ ASSETS = [
     palette_tag_consensus,
     refinement_batches,
     palette_tag_refined,
+    palette_gallery,
 ]
 
 __all__ = ["ASSETS"]

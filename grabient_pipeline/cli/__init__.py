@@ -5,7 +5,7 @@ imported inside the commands, so that `--help` and completion answer at once.
 
     command_line.py   how every command ends: exit statuses and the one line that explains a failure
     data_directory.py   who works in a data directory
-    palettes.py  config.py  models.py  batches.py  status.py   one command or two each
+    palettes.py  config.py  models.py  batches.py  status.py  gallery.py   one command or two each
     demo.py  sandbox.py  dev.py                                without a key: the tour, the server, the Dagster UI
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import typer
 
-from grabient_pipeline.cli import batches, config, demo, dev, models, palettes, sandbox, status
+from grabient_pipeline.cli import batches, config, demo, dev, gallery, models, palettes, sandbox, status
 from grabient_pipeline.cli.command_line import CommandLine, application
 
 app = application(
@@ -27,6 +27,7 @@ config.add_to(app)
 models.add_to(app)
 batches.add_to(app)
 status.add_to(app)
+gallery.add_to(app)
 sandbox.add_to(app)
 dev.add_to(app)
 

@@ -102,6 +102,8 @@ class _Tour:
             pipeline.count_consensus()
         with self._timed("refine"):
             self._refine(pipeline, progress)
+        with self._timed("gallery"):
+            pipeline.build_gallery()
 
     @contextmanager
     def _timed(self, step: str) -> Generator[None]:
@@ -177,6 +179,7 @@ def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
     terminal.say(f"Time: {sum(tour.seconds.values()):.1f} s ({steps})")
     terminal.say()
     terminal.say("To look at", "bold")
+    terminal.say(f"  the gallery   {pipeline.settings.gallery.as_uri()}")
     terminal.say(f"  the tables    {pipeline.settings.published}")
     terminal.say(f"  the pictures  {pipeline.settings.images_dir}")
     terminal.say()
@@ -232,4 +235,5 @@ def _facts(pipeline: Pipeline, tour: _Tour, status: Status) -> dict[str, Any]:
         "seconds": tour.seconds,
         "database": str(pipeline.settings.published),
         "images": str(pipeline.settings.images_dir),
+        "gallery": str(pipeline.settings.gallery),
     }

@@ -16,7 +16,20 @@ from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline_tests.cli.conftest import Grabient, Told
 
 COMMANDS = [
-    *("backfill", "config get", "config set", "demo", "dev", "import", "models", "poll", "refine", "sandbox", "status"),
+    *(
+        "backfill",
+        "config get",
+        "config set",
+        "demo",
+        "dev",
+        "gallery",
+        "import",
+        "models",
+        "poll",
+        "refine",
+        "sandbox",
+        "status",
+    ),
 ]
 ANSI = re.compile(r"\x1b\[")
 
