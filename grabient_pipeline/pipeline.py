@@ -35,6 +35,7 @@ from grabient_pipeline.batches.refined import compose_anew
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, Stage, renewing
 from grabient_pipeline.consensus import ConsensusReport, count_consensus
 from grabient_pipeline.errors import CostCapError, GrabientError, WarehouseBusy
+from grabient_pipeline.gallery import GalleryReport, build_gallery
 from grabient_pipeline.imports.files import read_rows
 from grabient_pipeline.imports.palettes import ImportReport, import_files, import_rows
 from grabient_pipeline.imports.pictures import PictureReport, write_missing_pictures
@@ -108,12 +109,13 @@ class RefinementReport:
 
 @dataclass(frozen=True)
 class FollowUp:
-    """What was done after a collection: how far each step of the second stage came."""
+    """What was done after a collection: how far each step that follows from it came."""
 
     consensus: ConsensusReport
     scores: Sequence[ModelScore]
     refinement: RefinementReport
     refined: ParseReport
+    gallery: GalleryReport
     embedded: EmbedReport | None = None
     not_embedded: str = ""
 
@@ -287,7 +289,7 @@ class Pipeline:
             return RefinementReport(held_back=(str(error),))
 
     def follow_up(self, *, progress: Progress = SILENT) -> FollowUp:
-        """All that follows from collected answers, as far as it can go: consensus, scores, refinement, embeddings."""
+        """All that follows from collected answers, as far as it can go now, from the consensus to the gallery."""
         consensus = self.count_consensus()
         scores = self.score_models()
         refinement = self.refine_within_cap(RefinementRequest(), progress=progress)
@@ -297,7 +299,7 @@ class Pipeline:
         except GrabientError as error:
             # An embedding API that says no concerns the search only.
             embedded, not_embedded = None, str(error)
-        return FollowUp(consensus, scores, refinement, refined, embedded, not_embedded)
+        return FollowUp(consensus, scores, refinement, refined, self.build_gallery(), embedded, not_embedded)
 
     def poll(self, *, budget_seconds: float = BUDGET_SECONDS, wait_seconds: float = 5.0) -> PollReport:
         """Ask the providers about what is under way. Raises `WarehouseBusy` rather than wait long."""
@@ -418,6 +420,13 @@ class Pipeline:
 
     def _embedder(self, model: str | None = None) -> Embedder:
         return open_embedder(embedding_model(model or self.settings.embedding_model), self._environment)
+
+    # To look at
+
+    def build_gallery(self) -> GalleryReport:
+        """Bring the gallery up to what there is."""
+        self.warehouse.publish()
+        return build_gallery(self.settings.data_dir, self.settings.gallery)
 
     # Settings and state
 

@@ -91,6 +91,11 @@ class Settings:
     def images_dir(self) -> Path:
         return self.data_dir / "images"
 
+    @property
+    def gallery(self) -> Path:
+        """The page to look at."""
+        return self.data_dir / "gallery" / "index.html"
+
     def create_directories(self) -> None:
         """Make what is missing, or say in one line why that is impossible."""
         for directory in (self.data_dir, self.state_dir, self.spool_dir, self.dagster_dir):

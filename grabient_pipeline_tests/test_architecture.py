@@ -16,7 +16,18 @@ from grabient_pipeline.moments import MOMENTS
 PACKAGE = Path(grabient_pipeline.__file__).parent
 OUTER = {"assets", "cli", "definitions", "jobs", "sensors", "resources", "checks", "pipeline"}
 ROOMS = {
-    *("palette", "tagging", "providers", "batches", "warehouse", "consensus", "scorecard", "imports", "search"),
+    *(
+        "palette",
+        "tagging",
+        "providers",
+        "batches",
+        "warehouse",
+        "consensus",
+        "scorecard",
+        "imports",
+        "search",
+        "gallery",
+    ),
     *("sandbox", "settings", "errors"),
 }
 SDKS = {"anthropic", "openai", "groq", "google.genai"}
@@ -63,7 +74,7 @@ def test_the_import_of_the_package_costs_nothing():
 
 def test_the_rooms_load_without_dagster():
     """Who wants the domain in a notebook or a script needs no orchestrator."""
-    rooms = ["palette", "tagging", "providers", "batches", "warehouse", "imports", "search", "pipeline"]
+    rooms = ["palette", "tagging", "providers", "batches", "warehouse", "imports", "search", "gallery", "pipeline"]
     modules = [module for room in rooms for module in modules_below(room)]
     loaded = loaded_by("import " + ", ".join(modules))
     assert loaded >= set(modules)
@@ -97,6 +108,7 @@ def test_no_sdk_is_loaded_before_it_is_used():
         ("imports", {"palette", "warehouse", "settings", "errors", "progress", "moments"}),
         ("batches", {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress", "moments"}),
         ("search", {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress"}),
+        ("gallery", {"palette", "tagging", "warehouse", "errors"}),
         # It writes down a second time what it accepts, so that a mistake of the pipeline is found and not repeated.
         ("sandbox", {"palette"}),
     ],

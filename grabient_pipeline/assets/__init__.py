@@ -6,6 +6,7 @@ line uses as well when it records its runs.
 
 from grabient_pipeline.assets.batches import provider_assets
 from grabient_pipeline.assets.embeddings import palette_embeddings
+from grabient_pipeline.assets.gallery import palette_gallery
 from grabient_pipeline.assets.palettes import palette_images, palettes
 from grabient_pipeline.assets.refinement import palette_tag_consensus, palette_tag_refined, refinement_batches
 from grabient_pipeline.assets.scorecard import model_scorecard
@@ -22,6 +23,7 @@ ASSETS = [
     refinement_batches,
     palette_tag_refined,
     palette_embeddings,
+    palette_gallery,
 ]
 
 __all__ = ["ASSETS"]

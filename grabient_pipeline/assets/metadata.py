@@ -17,6 +17,7 @@ from grabient_pipeline.batches.backfill import BackfillReport
 from grabient_pipeline.batches.collect import CollectReport
 from grabient_pipeline.batches.parse import ParseReport
 from grabient_pipeline.consensus import ConsensusReport
+from grabient_pipeline.gallery import GalleryReport
 from grabient_pipeline.imports.palettes import ImportReport
 from grabient_pipeline.imports.pictures import PictureReport
 from grabient_pipeline.pipeline import RefinementReport
@@ -186,6 +187,16 @@ def palette_tag_refined_metadata(data_dir: Path, report: ParseReport) -> Metadat
             "models": _table(_MODEL_COLUMNS, models),
             "newest": _table(("palette", "model", "mood", "associations", "embed text"), newest),
         }
+
+
+def palette_gallery_metadata(report: GalleryReport) -> Metadata:
+    return {
+        "dagster/row_count": dg.MetadataValue.int(report.palettes),
+        "palettes": dg.MetadataValue.int(report.palettes),
+        "size (kB)": dg.MetadataValue.int(round(report.size / 1000)),
+        "path": dg.MetadataValue.path(str(report.path)),
+        "written anew": dg.MetadataValue.bool(report.written),
+    }
 
 
 _MODEL_COLUMNS = ("model", "answers", "usable", "usable share", "cost (USD)")

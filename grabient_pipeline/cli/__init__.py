@@ -7,6 +7,7 @@ imported inside the commands, so that `--help` and completion answer at once.
     data_directory.py   who works in a data directory
     palettes.py  config.py  models.py  batches.py  recovery.py  status.py  scorecard.py   some commands each
     search.py                                                  finding palettes, and how well that works
+    gallery.py                                                 all palettes on one page
     demo.py  sandbox.py  dev.py                                without a key: the tour, the server, the Dagster UI
 """
 
@@ -19,6 +20,7 @@ from grabient_pipeline.cli import (
     config,
     demo,
     dev,
+    gallery,
     models,
     palettes,
     recovery,
@@ -43,6 +45,7 @@ recovery.add_to(app)
 status.add_to(app)
 scorecard.add_to(app)
 search.add_to(app)
+gallery.add_to(app)
 sandbox.add_to(app)
 dev.add_to(app)
 

@@ -109,6 +109,8 @@ class _Tour:
         with self._timed("index"):
             pipeline.score_models()
             pipeline.embed_palettes(progress=progress)
+        with self._timed("gallery"):
+            pipeline.build_gallery()
 
     @contextmanager
     def _timed(self, step: str) -> Generator[None]:
@@ -185,6 +187,7 @@ def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
     terminal.say()
     _say_searches(pipeline)
     terminal.say("To look at", "bold")
+    terminal.say(f"  the gallery   {pipeline.settings.gallery.as_uri()}")
     terminal.say(f"  the tables    {pipeline.settings.published}")
     terminal.say(f"  the pictures  {pipeline.settings.images_dir}")
     terminal.say()
@@ -250,4 +253,5 @@ def _facts(pipeline: Pipeline, tour: _Tour, status: Status) -> dict[str, Any]:
         "seconds": tour.seconds,
         "database": str(pipeline.settings.published),
         "images": str(pipeline.settings.images_dir),
+        "gallery": str(pipeline.settings.gallery),
     }

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from grabient_pipeline.batches.backfill import BackfillReport
     from grabient_pipeline.batches.collect import CollectReport
     from grabient_pipeline.batches.parse import ParseReport
+    from grabient_pipeline.gallery import GalleryReport
     from grabient_pipeline.imports.palettes import ImportReport
     from grabient_pipeline.pipeline import FollowUp, RefinementReport
     from grabient_pipeline.settings import Settings
@@ -53,6 +54,7 @@ def record_collection(settings: Settings, collected: CollectReport, parsed: Pars
         from grabient_pipeline.assets.metadata import (
             model_scorecard_metadata,
             palette_embeddings_metadata,
+            palette_gallery_metadata,
             palette_tag_consensus_metadata,
             palette_tag_refined_metadata,
             palette_tags_metadata,
@@ -67,6 +69,7 @@ def record_collection(settings: Settings, collected: CollectReport, parsed: Pars
             "palette_tag_consensus": palette_tag_consensus_metadata(settings.data_dir, after.consensus),
             "model_scorecard": model_scorecard_metadata(settings.data_dir, after.scores),
             "palette_tag_refined": palette_tag_refined_metadata(settings.data_dir, after.refined),
+            "palette_gallery": palette_gallery_metadata(after.gallery),
         }
 
     if collected.batches or parsed.batches:
@@ -84,6 +87,17 @@ def record_refinement(settings: Settings, report: RefinementReport, command: str
 
     if report.batches.submitted:
         _record(settings, command, metadata)
+
+
+def record_gallery(settings: Settings, report: GalleryReport) -> None:
+    """The gallery is up to date."""
+
+    def metadata() -> dict[str, Metadata]:
+        from grabient_pipeline.assets.metadata import palette_gallery_metadata
+
+        return {"palette_gallery": palette_gallery_metadata(report)}
+
+    _record(settings, "grabient gallery", metadata)
 
 
 def _record(settings: Settings, command: str, metadata: Callable[[], dict[str, Metadata]]) -> None:

@@ -27,7 +27,7 @@ SEEDS = ("_gIIgHMgJigFKgEigDwgOEgK8gImgBQgDSgHW", "0.5,0.5,0.5,0.5,0.5,0.5,1,1,1
 PROVIDER_ASSETS = ("anthropic_batches", "openai_batches", "groq_batches", "google_batches")
 STAGE_TWO = (
     *("palette_tag_consensus", "model_scorecard", "refinement_batches", "palette_tag_refined"),
-    "palette_embeddings",
+    *("palette_embeddings", "palette_gallery"),
 )
 COLLECT = ("tag_responses", "palette_tags", *STAGE_TWO)
 
@@ -139,6 +139,7 @@ def test_the_graph_follows_the_picture() -> None:
     assert parents["model_scorecard"] == {"palette_tags"}
     assert parents["refinement_batches"] == {"palette_tag_consensus"}
     assert parents["palette_tag_refined"] == {"refinement_batches", "tag_responses"}
+    assert parents["palette_gallery"] == {"palette_tag_refined", "palette_embeddings"}
 
 
 def test_the_collect_job_goes_as_far_as_it_can() -> None:
@@ -328,6 +329,9 @@ class TestStageTwo:
         sent = metadata_of(first, "refinement_batches")
         assert (sent["batches submitted"], sent["requests submitted"], sent["dagster/row_count"]) == (1, 2, 1)
         assert metadata_of(first, "palette_tag_refined")["dagster/row_count"] == 0
+        gallery = metadata_of(first, "palette_gallery")
+        assert (gallery["palettes"], gallery["path"]) == (2, str(data_dir / "gallery" / "index.html"))
+        assert gallery["size (kB)"] == round((data_dir / "gallery" / "index.html").stat().st_size / 1000)
         assert all(check.passed for check in first.get_asset_check_evaluations())
         assert {check.check_name for check in first.get_asset_check_evaluations()} == {
             "consensus_counts_every_usable_answer",

@@ -25,7 +25,7 @@ def test_commands_are_recorded_in_the_dagster_instance(workbench, monkeypatch):
             name: instance.get_latest_materialization_event(dg.AssetKey(name))
             for name in (
                 *("openai_batches", "tag_responses", "palette_tags", "palette_tag_consensus", "refinement_batches"),
-                *("palette_tag_refined", "groq_batches"),
+                *("palette_tag_refined", "palette_gallery", "groq_batches"),
             )
         }
     assert recorded.pop("groq_batches") is None
