@@ -336,6 +336,7 @@ class TestStageTwo:
         assert {check.check_name for check in first.get_asset_check_evaluations()} == {
             "consensus_counts_every_usable_answer",
             "embed_texts_are_within_bounds",
+            "search_keeps_its_level",
         }
 
         assert tick(instance).run_requests, "the sensor sees the refinement end as well"

@@ -375,7 +375,7 @@ class TestLightAndDark:
         switch.click()
         assert (lightness(page) < 0.2) != (scheme == "dark")
         page.reload()
-        assert switch.is_checked() != (scheme == "dark")
+        expect(switch).to_be_checked(checked=scheme != "dark")
         assert (lightness(page) < 0.2) != (scheme == "dark")
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
