@@ -6,6 +6,7 @@ Keys go from the environment into an SDK's client and nowhere else: no log, no t
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -38,7 +39,16 @@ def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ
         # The HTTP libraries would refuse to send it, and quote it where they say so.
         raise SettingsError(f"{provider.key_variable} has characters that are in no key; copy it again")
     base_url = _base_url(provider, environment)
-    match provider.key:
+    with _IMPORTING:
+        return _opened(provider.key, key, base_url)
+
+
+# Two of the SDKs look at a library that a third is just importing in another thread, and fail on the half of it.
+_IMPORTING = threading.Lock()
+
+
+def _opened(provider_key: str, key: str, base_url: str) -> BatchProvider:
+    match provider_key:
         case "anthropic":
             from grabient_pipeline.providers.anthropic import AnthropicBatches
 
@@ -56,7 +66,7 @@ def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ
 
             return GoogleBatches(key, base_url)
         case _:
-            raise SettingsError(f"no implementation for the provider {provider.key!r}")
+            raise SettingsError(f"no implementation for the provider {provider_key!r}")
 
 
 def _base_url(provider: Provider, environment: Mapping[str, str]) -> str:
