@@ -6,6 +6,7 @@ step fails with it. What is not here is a fault of ours and shows its traceback.
     GrabientError
     ├── SettingsError        a variable or option that cannot be used
     ├── ImportFileError      a file of palettes that cannot be read at all
+    ├── MigrationError       a migration that cannot be run yet
     ├── UnknownModelError    a model that the catalogue does not have
     ├── WarehouseError       the working database cannot be opened
     │   └── WarehouseBusy    another process holds it for longer than we wait
@@ -29,6 +30,10 @@ class SettingsError(GrabientError):
 
 class ImportFileError(GrabientError):
     """A file of palettes that cannot be read at all."""
+
+
+class MigrationError(GrabientError):
+    """A migration that cannot be run yet."""
 
 
 class UnknownModelError(GrabientError):

@@ -24,7 +24,18 @@ from grabient_pipeline.batches.poll import BUDGET_SECONDS, PollReport, poll
 from grabient_pipeline.batches.refined import compose_anew
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, Stage, renewing
 from grabient_pipeline.consensus import ConsensusReport, count_consensus
-from grabient_pipeline.errors import CostCapError, WarehouseBusy
+from grabient_pipeline.errors import CostCapError, MigrationError, WarehouseBusy
+from grabient_pipeline.imports.convex.adopted import collect_any
+from grabient_pipeline.imports.convex.importing import import_convex
+from grabient_pipeline.imports.convex.report import ConvexReport
+from grabient_pipeline.imports.convex.run_numbers import (
+    RunNumberCheck,
+    RunNumberReport,
+    check_run_numbers,
+    clear_run_numbers,
+    migrate_run_numbers,
+    waiting_answers,
+)
 from grabient_pipeline.imports.files import read_rows
 from grabient_pipeline.imports.palettes import ImportReport, import_files, import_rows
 from grabient_pipeline.imports.pictures import PictureReport, write_missing_pictures
@@ -187,10 +198,40 @@ class Pipeline:
         """Draw the palettes that have no picture yet."""
         return write_missing_pictures(self.warehouse, self.settings.images_dir, progress=progress)
 
+    # The earlier system
+
+    def import_convex(self, path: Path, *, dry_run: bool = False, progress: Progress = SILENT) -> ConvexReport:
+        """Import what is new in a Convex export; a dry run only tells what that would come to."""
+        report = import_convex(self.warehouse, path, dry_run=dry_run, progress=progress)
+        if not dry_run:
+            self.count_consensus()
+        return report
+
+    def check_run_numbers(self) -> RunNumberCheck:
+        """What numbers the imported answers, and what `migrate_run_numbers` would change."""
+        return check_run_numbers(self.warehouse)
+
+    def migrate_run_numbers(self) -> RunNumberReport:
+        """Give the imported answers that have none their analysis index, and count them."""
+        report = migrate_run_numbers(self.warehouse)
+        self.count_consensus()
+        return report
+
+    def clear_run_numbers(self) -> int:
+        """Forget the legacy run numbers. Raises `MigrationError` while an answer has nothing else."""
+        cleared = clear_run_numbers(self.warehouse)
+        self.warehouse.publish()
+        return cleared
+
     # Batches
 
     def backfill(self, request: BackfillRequest, *, progress: Progress = SILENT) -> BackfillReport:
         """Reserve and submit what is missing. Raises `CostCapError` if that is estimated to cost more than the cap."""
+        if waiting := waiting_answers(self.warehouse, TAGGING.prompt.version):
+            raise MigrationError(
+                f"{waiting:,} imported answers to this very prompt have no analysis index yet, and would be paid for "
+                "again; run grabient migrate run-number first"
+            )
         selection = self._selected(request.models, request.providers, request.include_retired)
         order = BackfillOrder(
             models=selection.models,
@@ -251,7 +292,9 @@ class Pipeline:
 
     def collect(self, *, progress: Progress = SILENT) -> CollectReport:
         """Fetch and settle what has ended."""
-        report = collect(self.warehouse, self.settings.spool_dir, self.open_provider, progress=progress)
+        report = collect(
+            self.warehouse, self.settings.spool_dir, self.open_provider, collect_one=collect_any, progress=progress
+        )
         self.warehouse.publish()
         return report
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
 from grabient_pipeline.imports.files import InvalidRow, PaletteRow, read_rows
@@ -56,7 +57,8 @@ def import_rows(
     """Import rows, some thousands at a time, and add to the report. The same rows again change nothing."""
     palettes = _valid(rows, source, report)
     while piece := list(islice(palettes, _ROWS_AT_A_TIME)):
-        imported = _write(warehouse, piece, source)
+        with warehouse.connect() as connection, transaction(connection):
+            imported = write_palettes(connection, piece, source)
         report.imported += imported
         report.already_there += len(piece) - imported
 
@@ -76,7 +78,10 @@ def _valid(
         yield row, palette
 
 
-def _write(warehouse: Warehouse, piece: Sequence[tuple[PaletteRow, Palette]], source: str) -> int:
+def write_palettes(
+    connection: duckdb.DuckDBPyConnection, piece: Sequence[tuple[PaletteRow, Palette]], source: str
+) -> int:
+    """Write down palettes in a transaction of the caller's; how many of them are new."""
     # Of several spellings of one palette, the first is the palette's; the others are noted beside it.
     first: dict[str, tuple[PaletteRow, Palette]] = {}
     for row, palette in piece:
@@ -110,13 +115,14 @@ def _write(warehouse: Warehouse, piece: Sequence[tuple[PaletteRow, Palette]], so
     spellings = pl.DataFrame([{"seed": palette.seed, "palette_id": palette.palette_id} for _, palette in piece]).unique(
         "seed", keep="first", maintain_order=True
     )
-    with warehouse.connect() as connection, transaction(connection):
-        connection.register("incoming", palettes)
-        connection.register("spellings", spellings)
-        ((before,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
-        connection.execute(query("insert_palettes"), {"source": source})
-        connection.execute(query("insert_spellings"), {"source": source})
-        ((after,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
+    connection.register("incoming", palettes)
+    connection.register("spellings", spellings)
+    ((before,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
+    connection.execute(query("insert_palettes"), {"source": source})
+    connection.execute(query("insert_spellings"), {"source": source})
+    ((after,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
+    connection.unregister("incoming")
+    connection.unregister("spellings")
     return after - before
 
 

@@ -187,6 +187,14 @@ def batch_price(model: Model) -> Price:
     return _batch_price(model.provider, model.id)
 
 
+def known_batch_price(provider: str, model_id: str) -> Price | None:
+    """The same for a model that the catalogue need not have; None if the price list does not know it either."""
+    try:
+        return _batch_price(provider, model_id)
+    except LookupError:
+        return None
+
+
 @cache
 def _batch_price(provider: str, model_id: str) -> Price:
     # Loading the price list takes a quarter of a second: only those who ask for a price pay it.
