@@ -13,6 +13,7 @@ from benchmarks.report import Measurement, note, say
 def _benchmarks() -> dict[str, Callable[[bool], list[Measurement]]]:
     # Imported one by one, so that what one of them needs is not in the memory of another.
     from benchmarks.collect import collect
+    from benchmarks.convex import convex
     from benchmarks.demo import demo
     from benchmarks.memory import memory
     from benchmarks.palettes import import_palettes, palettes
@@ -26,6 +27,7 @@ def _benchmarks() -> dict[str, Callable[[bool], list[Measurement]]]:
         "sensor": sensor,
         "palettes": palettes,
         "import": import_palettes,
+        "convex": convex,
         "demo": demo,
     }
 
