@@ -8,6 +8,7 @@ step fails with it. What is not here is a fault of ours and shows its traceback.
     ├── ImportFileError      a file of palettes that cannot be read at all
     ├── MigrationError       a migration that cannot be run yet
     ├── UnknownModelError    a model that the catalogue does not have
+    ├── UnknownPromptError   a prompt version that was never used
     ├── WarehouseError       the working database cannot be opened
     │   └── WarehouseBusy    another process holds it for longer than we wait
     ├── CostCapError         the estimate is above what may be spent
@@ -38,6 +39,10 @@ class MigrationError(GrabientError):
 
 class UnknownModelError(GrabientError):
     """A model that the catalogue does not have."""
+
+
+class UnknownPromptError(GrabientError):
+    """A prompt version that was never used."""
 
 
 class WarehouseError(GrabientError):

@@ -39,10 +39,12 @@ from grabient_pipeline.imports.convex.run_numbers import (
 from grabient_pipeline.imports.files import read_rows
 from grabient_pipeline.imports.palettes import ImportReport, import_files, import_rows
 from grabient_pipeline.imports.pictures import PictureReport, write_missing_pictures
+from grabient_pipeline.plan import ModelPlan, Plan, answers_by_model
 from grabient_pipeline.progress import SILENT, Progress
+from grabient_pipeline.prompts import PromptVersion, count_prompts, find_prompt, list_prompts
 from grabient_pipeline.providers.access import open_provider, provider_keys
 from grabient_pipeline.providers.base import BatchProvider
-from grabient_pipeline.providers.catalogue import Selection, select_models
+from grabient_pipeline.providers.catalogue import Selection, load_catalogue, select_models
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
 from grabient_pipeline.warehouse import Warehouse, connect, query
 
@@ -316,6 +318,58 @@ class Pipeline:
         compose_anew(self.warehouse)
         self.warehouse.publish()
         return report
+
+    # Prompt versions
+
+    def list_prompts(self) -> list[PromptVersion]:
+        """All versions of the prompts, with what was made of them."""
+        return list_prompts(self.warehouse)
+
+    def find_prompt(self, version: str) -> PromptVersion:
+        """A version by its beginning. Raises `UnknownPromptError`."""
+        return find_prompt(self.warehouse, version)
+
+    def count_prompts(self, versions: Sequence[str]) -> list[PromptVersion]:
+        """Let only these versions count; with none, all do. Raises `UnknownPromptError`."""
+        counting = count_prompts(self.warehouse, versions)
+        self.warehouse.publish()
+        return counting
+
+    def plan(self, analysis_count: int | None = None, *, include_retired: bool | None = None) -> Plan:
+        """What today's prompts make stale and what having it anew would cost. Asks nobody; needs no key."""
+        count = self.analysis_count() if analysis_count is None else analysis_count
+        # A dry run sends nothing, so that any word will do for a key that is not there.
+        stand_ins = {provider.key_variable: "plan" for provider in load_catalogue().providers.values()}
+        planning = Pipeline(self.settings, {**stand_ins, **{k: v for k, v in self._environment.items() if v.strip()}})
+        backfill = planning.backfill(
+            BackfillRequest(analysis_count=count, include_retired=include_retired, dry_run=True)
+        )
+        refinement = planning.refine(RefinementRequest(stale=True, include_retired=include_retired, dry_run=True))
+        only_new = planning.refine(RefinementRequest(include_retired=include_retired, dry_run=True))
+        answers = answers_by_model(self.warehouse, TAGGING.prompt.version)
+        by_model = {model.name: model for model in planning._selected((), (), include_retired).models}
+        asked = {name: [batch for batch in backfill.batches if batch.model.name == name] for name in by_model}
+        return Plan(
+            tagging_prompt=TAGGING.prompt.version,
+            refinement_prompt=REFINEMENT.prompt.version,
+            analysis_count=count,
+            models=tuple(
+                ModelPlan(
+                    model.provider,
+                    model.id,
+                    *answers.get((model.provider, model.id), (0, 0)),
+                    requests=sum(batch.request_count for batch in asked[name]),
+                    estimated_cost_usd=sum(batch.estimated_cost_usd for batch in asked[name]),
+                    has_key=self.has_key(model.provider),
+                )
+                for name, model in by_model.items()
+            ),
+            left_out=backfill.left_out,
+            refining_model=self.settings.refinement_model,
+            refinements=refinement.batches.request_count,
+            stale_refinements=only_new.stale_palettes,
+            refinement_cost_usd=refinement.batches.estimated_cost_usd,
+        )
 
     # Settings and state
 

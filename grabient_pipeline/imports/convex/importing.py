@@ -169,7 +169,7 @@ class _Import:
                 self._set_aside(connection, found.name, piece)
                 report.add(piece.report)
                 self._record(connection, found.name, last, at_end, report)
-            self._progress.advance(f"{found.name} (kB)", size // 1024, max(found.size // 1024, 1))
+            self._progress.advance(f"{found.name} (kB)", _kilobytes(size), _kilobytes(found.size))
             if at_end:
                 return report
 
@@ -360,6 +360,10 @@ class _Import:
             self._unpriced.add(f"{provider}/{model}")
             return 0.0, 0.0
         return price.input_usd_per_million, price.output_usd_per_million
+
+
+def _kilobytes(size: int) -> int:
+    return size // 1024 + 1
 
 
 def insert_answer_batches(
