@@ -36,6 +36,8 @@ from grabient_pipeline.imports.convex.run_numbers import (
     migrate_run_numbers,
     waiting_answers,
 )
+from grabient_pipeline.imports.d1 import SOURCE as D1_SOURCE
+from grabient_pipeline.imports.d1 import D1Access, d1_rows
 from grabient_pipeline.imports.files import read_rows
 from grabient_pipeline.imports.palettes import ImportReport, import_files, import_rows
 from grabient_pipeline.imports.pictures import PictureReport, write_missing_pictures
@@ -181,11 +183,21 @@ class Pipeline:
 
     # Palettes
 
-    def import_palettes(self, files: Sequence[Path] = ()) -> ImportReport:
-        """Import files; with none named, an empty table gets the sample palettes, and a filled one stays as it is."""
-        if not files and self._count_palettes() == 0:
+    def import_palettes(
+        self, files: Sequence[Path] = (), *, d1: bool = False, d1_query: str | None = None
+    ) -> ImportReport:
+        """Import files; with nothing named, an empty table gets the sample palettes, and a filled one stays as it is.
+
+        Args:
+            d1: also from Cloudflare D1.
+            d1_query: what D1, or an export of it, is asked; by default for the palettes that the site's admins like.
+        """
+        access = D1Access.from_environment(self._environment) if d1 else None
+        if not files and not access and self._count_palettes() == 0:
             files = (SAMPLE_PALETTES,)
-        report = import_files(self.warehouse, files)
+        report = import_files(self.warehouse, files, d1_query)
+        if access:
+            import_rows(self.warehouse, d1_rows(access, d1_query), D1_SOURCE, report)
         self.warehouse.publish()
         return report
 

@@ -15,7 +15,7 @@ import grabient_pipeline
 PACKAGE = Path(grabient_pipeline.__file__).parent
 OUTER = {"assets", "cli", "definitions", "jobs", "sensors", "resources", "checks", "pipeline"}
 ROOMS = {"palette", "tagging", "providers", "batches", "warehouse", "imports", "sandbox", "settings", "errors"}
-SDKS = {"anthropic", "openai", "groq", "google.genai"}
+SDKS = {"anthropic", "openai", "groq", "google.genai", "cloudflare", "obstore"}
 
 
 def loaded_by(statement: str) -> set[str]:

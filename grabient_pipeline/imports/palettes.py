@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -10,7 +10,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from grabient_pipeline.imports.files import InvalidRow, PaletteRow, read_rows
+from grabient_pipeline.errors import ImportFileError
+from grabient_pipeline.imports.d1_files import dump_rows, sqlite_rows
+from grabient_pipeline.imports.files import InvalidRow, PaletteRow, Rows, read_rows
 from grabient_pipeline.palette import InvalidSeedError, Palette, describe_palettes, read_palette
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
@@ -39,16 +41,37 @@ class ImportReport:
     invalid: list[InvalidPalette] = field(default_factory=list[InvalidPalette])
 
 
-def import_files(warehouse: Warehouse, files: Sequence[Path]) -> ImportReport:
+# Exports of the site's database, which are asked for their palettes.
+_DATABASES: dict[str, Callable[[Path, str | None], Rows]] = {
+    ".sqlite": sqlite_rows,
+    ".sqlite3": sqlite_rows,
+    ".db": sqlite_rows,
+    ".sql": dump_rows,
+}
+
+
+def import_files(warehouse: Warehouse, files: Sequence[Path], d1_query: str | None = None) -> ImportReport:
     """Import the palettes of these files, in order.
+
+    Args:
+        d1_query: what an export of the site's database is asked; by default for the palettes that its admins like.
 
     Raises:
         ImportFileError: a file cannot be read at all; what stood before it has gone in.
     """
     report = ImportReport()
     for file in files:
-        import_rows(warehouse, read_rows(file), file.name, report)
+        import_rows(warehouse, _rows(file, d1_query), file.name, report)
     return report
+
+
+def _rows(file: Path, d1_query: str | None) -> Rows:
+    read = _DATABASES.get(file.suffix.lower())
+    if read is None:
+        return read_rows(file)
+    if not file.is_file():
+        raise ImportFileError(f"{file}: there is no such file; check the path")
+    return read(file, d1_query)
 
 
 def import_rows(
