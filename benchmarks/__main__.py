@@ -14,6 +14,7 @@ def _benchmarks() -> dict[str, Callable[[bool], list[Measurement]]]:
     # Imported one by one, so that what one of them needs is not in the memory of another.
     from benchmarks.collect import collect
     from benchmarks.consensus import consensus
+    from benchmarks.convex import convex
     from benchmarks.demo import demo
     from benchmarks.memory import memory
     from benchmarks.palettes import import_palettes, palettes
@@ -30,6 +31,7 @@ def _benchmarks() -> dict[str, Callable[[bool], list[Measurement]]]:
         "import": import_palettes,
         "consensus": consensus,
         "search": search,
+        "convex": convex,
         "demo": demo,
     }
 

@@ -6,8 +6,10 @@ step fails with it. What is not here is a fault of ours and shows its traceback.
     GrabientError
     ├── SettingsError        a variable or option that cannot be used
     ├── ImportFileError      a file of palettes that cannot be read at all
+    ├── MigrationError       a migration that cannot be run yet
     ├── UnknownModelError    a model that the catalogue does not have
     ├── UnknownBatchError    a batch that the ledger does not have
+    ├── UnknownPromptError   a prompt version that was never used
     ├── WarehouseError       the working database cannot be opened
     │   └── WarehouseBusy    another process holds it for longer than we wait
     ├── CostCapError         the estimate is above what may be spent
@@ -34,12 +36,20 @@ class ImportFileError(GrabientError):
     """A file of palettes that cannot be read at all."""
 
 
+class MigrationError(GrabientError):
+    """A migration that cannot be run yet."""
+
+
 class UnknownModelError(GrabientError):
     """A model that the catalogue does not have."""
 
 
 class UnknownBatchError(GrabientError):
     """A batch that the ledger does not have."""
+
+
+class UnknownPromptError(GrabientError):
+    """A prompt version that was never used."""
 
 
 class WarehouseError(GrabientError):

@@ -34,12 +34,27 @@ from grabient_pipeline.batches.reconcile import MARGIN_SECONDS, ReconcileReport,
 from grabient_pipeline.batches.refined import compose_anew
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, Stage, renewing
 from grabient_pipeline.consensus import ConsensusReport, count_consensus
-from grabient_pipeline.errors import CostCapError, GrabientError, WarehouseBusy
+from grabient_pipeline.errors import CostCapError, GrabientError, MigrationError, WarehouseBusy
 from grabient_pipeline.gallery import GalleryReport, build_gallery
+from grabient_pipeline.imports.convex.adopted import collect_any
+from grabient_pipeline.imports.convex.importing import import_convex
+from grabient_pipeline.imports.convex.report import ConvexReport
+from grabient_pipeline.imports.convex.run_numbers import (
+    RunNumberCheck,
+    RunNumberReport,
+    check_run_numbers,
+    clear_run_numbers,
+    migrate_run_numbers,
+    waiting_answers,
+)
+from grabient_pipeline.imports.d1 import SOURCE as D1_SOURCE
+from grabient_pipeline.imports.d1 import D1Access, d1_rows
 from grabient_pipeline.imports.files import read_rows
 from grabient_pipeline.imports.palettes import ImportReport, import_files, import_rows
 from grabient_pipeline.imports.pictures import PictureReport, write_missing_pictures
+from grabient_pipeline.plan import ModelPlan, Plan, answers_by_model
 from grabient_pipeline.progress import SILENT, Progress
+from grabient_pipeline.prompts import PromptVersion, count_prompts, find_prompt, list_prompts
 from grabient_pipeline.providers.access import open_provider, provider_keys
 from grabient_pipeline.providers.base import BatchProvider
 from grabient_pipeline.providers.catalogue import Selection, load_catalogue, select_models
@@ -219,11 +234,21 @@ class Pipeline:
 
     # Palettes
 
-    def import_palettes(self, files: Sequence[Path] = ()) -> ImportReport:
-        """Import files; with none named, an empty table gets the sample palettes, and a filled one stays as it is."""
-        if not files and self._count_palettes() == 0:
+    def import_palettes(
+        self, files: Sequence[Path] = (), *, d1: bool = False, d1_query: str | None = None
+    ) -> ImportReport:
+        """Import files; with nothing named, an empty table gets the sample palettes, and a filled one stays as it is.
+
+        Args:
+            d1: also from Cloudflare D1.
+            d1_query: what D1, or an export of it, is asked; by default for the palettes that the site's admins like.
+        """
+        access = D1Access.from_environment(self._environment) if d1 else None
+        if not files and not access and self._count_palettes() == 0:
             files = (SAMPLE_PALETTES,)
-        report = import_files(self.warehouse, files)
+        report = import_files(self.warehouse, files, d1_query)
+        if access:
+            import_rows(self.warehouse, d1_rows(access, d1_query), D1_SOURCE, report)
         self.warehouse.publish()
         return report
 
@@ -238,10 +263,40 @@ class Pipeline:
         """Draw the palettes that have no picture yet."""
         return write_missing_pictures(self.warehouse, self.settings.images_dir, progress=progress)
 
+    # The earlier system
+
+    def import_convex(self, path: Path, *, dry_run: bool = False, progress: Progress = SILENT) -> ConvexReport:
+        """Import what is new in a Convex export; a dry run only tells what that would come to."""
+        report = import_convex(self.warehouse, path, dry_run=dry_run, progress=progress)
+        if not dry_run:
+            self.count_consensus()
+        return report
+
+    def check_run_numbers(self) -> RunNumberCheck:
+        """What numbers the imported answers, and what `migrate_run_numbers` would change."""
+        return check_run_numbers(self.warehouse)
+
+    def migrate_run_numbers(self) -> RunNumberReport:
+        """Give the imported answers that have none their analysis index, and count them."""
+        report = migrate_run_numbers(self.warehouse)
+        self.count_consensus()
+        return report
+
+    def clear_run_numbers(self) -> int:
+        """Forget the legacy run numbers. Raises `MigrationError` while an answer has nothing else."""
+        cleared = clear_run_numbers(self.warehouse)
+        self.warehouse.publish()
+        return cleared
+
     # Batches
 
     def backfill(self, request: BackfillRequest, *, progress: Progress = SILENT) -> BackfillReport:
         """Reserve and submit what is missing. Raises `CostCapError` if that is estimated to cost more than the cap."""
+        if waiting := waiting_answers(self.warehouse, TAGGING.prompt.version):
+            raise MigrationError(
+                f"{waiting:,} imported answers to this very prompt have no analysis index yet, and would be paid for "
+                "again; run grabient migrate run-number first"
+            )
         selection = self._selected(request.models, request.providers, request.include_retired)
         order = BackfillOrder(
             models=selection.models,
@@ -355,7 +410,9 @@ class Pipeline:
         failures = work_on_direct_batches(self.warehouse, self.open_provider, progress=progress)
         if self.stalled_direct_batches():
             self.poll()
-        report = collect(self.warehouse, self.settings.spool_dir, self.open_provider, progress=progress)
+        report = collect(
+            self.warehouse, self.settings.spool_dir, self.open_provider, collect_one=collect_any, progress=progress
+        )
         self.warehouse.publish()
         return replace(report, failures={**report.failures, **failures})
 
@@ -427,6 +484,58 @@ class Pipeline:
         """Bring the gallery up to what there is."""
         self.warehouse.publish()
         return build_gallery(self.settings.data_dir, self.settings.gallery)
+
+    # Prompt versions
+
+    def list_prompts(self) -> list[PromptVersion]:
+        """All versions of the prompts, with what was made of them."""
+        return list_prompts(self.warehouse)
+
+    def find_prompt(self, version: str) -> PromptVersion:
+        """A version by its beginning. Raises `UnknownPromptError`."""
+        return find_prompt(self.warehouse, version)
+
+    def count_prompts(self, versions: Sequence[str]) -> list[PromptVersion]:
+        """Let only these versions count; with none, all do. Raises `UnknownPromptError`."""
+        counting = count_prompts(self.warehouse, versions)
+        self.warehouse.publish()
+        return counting
+
+    def plan(self, analysis_count: int | None = None, *, include_retired: bool | None = None) -> Plan:
+        """What today's prompts make stale and what having it anew would cost. Asks nobody; needs no key."""
+        count = self.analysis_count() if analysis_count is None else analysis_count
+        # A dry run sends nothing, so that any word will do for a key that is not there.
+        stand_ins = {provider.key_variable: "plan" for provider in load_catalogue().providers.values()}
+        planning = Pipeline(self.settings, {**stand_ins, **{k: v for k, v in self._environment.items() if v.strip()}})
+        backfill = planning.backfill(
+            BackfillRequest(analysis_count=count, include_retired=include_retired, dry_run=True)
+        )
+        refinement = planning.refine(RefinementRequest(stale=True, include_retired=include_retired, dry_run=True))
+        only_new = planning.refine(RefinementRequest(include_retired=include_retired, dry_run=True))
+        answers = answers_by_model(self.warehouse, TAGGING.prompt.version)
+        by_model = {model.name: model for model in planning._selected((), (), include_retired).models}
+        asked = {name: [batch for batch in backfill.batches if batch.model.name == name] for name in by_model}
+        return Plan(
+            tagging_prompt=TAGGING.prompt.version,
+            refinement_prompt=REFINEMENT.prompt.version,
+            analysis_count=count,
+            models=tuple(
+                ModelPlan(
+                    model.provider,
+                    model.id,
+                    *answers.get((model.provider, model.id), (0, 0)),
+                    requests=sum(batch.request_count for batch in asked[name]),
+                    estimated_cost_usd=sum(batch.estimated_cost_usd for batch in asked[name]),
+                    has_key=self.has_key(model.provider),
+                )
+                for name, model in by_model.items()
+            ),
+            left_out=backfill.left_out,
+            refining_model=self.settings.refinement_model,
+            refinements=refinement.batches.request_count,
+            stale_refinements=only_new.stale_palettes,
+            refinement_cost_usd=refinement.batches.estimated_cost_usd,
+        )
 
     # Settings and state
 

@@ -15,8 +15,18 @@ class PalettesConfig(dg.Config):
 
     files: list[str] = Field(
         default=[],
-        description="Files of palettes to import: .csv, .jsonl, .ndjson, .parquet or .txt (a seed a line). With none, "
-        "an empty table gets the sample palettes of the project, and a filled one stays as it is.",
+        description="Files of palettes to import: .csv, .jsonl, .ndjson, .parquet or .txt (a seed a line), or an "
+        "export of the site's D1 database (.sqlite, .db, .sql). With none, an empty table gets the sample palettes of "
+        "the project, and a filled one stays as it is.",
+    )
+    d1: bool = Field(
+        default=False,
+        description="Also import from Cloudflare D1, which CF_ACCOUNT_ID, CF_API_TOKEN and CF_D1_DATABASE_ID open.",
+    )
+    d1_query: str | None = Field(
+        default=None,
+        description="What D1, or an export of it, is asked: one SELECT with a column seed, palette_id or id. By "
+        "default the distinct palettes that users with the role admin like.",
     )
 
 
@@ -30,7 +40,7 @@ class PalettesConfig(dg.Config):
 def palettes(config: PalettesConfig, pipeline: PipelineResource) -> dg.MaterializeResult[Any]:
     with explained():
         opened = pipeline.open()
-        report = opened.import_palettes([Path(file) for file in config.files])
+        report = opened.import_palettes([Path(file) for file in config.files], d1=config.d1, d1_query=config.d1_query)
         return dg.MaterializeResult(metadata=palettes_metadata(opened.settings.data_dir, report))
 
 

@@ -97,6 +97,9 @@ class CollectReport:
     failures: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+CollectOne = Callable[[Warehouse, Path, BatchProvider, EndedBatch], CollectedBatch | None]
+
+
 def ended_batches(warehouse: Warehouse, wait_seconds: float = WAIT_SECONDS) -> list[EndedBatch]:
     """What has ended and waits to be collected; first that whose results are the first to vanish."""
     with warehouse.connect(wait_seconds) as connection:
@@ -109,15 +112,20 @@ def collect(
     spool_dir: Path,
     open_provider: Callable[[str], BatchProvider],
     *,
+    collect_one: CollectOne | None = None,
     progress: Progress = SILENT,
 ) -> CollectReport:
-    """Collect every batch that has ended; one that cannot be is told with the reason, and spoils no other."""
+    """Collect every batch that has ended; one that cannot be is told with the reason, and spoils no other.
+
+    Args:
+        collect_one: collects a batch; by default `collect_batch`.
+    """
     ended = ended_batches(warehouse)
     collected: list[CollectedBatch] = []
     failures: dict[str, str] = {}
     for batch in ended:
         try:
-            outcome = collect_batch(warehouse, spool_dir, open_provider(batch.api), batch)
+            outcome = (collect_one or collect_batch)(warehouse, spool_dir, open_provider(batch.api), batch)
         except GrabientError as error:
             failures[batch.submission] = str(error)
             continue

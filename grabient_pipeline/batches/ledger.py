@@ -149,7 +149,7 @@ def reserve(
             # In the same transaction, so that two processes cannot both fit under the cap.
             _check_cap(connection, reservations, max_cost_usd)
             connection.execute(
-                "INSERT OR IGNORE INTO prompt_versions VALUES (?, ?, ?, now())",
+                "INSERT OR IGNORE INTO prompt_versions (version, stage, content, created_at) VALUES (?, ?, ?, now())",
                 [stage.prompt.version, stage.name, stage.prompt.content],
             )
             reached("reserve.writing")

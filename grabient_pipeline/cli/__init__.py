@@ -8,6 +8,7 @@ imported inside the commands, so that `--help` and completion answer at once.
     palettes.py  config.py  models.py  batches.py  recovery.py  status.py  scorecard.py   some commands each
     search.py                                                  finding palettes, and how well that works
     gallery.py                                                 all palettes on one page
+    earlier_system.py  prompts.py   the move from it; what is asked, and what asking anew would cost
     demo.py  sandbox.py  dev.py                                without a key: the tour, the server, the Dagster UI
 """
 
@@ -20,9 +21,11 @@ from grabient_pipeline.cli import (
     config,
     demo,
     dev,
+    earlier_system,
     gallery,
     models,
     palettes,
+    prompts,
     recovery,
     sandbox,
     scorecard,
@@ -48,6 +51,8 @@ search.add_to(app)
 gallery.add_to(app)
 sandbox.add_to(app)
 dev.add_to(app)
+earlier_system.add_to(app)
+prompts.add_to(app)
 
 
 def main() -> None:

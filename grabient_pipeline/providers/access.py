@@ -6,6 +6,7 @@ Keys go from the environment into an SDK's client and nowhere else: no log, no t
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -57,6 +58,15 @@ def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ
         SettingsError: the key or the address in the environment is none.
     """
     access = provider_access(provider_key, environment)
+    with _IMPORTING:
+        return _opened(provider_key, access)
+
+
+# Two of the SDKs look at a library that a third is just importing in another thread, and fail on the half of it.
+_IMPORTING = threading.Lock()
+
+
+def _opened(provider_key: str, access: Access) -> BatchProvider:
     match provider_key:
         case "anthropic":
             from grabient_pipeline.providers.anthropic import AnthropicBatches

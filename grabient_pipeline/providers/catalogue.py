@@ -192,6 +192,14 @@ def full_price(model: Model) -> Price:
     return _price(model.provider, model.id, 1.0)
 
 
+def known_batch_price(provider: str, model_id: str) -> Price | None:
+    """The same for a model that the catalogue need not have; None if the price list does not know it either."""
+    try:
+        return _price(provider, model_id, BATCH_DISCOUNT)
+    except LookupError:
+        return None
+
+
 @cache
 def _price(provider: str, model_id: str, share: float) -> Price:
     # Loading the price list takes a quarter of a second: only those who ask for a price pay it.

@@ -97,6 +97,15 @@ class Warehouse:
                 ) from error
             return True
 
+    def copy_to(self, folder: Path, wait_seconds: float = WAIT_SECONDS) -> Warehouse:
+        """A copy in a folder of the caller's, to try something on; this one and what is published stay as they are."""
+        copy = Warehouse(folder / "warehouse.duckdb", folder / "grabient.duckdb")
+        with self._lock(wait_seconds):
+            for path in (self.path, self.path.with_name(f"{self.path.name}.wal")):
+                if path.exists():
+                    shutil.copyfile(path, folder / path.name)
+        return copy
+
     def _migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
         if not self._migrated:
             migrate(connection)

@@ -37,11 +37,15 @@ SELECT
 FROM palettes
 JOIN current_consensus AS consensus USING (seed)
 LEFT JOIN past USING (seed)
+LEFT JOIN (
+    SELECT DISTINCT seed, true AS refined FROM palette_tag_refined WHERE convex_id IS NOT NULL AND tags IS NOT NULL
+) AS earlier USING (seed)
 ANTI JOIN (
     SELECT seed FROM tag_requests WHERE stage = 'tagging' AND state = 'in_flight'
 ) AS under_way USING (seed)
 WHERE coalesce(past.held, 0) = 0
   AND coalesce(past.failures, 0) < $max_failures
-  AND (NOT $only_stale OR past.refined > 0)
+  AND (NOT $only_stale OR past.refined > 0 OR earlier.refined)
+  AND ($renew OR earlier.refined IS NULL)
 ORDER BY palettes.created_at, palettes.seed
 LIMIT $limit
