@@ -29,7 +29,8 @@ def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 LINES = (Path(grabient_pipeline.__file__).parent / "search" / "evaluation.jsonl").read_text("utf-8").splitlines()
 QUERIES = [json.loads(line, object_pairs_hook=once_each) for line in LINES]
-SAMPLES = Path(__file__).parents[2] / "data" / "sample_palettes.jsonl"
+PROJECT = Path(__file__).parents[2]
+SAMPLES = PROJECT / "data" / "sample_palettes.jsonl"
 PALETTES = {json.loads(line)["name"] for line in SAMPLES.read_text("utf-8").splitlines()}
 
 each_query = pytest.mark.parametrize("row", QUERIES, ids=[f"{row['kind']}: {row['query']}" for row in QUERIES])
@@ -98,3 +99,10 @@ def test_folds_are_of_one_size() -> None:
     counts = Counter(row["fold"] for row in QUERIES)
     sizes = [counts[fold] for fold in FOLDS]
     assert max(sizes) - min(sizes) <= 1
+
+
+def test_the_document_counts_what_is_there() -> None:
+    document = (PROJECT / "docs" / "evaluation.md").read_text("utf-8")
+    told = {kind: int(count) for kind, count in re.findall(r"^\| `([a-z ]+)` \| (\d+) \|", document, re.MULTILINE)}
+    assert told == Counter(row["kind"] for row in QUERIES)
+    assert f"holds {len(QUERIES)} queries" in document
