@@ -7,9 +7,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
+from typer.testing import CliRunner
 
+from grabient_pipeline.assets.embeddings import search_keeps_its_level
+from grabient_pipeline.cli import app
 from grabient_pipeline.errors import SearchError
+from grabient_pipeline.resources import PipelineResource
 from grabient_pipeline.search import evaluation
 from grabient_pipeline.search.evaluation import EvaluationQuery, Level, evaluation_queries, recorded_level
 from grabient_pipeline.settings import DEFAULT_EMBEDDING_MODEL
@@ -120,3 +125,43 @@ def test_a_line_that_is_no_query_is_refused(monkeypatch: pytest.MonkeyPatch, tmp
     with pytest.raises(ValueError, match="2 validation errors"):
         evaluation_queries()
     evaluation_queries.cache_clear()
+
+
+@pytest.mark.usefixtures("few_queries")
+def test_the_check_warns_below_the_level_and_shows_the_figures(
+    samples: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRABIENT_DATA_DIR", str(samples.settings.data_dir))
+    check = search_keeps_its_level(PipelineResource())
+    assert isinstance(check, dg.AssetCheckResult)
+    reached = check.metadata["nDCG@10"].value
+    assert check.passed
+    assert 0 < reached < 1
+    level = Level(embedding_model="local/wordllama-256", ndcg=1.0, recall=1.0, nothing_right=1.0)
+    monkeypatch.setattr(evaluation, "recorded_level", lambda model: level)
+    check = search_keeps_its_level(PipelineResource())
+    assert isinstance(check, dg.AssetCheckResult)
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert check.metadata["recorded nDCG@10"].value == 1.0
+
+
+@pytest.mark.usefixtures("few_queries")
+def test_the_command_prints_a_table_or_json(samples: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRABIENT_DATA_DIR", str(samples.settings.data_dir))
+    told = CliRunner().invoke(app, ["evaluate"])
+    assert told.exit_code == 0
+    assert "182 sample palettes (182 refined), embedded with local/wordllama-256" in told.stdout
+    rows = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line}
+    assert rows["season"] == ["1", "1.000", "1.000", "0.000", "1.000", "1.000", "1.000", "0.000", "1.000"]
+    assert "2 of the 2 queries that mean nothing get no answer" in told.stdout
+    figures = json.loads(CliRunner().invoke(app, ["evaluate", "--json"]).stdout)
+    assert [each["kind"] for each in figures["kinds"]] == ["season", "colour map", "hex", "all"]
+    assert figures["below_level"] is False
+
+
+def test_the_command_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRABIENT_DATA_DIR", str(tmp_path))
+    told = CliRunner().invoke(app, ["evaluate"])
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert len(told.stderr.splitlines()) == 1
