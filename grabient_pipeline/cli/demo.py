@@ -211,7 +211,7 @@ def _say_models(status: Status) -> None:
     every = (*status.models, *status.refining_models)
     rows = [_model_row(f"{each.provider}/{each.model}", (each,)) for each in status.models]
     rows += [_model_row(f"{each.provider}/{each.model} (refining)", (each,)) for each in status.refining_models]
-    rows.append(_model_row("together", every))
+    rows.append([*_model_row("together", every)[:-1], terminal.dollars(status.cost_usd)])
     headers = ["model", "usable", "share", "tokens in", "out", "cost"]
     terminal.say_table(headers, rows, right=headers[1:], styles=[""] * len(every) + ["bold"])
 
