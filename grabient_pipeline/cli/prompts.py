@@ -19,9 +19,7 @@ _Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version, or 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    group = application(
-        "prompts", "The versions of the prompts: list them, read them, compare them, choose who counts."
-    )
+    group = application("prompts", "List, read, compare and choose prompt versions.")
     group.command("list", epilog="Example: grabient prompts list")(list_)
     group.command("show", epilog="Example: grabient prompts show 3f2a")(show)
     group.command("diff", epilog="Example: grabient prompts diff 3f2a 91bc")(diff)
@@ -122,7 +120,7 @@ def plan(
     ] = False,
     json: _Json = False,
 ) -> None:
-    """Show what today's prompts make stale and what having it anew would cost. Asks nobody and needs no key."""
+    """Tell what asking anew would cost. What today's prompts make stale; asks nobody and needs no key."""
     from grabient_pipeline import terminal
     from grabient_pipeline.pipeline import Pipeline
 

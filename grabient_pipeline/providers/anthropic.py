@@ -34,7 +34,7 @@ from grabient_pipeline.providers.base import (
     UnreadableRow,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.failures import plain, translated
+from grabient_pipeline.providers.failures import OVERLOADED, plain, translated
 from grabient_pipeline.providers.rows import (
     Row,
     count,
@@ -161,7 +161,7 @@ class AnthropicBatches:
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         client = self._client.with_options(max_retries=0, timeout=ASK_TIMEOUT_SECONDS)
         headers = {CUSTOM_ID_HEADER: str(request["custom_id"])}
-        with self._translated(f"asking {model}"):
+        with translated(self.key, f"asking {model}", self._secret, OVERLOADED):
             message = client.post("/v1/messages", cast_to=object, body=request["params"], options={"headers": headers})
         return {"custom_id": request["custom_id"], "result": {"type": "succeeded", "message": message}}
 

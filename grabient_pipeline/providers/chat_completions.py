@@ -31,7 +31,7 @@ from grabient_pipeline.providers.base import (
     UnreadableRow,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.failures import plain, translated
+from grabient_pipeline.providers.failures import OVERLOADED, plain, translated
 from grabient_pipeline.providers.rows import (
     Row,
     count,
@@ -157,7 +157,7 @@ class ChatCompletionBatches(ABC):
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         client = self._client.with_options(max_retries=0, timeout=ASK_TIMEOUT_SECONDS)
         headers = {CUSTOM_ID_HEADER: request["custom_id"]}
-        with self._translated(f"asking {model}"):
+        with translated(self.key, f"asking {model}", self._secret, OVERLOADED):
             body = client.post(self.ask_path, cast_to=object, body=request["body"], options={"headers": headers})
         return {"custom_id": request["custom_id"], "response": {"status_code": 200, "body": body}}
 

@@ -19,19 +19,22 @@ _LONGEST_MESSAGE = 300
 _LONGEST_WAIT = 24 * 3600.0
 # 408 and 409 may speak of a request that went on to be handled.
 _UNCERTAIN_CLIENT_ERRORS = {408, 409}
-# Too many requests; Anthropic's word for an overload. Both are answered before anything is done.
-BUSY = frozenset({429, 529})
+TOO_MANY = 429
+# An ordinary call that meets an overload was not answered and is not charged. For the creation of a batch that proves
+# nothing.
+OVERLOADED = frozenset({TOO_MANY, 503, 529})
 _NEVER_CONNECTED = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 @contextmanager
-def translated(provider: str, doing: str, secret: str) -> Generator[None]:
+def translated(provider: str, doing: str, secret: str, busy: frozenset[int] = frozenset({TOO_MANY})) -> Generator[None]:
     """Turn whatever an SDK raises in the body into a `ProviderError` of one line, without the key.
 
     Args:
         doing: what was tried, as it stands in the message: "creating the batch".
         secret: the key, which a provider's own message might repeat.
+        busy: the statuses that mean "nothing was done, ask later".
     """
     try:
         yield
@@ -45,7 +48,7 @@ def translated(provider: str, doing: str, secret: str) -> Generator[None]:
         message = f"{doing} failed: {_reason(error, secret)}"
         status = status_code(error)
         # Without the chain: tracebacks of SDKs may show headers, and the key with them.
-        if status in BUSY:
+        if status in busy:
             raise ProviderBusy(provider, message, status, _retry_after(error)) from None
         kind = ProviderRefused if _certainly_not_done(error) else ProviderUncertain
         raise kind(provider, message, status) from None

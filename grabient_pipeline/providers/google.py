@@ -33,7 +33,7 @@ from grabient_pipeline.providers.base import (
     UnreadableRow,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.failures import BUSY, plain, translated
+from grabient_pipeline.providers.failures import OVERLOADED, plain, translated
 from grabient_pipeline.providers.rows import (
     Row,
     count,
@@ -185,7 +185,7 @@ class GoogleBatches:
         status = response.status_code
         told = plain(error_text(mapping(_body(response)).get("error"), "").replace(self._secret, "***"))
         message = f"{doing} failed: HTTP {status}: {told}"
-        if status in BUSY:
+        if status in OVERLOADED:
             return ProviderBusy(self.key, message, status, _retry_delay(response))
         return (ProviderRefused if status < 500 else ProviderUncertain)(self.key, message, status)
 

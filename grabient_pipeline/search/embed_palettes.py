@@ -79,7 +79,8 @@ def embed_palettes(
         if restated:
             _restate(warehouse, model, restated)
         embedded += len(fresh)
-        progress.advance("embedding", len(piece), total)
+        if fresh:
+            progress.advance("embedding", len(piece), total)
     return EmbedReport(model.name, total, embedded, removed, cost_usd)
 
 

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from grabient_pipeline.assets.embeddings import search_keeps_its_level
+from grabient_pipeline.checks import search_keeps_its_level
 from grabient_pipeline.cli import app
 from grabient_pipeline.errors import SearchError
 from grabient_pipeline.resources import PipelineResource
