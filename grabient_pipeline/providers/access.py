@@ -5,6 +5,7 @@ Keys go from the environment into an SDK's client and nowhere else: no log, no t
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 from collections.abc import Mapping
@@ -59,6 +60,8 @@ def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ
     """
     access = provider_access(provider_key, environment)
     with _IMPORTING:
+        # Whole before anybody looks: the OpenAI SDK does at its first call, when Groq's may be just importing it.
+        importlib.import_module("httpx")
         return _opened(provider_key, access)
 
 

@@ -146,7 +146,7 @@ print(report.request_count, dict(report.failures))
             assert process.returncode == 0, errors
             said.append(output)
         assert sum(int(line.split()[0]) for line in said) == 18, said
-        assert all("{}" in line for line in said)
+        assert all("{}" in line for line in said), said
         assert workbench.requests_there() == 18
         workbench.settle()
         assert workbench.value("SELECT count(*) FROM palette_tags") == 18
