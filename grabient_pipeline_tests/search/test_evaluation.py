@@ -152,7 +152,7 @@ def test_the_command_prints_a_table_or_json(samples: Collection, monkeypatch: py
     told = CliRunner().invoke(app, ["evaluate"])
     assert told.exit_code == 0
     assert "182 sample palettes (182 refined), embedded with local/wordllama-256" in told.stdout
-    rows = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line}
+    rows = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line.strip()}
     assert rows["season"] == ["1", "1.000", "1.000", "0.000", "1.000", "1.000", "1.000", "0.000", "1.000"]
     assert "2 of the 2 queries that mean nothing get no answer" in told.stdout
     figures = json.loads(CliRunner().invoke(app, ["evaluate", "--json"]).stdout)
