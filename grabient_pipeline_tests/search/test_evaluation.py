@@ -149,6 +149,7 @@ def test_the_check_warns_below_the_level_and_shows_the_figures(
 @pytest.mark.usefixtures("few_queries")
 def test_the_command_prints_a_table_or_json(samples: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRABIENT_DATA_DIR", str(samples.settings.data_dir))
+    monkeypatch.setenv("COLUMNS", "200")
     told = CliRunner().invoke(app, ["evaluate"])
     assert told.exit_code == 0
     assert "182 sample palettes (182 refined), embedded with local/wordllama-256" in told.stdout
