@@ -48,7 +48,7 @@ def main() -> None:
         ui.turn_on("poll_batches")
         ui.materialize(["tag_responses", "palette_tags"])
         lineage = f"{ui.url}/assets/palettes?view=lineage&lineageScope=downstream&lineageDepth=10"
-        draw(chromium, lineage, PICTURES / "asset-graph.png", (1900, 1800))
+        draw(chromium, lineage, PICTURES / "asset-graph.png", (2400, 1800))
         trim_graph(PICTURES / "asset-graph.png")
 
 
