@@ -77,7 +77,8 @@ def trim_graph(path: Path) -> None:
     # The dots of the canvas are lighter than any line of the graph.
     drawn = canvas.convert("L").point(lambda lightness: 255 if lightness < DOTS_LIGHTNESS else 0)
     left, top, right, bottom = drawn.getbbox() or (0, 0, *canvas.size)
-    box = (max(0, left - MARGIN), max(0, top - MARGIN), right + MARGIN, min(canvas.height, bottom + MARGIN))
+    room = (min(canvas.width, right + MARGIN), min(canvas.height, bottom + MARGIN))
+    box = (max(0, left - MARGIN), max(0, top - MARGIN), *room)
     canvas.crop(box).quantize(128).save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1024} kB")
 
