@@ -76,7 +76,7 @@ class SearchIndex:
     """The palettes, numbered from 0: a row each in `palettes` and `vectors`, the last axis of `oklab` (3, steps, n).
 
     A palette without a vector has one that is all zero. `tags` are all there are, as (field, tag); those of palette p
-    are `tag_numbers[tag_starts[p]:tag_starts[p + 1]]`. `looks` (n, 6) is what a palette looks like at a glance: the
+    are `tag_numbers[tag_starts[p]:tag_starts[p + 1]]`. `looks` (6, n) is what a palette looks like at a glance: the
     average of its colours and how far they spread, in OkLab.
     """
 
@@ -155,7 +155,7 @@ def load_index(data_dir: Path, model: EmbeddingModel, palette_ids: Sequence[str]
         tag_starts=_starts(tagged["number"].to_numpy(), palettes.height),
         tag_numbers=tagged["tag_number"].to_numpy(),
         oklab=oklab,
-        looks=np.concatenate([oklab.mean(axis=1), oklab.std(axis=1)]).T.copy(),
+        looks=np.concatenate([oklab.mean(axis=1), oklab.std(axis=1)]),
         vectors=vectors,
         by_name=_tag_index(tags, tagged.join(of_names, on="tag_number", how="semi")),
         by_tag=_tag_index(tags, tagged.join(of_names, on="tag_number", how="anti")),

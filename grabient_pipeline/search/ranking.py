@@ -133,12 +133,19 @@ def _likeness(looks: Floats, blend: Floats, evidence: NDArray[np.bool_]) -> Floa
     """How much each palette looks like the best ones, 0 to 1, the better ones counting for more."""
     candidates = np.where(evidence, blend, 0)
     best = np.argpartition(-candidates, min(_LENDERS, len(blend) - 1))[:_LENDERS]
+    total = float(candidates[best].sum())
     lent = np.zeros(len(blend), dtype=np.float32)
+    if total == 0:
+        return lent
     for lender in best.tolist():
-        squared = np.square(looks - looks[lender]).sum(axis=1)
-        lent += candidates[lender] * np.exp(squared * np.float32(-1 / _ALIKE**2))
-    total = candidates[best].sum()
-    return lent / total if total > 0 else lent
+        squared = np.zeros(len(blend), dtype=np.float32)
+        for measure in looks:
+            difference = measure - measure[lender]
+            difference *= difference
+            squared += difference
+        squared *= np.float32(-1 / _ALIKE**2)
+        lent += np.float32(candidates[lender] / total) * np.exp(squared, out=squared)
+    return lent
 
 
 def tag_scores(index: SearchIndex, stems: Sequence[str], weights: Weights) -> Floats:
