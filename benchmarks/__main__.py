@@ -16,6 +16,7 @@ def _benchmarks() -> dict[str, Callable[[bool], list[Measurement]]]:
     from benchmarks.consensus import consensus
     from benchmarks.convex import convex
     from benchmarks.demo import demo
+    from benchmarks.gallery import gallery
     from benchmarks.memory import memory
     from benchmarks.palettes import import_palettes, palettes
     from benchmarks.prepare import prepare
@@ -32,6 +33,7 @@ def _benchmarks() -> dict[str, Callable[[bool], list[Measurement]]]:
         "consensus": consensus,
         "search": search,
         "convex": convex,
+        "gallery": gallery,
         "demo": demo,
     }
 

@@ -75,9 +75,9 @@ function wantedChanged() {
     location.hash = addressOf(wanted);
     return;
   }
-  showFilters(wanted);
-  showFound(wanted);
   if (scrollY) scrollTo(0, 0);
+  showFound(wanted);
+  showFilters(wanted);
   clearTimeout(addressLater);
   addressLater = setTimeout(() => history.replaceState(null, "", addressOf(wanted)), ADDRESS_AFTER);
 }

@@ -5,7 +5,8 @@
 const ROWS_BEYOND = 2;
 const cards = document.getElementById("cards");
 
-const list = { found: [], model: "", columns: 1, rowHeight: 300, shown: new Map() };
+// `width`: that of the list when its rows were measured; they are as high as long as it stays.
+const list = { found: [], model: "", width: 0, columns: 1, gap: 0, rowHeight: 0, shown: new Map() };
 
 // A card tells a little of everything: one mood alone is the same for many.
 const ON_A_CARD = [["mood", 2], ["associations", 3], ["style", 2]];
@@ -28,42 +29,70 @@ function card(palette, model = "") {
   );
 }
 
-/** Show these palettes from the top. */
+/** Show these palettes. What can be seen comes first, and what is above and below it when that has been painted. */
 function showList(found, model) {
   Object.assign(list, { found, model });
+  if (!cards.clientWidth) return;
+  measureList();
+  // Read before anything is written: a layout in between would cost as much as the whole answer.
+  const rows = rowsInSight();
   for (const item of list.shown.values()) item.remove();
   list.shown.clear();
-  measureList();
-  drawList();
+  stretchList();
+  placeRows(rows);
+  drawSoon();
 }
 
 function measureList() {
+  if (list.width === cards.clientWidth || !list.found.length) return;
   const style = getComputedStyle(cards);
   const gap = parseFloat(style.rowGap), least = parseFloat(style.getPropertyValue("--card-width"));
-  list.columns = Math.max(1, Math.floor((cards.clientWidth + gap) / (least + gap)));
-  cards.style.setProperty("--columns", list.columns);
-  const sample = list.shown.values().next().value ?? (list.found.length ? place(0) : null);
-  if (sample) list.rowHeight = sample.offsetHeight + gap;
+  const columns = Math.max(1, Math.floor((cards.clientWidth + gap) / (least + gap)));
+  Object.assign(list, { width: cards.clientWidth, columns, gap });
+  cards.style.setProperty("--columns", columns);
+  // They stand elsewhere now.
+  for (const item of list.shown.values()) item.remove();
+  list.shown.clear();
+  list.rowHeight = place(0).offsetHeight + gap;
   cards.style.setProperty("--row-height", `${list.rowHeight}px`);
+}
+
+function stretchList() {
   const rows = Math.ceil(list.found.length / list.columns);
-  cards.style.blockSize = `${Math.max(0, rows * list.rowHeight - gap)}px`;
+  cards.style.blockSize = `${Math.max(0, rows * list.rowHeight - list.gap)}px`;
+}
+
+/** The first row that can be seen, and the one after the last. */
+function rowsInSight() {
+  const top = -cards.getBoundingClientRect().top;
+  return [Math.floor(top / list.rowHeight), Math.ceil((top + innerHeight) / list.rowHeight)];
+}
+
+function placeRows([from, until]) {
+  const last = Math.min(list.found.length, until * list.columns);
+  for (let position = Math.max(0, from * list.columns); position < last; position++) place(position);
 }
 
 /** Bring the cards in the document up to what can be seen. */
 function drawList() {
-  if (!cards.clientWidth) return;
-  const top = -cards.getBoundingClientRect().top;
-  const first = Math.max(0, Math.floor(top / list.rowHeight) - ROWS_BEYOND) * list.columns;
-  const last = (Math.ceil((top + innerHeight) / list.rowHeight) + ROWS_BEYOND) * list.columns;
-  const wanted = list.found.slice(first, Math.max(first, last)).map((_, index) => first + index);
+  if (!cards.clientWidth || !list.found.length) return;
+  const [first, last] = rowsInSight();
+  const from = first - ROWS_BEYOND, until = last + ROWS_BEYOND;
   for (const [position, item] of list.shown) {
-    if (position >= first && position < last) continue;
+    if (position >= from * list.columns && position < until * list.columns) continue;
     // Where the keyboard is stays, wherever the wheel has gone.
     if (item.contains(document.activeElement)) continue;
     item.remove();
     list.shown.delete(position);
   }
-  for (const position of wanted) place(position);
+  placeRows([from, until]);
+}
+
+let drawing = 0;
+
+function drawSoon() {
+  cancelAnimationFrame(drawing);
+  drawing = requestAnimationFrame(() => setTimeout(drawList));
 }
 
 function place(position) {
@@ -110,21 +139,16 @@ cards.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-let drawing = 0;
-for (const change of ["scroll", "resize"]) {
-  addEventListener(change, () => {
-    cancelAnimationFrame(drawing);
-    drawing = requestAnimationFrame(drawList);
-  }, { passive: true });
-}
+addEventListener("resize", drawSoon);
+addEventListener("scroll", () => {
+  cancelAnimationFrame(drawing);
+  drawing = requestAnimationFrame(drawList);
+}, { passive: true });
 
 new ResizeObserver(() => {
-  if (!cards.clientWidth) return;
-  const before = list.columns;
+  // Its height changes with every search, and that is seen to there.
+  if (!cards.clientWidth || cards.clientWidth === list.width) return;
   measureList();
-  if (list.columns !== before) {
-    for (const item of list.shown.values()) item.remove();
-    list.shown.clear();
-  }
+  stretchList();
   drawList();
 }).observe(cards);
