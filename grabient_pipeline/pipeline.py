@@ -20,6 +20,7 @@ from grabient_pipeline.batches.backfill import BackfillOrder, BackfillReport, ba
 from grabient_pipeline.batches.cancel import CancelledBatch, cancel
 from grabient_pipeline.batches.collect import CollectReport, EndedBatch, collect, ended_batches
 from grabient_pipeline.batches.ledger import MAX_FAILURES
+from grabient_pipeline.batches.leftovers import sweep
 from grabient_pipeline.batches.parse import ParseReport, parse_answers
 from grabient_pipeline.batches.poll import BUDGET_SECONDS, PollReport, poll
 from grabient_pipeline.batches.quarantine import Resting, free, resting
@@ -315,6 +316,7 @@ class Pipeline:
 
     def collect(self, *, progress: Progress = SILENT) -> CollectReport:
         """Fetch and settle what has ended."""
+        sweep(self.settings.spool_dir)
         report = collect(self.warehouse, self.settings.spool_dir, self.open_provider, progress=progress)
         self.warehouse.publish()
         return report
