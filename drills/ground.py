@@ -338,7 +338,7 @@ def prepared(sandbox: SandboxServer, folder: Path, stage: str) -> Path:
         ground.must("backfill", "--model", "openai/gpt-5-nano", "--analysis-count", ANALYSES)
         ground.end_batches()
         ground.must("poll")
-    ground._call("DELETE", "batches")  # noqa: SLF001
+    ground._call("DELETE", "batches")
     return ground.data_dir
 
 
