@@ -7,7 +7,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,6 @@ from drills.account import Account, Bill, account, broken_rules, tokens_kept
 from drills.commands import DrillFailed, Ended, Running
 from grabient_pipeline import connect
 from grabient_pipeline.pipeline import Pipeline
-from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
 from grabient_pipeline.warehouse import Warehouse
@@ -84,7 +83,7 @@ class Ground:
 
     def begin_with(self, data_dir: Path | None) -> None:
         """Begin with a copy of this data directory, or with none."""
-        self._call("DELETE", "batches")
+        self.forget_batches()
         with SAMPLE_PALETTES.open("rb") as lines:
             seeds = [json.loads(line)["seed"] for line in itertools.islice(lines, PALETTES)]
         self.palettes_file.write_text("".join(f"{seed}\n" for seed in seeds), "utf-8")
@@ -191,6 +190,10 @@ class Ground:
     def disarm(self) -> None:
         """No more faults."""
         self._call("DELETE", "faults")
+
+    def forget_batches(self) -> None:
+        """No batch, no bill, no fault: as if nothing had ever been sent."""
+        self._call("DELETE", "batches")
 
     def end_batches(self) -> None:
         """Bring every batch to its end."""
@@ -328,9 +331,10 @@ def prepared(sandbox: SandboxServer, folder: Path, stage: str) -> Path:
     Tagged by a model that no drill asks, so that its answers are nobody's concern.
     """
     template = folder / f"prepared-{stage}"
-    if (template / "data").exists():
+    if (template / "ready").exists():
         return template / "data"
     ground = Ground(sandbox, template, random.Random(0))
+    shutil.rmtree(template, ignore_errors=True)
     template.mkdir(parents=True)
     ground.begin_with(None)
     ground.must("import", ground.palettes_file)
@@ -338,11 +342,6 @@ def prepared(sandbox: SandboxServer, folder: Path, stage: str) -> Path:
         ground.must("backfill", "--model", "openai/gpt-5-nano", "--analysis-count", ANALYSES)
         ground.end_batches()
         ground.must("poll")
-    ground._call("DELETE", "batches")
+    ground.forget_batches()
+    (template / "ready").touch()
     return ground.data_dir
-
-
-def check_models(models: Mapping[str, str] | Sequence[str] = ()) -> None:
-    """Every model of the drills is in the catalogue."""
-    for name in (*MODELS.values(), *REFINING_MODELS.values(), *models):
-        load_catalogue().model(name)
