@@ -85,11 +85,12 @@ _REQUESTS = """
 """
 # A row that only lacks its id is kept as it came, with everything that was paid for.
 _KEPT_WITHOUT_ID = """
-    SELECT batches.batch_id, count(*)
+    -- Google puts the collection before the id.
+    SELECT replace(batches.batch_id, 'batches/', ''), count(*)
     FROM collection_findings AS findings
     JOIN tag_batches AS batches USING (submission)
     WHERE findings.kind = 'unreadable' AND findings.detail LIKE 'KeyError%'
-    GROUP BY batches.batch_id
+    GROUP BY ALL
 """
 
 

@@ -1,7 +1,7 @@
 """`grabient` commands as processes that a drill may kill.
 
 By default they are forked from a process that has loaded the package (`warm.py`): a kill after a tenth of a second then
-hits the work, and a thousand commands take minutes. `whole=True` starts the installed executable instead, as it is.
+hits the work, and a thousand commands take minutes. `start_whole` starts the installed executable instead, as it is.
 """
 
 from __future__ import annotations
@@ -102,10 +102,8 @@ def _read(path: Path) -> str:
     return path.read_text("utf-8", "replace") if path.exists() else ""
 
 
-def start(arguments: Sequence[str], environment: Mapping[str, str], output: Path, *, whole: bool = False) -> Running:
+def start(arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> Running:
     """Start `grabient ARGUMENTS` with exactly this environment; what it says goes to `output`."""
-    if whole:
-        return _start_whole(arguments, environment, output)
     process = _forking.Process(target=_command, args=(tuple(arguments), dict(environment), str(output)), daemon=True)
     # The fork server has one caller at a time.
     with _starting:
@@ -119,7 +117,8 @@ def start(arguments: Sequence[str], environment: Mapping[str, str], output: Path
     return Running(tuple(arguments), process.pid, output, wait)
 
 
-def _start_whole(arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> Running:
+def start_whole(arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> Running:
+    """The same with the installed executable, from the start of its process to the end."""
     grabient = Path(sys.executable).with_name("grabient")
     out, err = _outputs(output)
     with out.open("wb") as out_file, err.open("wb") as err_file:
@@ -147,6 +146,6 @@ def _command(arguments: tuple[str, ...], environment: dict[str, str], output: st
     # It reads its variable when it is loaded.
     importlib.reload(moments)
     # What a command leaves behind for the Dagster UI takes most of its time and is no part of the promise.
-    vars(recording)["_record"] = lambda *_: None
+    recording.record = lambda *_: None
     sys.argv = ["grabient", *arguments]
     main()

@@ -202,8 +202,8 @@ def in_a_loop(rounds: int, kills: int = 4) -> Iterator[Drill]:
 
 def _watch_and_die(ground: Ground, kills: int) -> None:
     for _ in range(kills):
-        asking = ground.start(*ground.asking, whole=True)
-        watching = ground.start("poll", "--watch", "--interval", "0.1", whole=True)
+        asking = ground.start_whole(*ground.asking)
+        watching = ground.start_whole("poll", "--watch", "--interval", "0.1")
         for running in (asking, watching):
             if running.kill_after(ground.rng.uniform(0.5, 4.0)).killed:
                 ground.survived()

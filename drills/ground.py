@@ -7,7 +7,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,6 @@ from drills.account import Account, Bill, account, broken_rules, tokens_kept
 from drills.commands import DrillFailed, Ended, Running
 from grabient_pipeline import connect
 from grabient_pipeline.pipeline import Pipeline
-from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
 from grabient_pipeline.warehouse import Warehouse
@@ -84,7 +83,7 @@ class Ground:
 
     def begin_with(self, data_dir: Path | None) -> None:
         """Begin with a copy of this data directory, or with none."""
-        self._call("DELETE", "batches")
+        self.forget_batches()
         with SAMPLE_PALETTES.open("rb") as lines:
             seeds = [json.loads(line)["seed"] for line in itertools.islice(lines, PALETTES)]
         self.palettes_file.write_text("".join(f"{seed}\n" for seed in seeds), "utf-8")
@@ -113,12 +112,17 @@ class Ground:
             "COLUMNS": "200",
         }
 
-    def start(self, *arguments: object, whole: bool = False, **variables: str) -> Running:
-        """Start a command."""
-        output = self.folder / f"command-{next(self._numbers):04d}.txt"
-        return commands.start(
-            [str(argument) for argument in arguments], {**self.environment(), **variables}, output, whole=whole
-        )
+    def start(self, *arguments: object, **variables: str) -> Running:
+        """Start a command in a process that has loaded the package already."""
+        words = [str(argument) for argument in arguments]
+        return commands.start(words, {**self.environment(), **variables}, self._output())
+
+    def start_whole(self, *arguments: object) -> Running:
+        """Start a command as a person does: the installed executable."""
+        return commands.start_whole([str(argument) for argument in arguments], self.environment(), self._output())
+
+    def _output(self) -> Path:
+        return self.folder / f"command-{next(self._numbers):04d}.txt"
 
     def run(self, *arguments: object, **variables: str) -> Ended:
         """A command from beginning to end, however it ends; usage that is wrong is a mistake of the drill."""
@@ -192,6 +196,10 @@ class Ground:
         """No more faults."""
         self._call("DELETE", "faults")
 
+    def forget_batches(self) -> None:
+        """No batch, no bill, no fault: as if nothing had ever been sent."""
+        self._call("DELETE", "batches")
+
     def end_batches(self) -> None:
         """Bring every batch to its end."""
         self._call("POST", "batches/end")
@@ -239,9 +247,11 @@ class Ground:
         ]
         self.rng.choice(first)()
         self.published_opens()
+        pending: object = None
         for _ in range(_ROUNDS):
             self.end_batches()
             status = self.facts("status")
+            pending = status["batches"]
             open_batches = [batch["status"] for batch in status["open_batches"]]
             if "reserved" in open_batches:
                 self.run("reconcile", "--margin", self.margin_seconds)
@@ -250,7 +260,7 @@ class Ground:
                 continue
             if self.facts(*self.asking)["requests"] == 0:
                 return
-        raise DrillFailed(f"after {_ROUNDS} rounds something is still pending: {status['batches']}")
+        raise DrillFailed(f"after {_ROUNDS} rounds something is still pending: {pending}")
 
     def account(self) -> tuple[Account, list[str]]:
         """What it came to, and what else does not hold."""
@@ -328,9 +338,10 @@ def prepared(sandbox: SandboxServer, folder: Path, stage: str) -> Path:
     Tagged by a model that no drill asks, so that its answers are nobody's concern.
     """
     template = folder / f"prepared-{stage}"
-    if (template / "data").exists():
+    if (template / "ready").exists():
         return template / "data"
     ground = Ground(sandbox, template, random.Random(0))
+    shutil.rmtree(template, ignore_errors=True)
     template.mkdir(parents=True)
     ground.begin_with(None)
     ground.must("import", ground.palettes_file)
@@ -338,11 +349,6 @@ def prepared(sandbox: SandboxServer, folder: Path, stage: str) -> Path:
         ground.must("backfill", "--model", "openai/gpt-5-nano", "--analysis-count", ANALYSES)
         ground.end_batches()
         ground.must("poll")
-    ground._call("DELETE", "batches")
+    ground.forget_batches()
+    (template / "ready").touch()
     return ground.data_dir
-
-
-def check_models(models: Mapping[str, str] | Sequence[str] = ()) -> None:
-    """Every model of the drills is in the catalogue."""
-    for name in (*MODELS.values(), *REFINING_MODELS.values(), *models):
-        load_catalogue().model(name)

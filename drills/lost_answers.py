@@ -95,6 +95,8 @@ def _lose_and_spoil(ground: Ground, fault: str, parameters: Mapping[str, Any]) -
     _must_be_in_doubt(ground)
     ground.end_batches()
     ground.arm(fault, provider, **parameters)
+    # The tokens of a row without its id are in the row, which is kept as it came.
+    ground.spoiled = fault == "keyless_rows"
     ground.run("reconcile", "--margin", ground.margin_seconds)
     ground.run("poll")
     ground.run("reconcile", "--margin", ground.margin_seconds)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from drills.account import Account
 from drills.commands import DrillFailed
 from drills.drill import Drill
 from drills.ground import Ground, laid_out, prepared
@@ -48,10 +49,11 @@ def run_one(place: Place, drill: Drill, seed: int, *, keep: bool = False) -> Out
         seconds = time.monotonic() - started
         return Outcome(drill.row, drill.name, seed, told, ground.kill_points, seconds, failure, tuple(ground.notes))
 
-    from drills.account import Account
-
     told = Account()
-    template = None if drill.stage == "empty" else prepared(place.sandbox, place.folder, stage)
+    try:
+        template = None if drill.stage == "empty" else prepared(place.sandbox, place.folder, stage)
+    except DrillFailed as failure:
+        return outcome(f"the ground could not be prepared: {failure}")
     with laid_out(ground, template):
         try:
             drill.run(ground)

@@ -26,6 +26,7 @@ from grabient_pipeline.batches.backfill import (
 from grabient_pipeline.batches.cancel import CancelledBatch, cancel
 from grabient_pipeline.batches.collect import CollectReport, EndedBatch, collect, ended_batches
 from grabient_pipeline.batches.ledger import MAX_FAILURES
+from grabient_pipeline.batches.leftovers import sweep
 from grabient_pipeline.batches.parse import ParseReport, parse_answers
 from grabient_pipeline.batches.poll import BUDGET_SECONDS, PollReport, poll
 from grabient_pipeline.batches.quarantine import Resting, free, resting
@@ -407,6 +408,7 @@ class Pipeline:
 
     def collect(self, *, progress: Progress = SILENT) -> CollectReport:
         """Fetch and settle what has ended; ordinary calls that nobody is making any more are made first."""
+        sweep(self.settings.spool_dir)
         failures = work_on_direct_batches(self.warehouse, self.open_provider, progress=progress)
         if self.stalled_direct_batches():
             self.poll()

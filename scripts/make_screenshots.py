@@ -110,7 +110,7 @@ def trim_graph(path: Path) -> None:
     with Image.open(path) as page:
         canvas = page.convert("RGB").crop((NAVIGATION_WIDTH, HEADER_HEIGHT, page.width - BUTTONS_WIDTH, page.height))
     # The dots of the canvas are lighter than any line of the graph.
-    drawn = canvas.convert("L").point(lambda lightness: 255 if lightness < DOTS_LIGHTNESS else 0)
+    drawn = canvas.convert("L").point([255] * DOTS_LIGHTNESS + [0] * (256 - DOTS_LIGHTNESS))
     left, top, right, bottom = drawn.getbbox() or (0, 0, *canvas.size)
     room = (min(canvas.width, right + MARGIN), min(canvas.height, bottom + MARGIN))
     box = (max(0, left - MARGIN), max(0, top - MARGIN), *room)

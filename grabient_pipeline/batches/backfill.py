@@ -138,6 +138,8 @@ def backfill(
         return BackfillReport(tuple(reports), failures=failures, dry_run=True)
     providers = {ledger.api_name(entry.provider): entry.provider for entry in asked}
     with sending(spool_dir, [reservation.submission for reservation in reservations]):
+        # Between the two, somebody who looked for lost batches may have released one of them.
+        reservations = ledger.still_reserved(warehouse, reservations)
         reports = _submit_all(warehouse, spool_dir, providers, reservations, texts, progress)
     for report in reports:
         if report.error is not None:

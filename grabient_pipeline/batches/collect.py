@@ -164,11 +164,13 @@ def _downloaded(provider: BatchProvider, batch: EndedBatch, folder: Path) -> lis
             raise
         # Gone for good: the requests are settled as missing, and what was paid for shows as not kept.
         return []
-    if not files and batch.reported_count and moment < batch.completed_at + _FILES_APPEAR_WITHIN:
+    # Without its counts, a completed batch owes an answer to each request all the same.
+    owed = batch.reported_count if batch.reported_count is not None else batch.status == "completed"
+    if not files and owed and moment < batch.completed_at + _FILES_APPEAR_WITHIN:
+        said = "answers" if batch.reported_count is None else f"{batch.reported_count:,} answers"
         raise ProviderUncertain(
             batch.provider,
-            f"{batch.batch_id} is said to have {batch.reported_count:,} answers and gives no file of them yet; "
-            "it is asked again",
+            f"{batch.batch_id} is said to have {said} and gives no file of them yet; it is asked again",
         )
     return files
 

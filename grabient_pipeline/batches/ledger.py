@@ -157,6 +157,16 @@ def reserve(
     return reservations
 
 
+def still_reserved(warehouse: Warehouse, reservations: Sequence[Reservation]) -> list[Reservation]:
+    """Those that nobody has released meanwhile."""
+    if not reservations:
+        return []
+    with warehouse.connect(PATIENCE_SECONDS) as connection:
+        rows = connection.execute(query("lost_batches")).fetchall()
+    reserved = {row[0] for row in rows}
+    return [reservation for reservation in reservations if reservation.submission in reserved]
+
+
 def record_submitted(warehouse: Warehouse, submission: str, batch_id: str) -> None:
     """The provider has it, under this id."""
     with warehouse.connect(PATIENCE_SECONDS) as connection:

@@ -51,9 +51,10 @@ def nobody_sends(spool_dir: Path, submission: str) -> Generator[dt.datetime | No
     try:
         yield touched
     finally:
-        lock.release()
         if touched is None:
+            # Before it is let go: who waits for it would else hold a file that is gone, and the next one a new file.
             forget(spool_dir, submission)
+        lock.release()
 
 
 def forget(spool_dir: Path, submission: str) -> None:

@@ -280,10 +280,13 @@ def poll(
 
 
 def _tick(pipeline: Pipeline, seen: _Seen) -> None:
+    from grabient_pipeline.warehouse import WAIT_SECONDS
+
     found = pipeline.reconcile()
     seen.adopted += found.adopted
     seen.not_found = dict(found.failures)
-    seen.polled = pipeline.poll()
+    # A person waits for whoever has the database; only the sensor has to be brief.
+    seen.polled = pipeline.poll(wait_seconds=WAIT_SECONDS)
     # Also what ended at an earlier poll, or was collected by somebody who did not live to read it.
     collected = collect_and_follow_up(pipeline, seen)
     seen.collected += collected.batches

@@ -25,7 +25,7 @@ def record_import(settings: Settings, report: ImportReport) -> None:
 
         return {"palettes": palettes_metadata(settings.data_dir, report)}
 
-    _record(settings, "grabient import", metadata)
+    record(settings, "grabient import", metadata)
 
 
 def record_backfill(settings: Settings, report: BackfillReport) -> None:
@@ -44,7 +44,7 @@ def record_backfill(settings: Settings, report: BackfillReport) -> None:
         return told
 
     if report.submitted and not report.dry_run:
-        _record(settings, "grabient backfill", metadata)
+        record(settings, "grabient backfill", metadata)
 
 
 def record_collection(settings: Settings, collected: CollectReport, parsed: ParseReport, after: FollowUp) -> None:
@@ -73,7 +73,7 @@ def record_collection(settings: Settings, collected: CollectReport, parsed: Pars
         }
 
     if collected.batches or parsed.batches:
-        _record(settings, "grabient poll", metadata)
+        record(settings, "grabient poll", metadata)
     record_refinement(settings, after.refinement, "grabient poll")
 
 
@@ -86,7 +86,7 @@ def record_refinement(settings: Settings, report: RefinementReport, command: str
         return {"refinement_batches": refinement_metadata(settings.data_dir, report)}
 
     if report.batches.submitted:
-        _record(settings, command, metadata)
+        record(settings, command, metadata)
 
 
 def record_gallery(settings: Settings, report: GalleryReport) -> None:
@@ -97,10 +97,11 @@ def record_gallery(settings: Settings, report: GalleryReport) -> None:
 
         return {"palette_gallery": palette_gallery_metadata(report)}
 
-    _record(settings, "grabient gallery", metadata)
+    record(settings, "grabient gallery", metadata)
 
 
-def _record(settings: Settings, command: str, metadata: Callable[[], dict[str, Metadata]]) -> None:
+def record(settings: Settings, command: str, metadata: Callable[[], dict[str, Metadata]]) -> None:
+    """These assets are up to date; never fails, since the work is done already."""
     from grabient_pipeline import terminal
     from grabient_pipeline.dagster_home import write_dagster_home
 

@@ -181,7 +181,7 @@ class AnthropicBatches:
                 if batch.created_at < sought.since - _CLOCK_MARGIN:
                     break
                 seen += 1
-                if batch.id in sought.known or _request_count(batch) != sought.request_count:
+                if batch.id in sought.known or _request_count(batch) not in (None, sought.request_count):
                     continue
                 first = self._first_custom_id(batch.id) if batch.results_url else None
                 if first is None:
@@ -228,10 +228,11 @@ class AnthropicBatches:
         return translated(self.key, doing, self._secret)
 
 
-def _request_count(batch: MessageBatch) -> int:
-    """All requests of a batch: the five counts always add up to them."""
-    counts = batch.request_counts
-    return counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired
+def _request_count(batch: MessageBatch) -> int | None:
+    """All requests of a batch: the five counts always add up to them. None if they cannot be read."""
+    counts = mapping(plain_object(batch).get("request_counts"))
+    numbers = [count(counts.get(name)) for name in ("processing", "succeeded", "errored", "canceled", "expired")]
+    return sum(number for number in numbers if number is not None) if None not in numbers else None
 
 
 def _read_row(row: Row) -> ResultRow:

@@ -15,6 +15,9 @@ from grabient_pipeline.providers.failures import plain
 
 Row = Mapping[str, Any]
 
+# Of a line that cannot be read so much is kept: a whole answer that only lacks its id was paid for too.
+LONGEST_LINE = 32_768
+
 
 def read_line(line: bytes, read: Callable[[Row], ResultRow]) -> ResultRow | UnreadableRow:
     """Decode one line and hand it on; what cannot be read is kept as it came, shortened, with the reason."""
@@ -25,7 +28,7 @@ def read_line(line: bytes, read: Callable[[Row], ResultRow]) -> ResultRow | Unre
         return read(cast("Row", value))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
-        return UnreadableRow(plain(line[:2000].decode("utf-8", "replace"), 2000), plain(reason))
+        return UnreadableRow(plain(line[:LONGEST_LINE].decode("utf-8", "replace"), LONGEST_LINE), plain(reason))
 
 
 def _decoded(line: bytes) -> object:

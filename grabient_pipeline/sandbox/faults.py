@@ -109,6 +109,9 @@ FAULTS: dict[str, Kind] = {
         "this share of its requests fails; with all of them, OpenAI and Groq complete it without an output file",
         {"share": 1.0, "status": 500, "message": "The server had an error processing this request."},
     ),
+    "hostile_words": Kind(
+        "batch", "the words of its answers are SQL, HTML, terminal escapes and formulas of spreadsheets"
+    ),
     "status_zero_rows": Kind(
         "batch",
         "so many rows stand in its error file with status code 0 and no body, and are counted as completed",

@@ -19,6 +19,7 @@ from grabient_pipeline.sandbox.abilities import Provider
 from grabient_pipeline.sandbox.answers import Answer, Model
 from grabient_pipeline.sandbox.asked import Asked, Reader
 from grabient_pipeline.sandbox.colours import Eye, hexes_in
+from grabient_pipeline.sandbox.hostile import hostile
 from grabient_pipeline.sandbox.store import Batch, Fate, Outcome, Store, StoredFile, lines_of, now
 
 # Rows that are looked at together: palettes are measured a block at a time.
@@ -217,6 +218,8 @@ class Workshop:
             if model is None:
                 model = models[row.model] = Model(row.model, self._seed, batch.ordinal, self._eye, self._reader)
             answer = model.answer(row.asked, row.colours)
+            if "hostile_words" in batch.faults:
+                answer = hostile(answer)
             written = dialect.answered(batch, row, answer)
             if written.fate == "succeeded":
                 outcome.input_tokens += answer.input_tokens

@@ -20,7 +20,7 @@ from grabient_pipeline.tagging import vocabulary
 
 # Raise it when the result for some text changes: stored answers that were read by another version are read
 # again.
-PARSER_VERSION: int = 1
+PARSER_VERSION: int = 2
 
 LONGEST_TAG: Final = 100
 MOST_WORDS: Final = 4
@@ -398,7 +398,8 @@ _TYPED: Final = str.maketrans(dict.fromkeys("‐‑‒–—−", "-") | dict.fr
 # No tag has these; broken JSON and mark-up have.
 _FRAGMENT: Final = re.compile(r'[{}\[\]"\\<>|:]')
 _COLOUR_CODE: Final = re.compile(r"#[0-9a-f]{3,8}\b")
-_EDGES: Final = " .,;!?*#'-•·…~/&+=“”„«»"
+# A spreadsheet takes what begins with one of = + - @ for a formula.
+_EDGES: Final = " .,;!?*#'-•·…~/&+=@“”„«»"
 _NOT_IN_A_WORD: Final = re.compile(r"[\W_]+")
 
 _FORBIDDEN: Final = frozenset((*vocabulary.GENERIC_WORDS, *vocabulary.GENERIC_SPELLINGS))

@@ -144,6 +144,24 @@ def test_what_cannot_be_downloaded_stays_for_the_next_time(workbench):
     assert "in_flight" not in workbench.states()
 
 
+@pytest.mark.parametrize("model", [MINI, OSS, "google/gemini-2.5-flash-lite"])
+def test_a_completed_batch_without_counts_still_owes_its_files(workbench, model):
+    """Taken at its word, every answer of it would be settled as missing, and paid for again."""
+    provider = model.partition("/")[0]
+    workbench.backfill(model, analysis_count=1)
+    workbench.wait()
+    workbench.arm("no_counts", provider)
+    workbench.arm("no_output_file", provider)
+    workbench.pipeline.poll()
+    report = workbench.pipeline.collect()
+    assert not report.batches
+    assert "asked again" in next(iter(report.failures.values()))
+    assert set(workbench.states()) == {"in_flight"}
+    workbench.disarm()
+    assert len(workbench.pipeline.collect().batches) == 1
+    assert workbench.value("SELECT count(*) FROM tag_responses WHERE outcome = 'missing'") == 0
+
+
 def test_a_batch_that_the_provider_rejects_as_a_whole_says_why(workbench, monkeypatch):
     # An OpenAI batch whose model does not exist is accepted, and fails when it is validated.
     from grabient_pipeline.providers.openai import OpenAIBatches

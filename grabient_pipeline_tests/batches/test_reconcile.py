@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+from contextlib import contextmanager
 
 import pytest
 
-from grabient_pipeline.batches.sending import may_exist_from_now, sending
+from grabient_pipeline.batches import backfill as backfill_module
+from grabient_pipeline.batches.sending import BeingSent, may_exist_from_now, nobody_sends, sending
 
 MODELS = {
     "anthropic": "anthropic/claude-3-5-haiku-20241022",
@@ -155,6 +158,46 @@ class TestRelease:
         for _ in range(3):
             assert not workbench.pipeline.reconcile(margin_seconds=0).released
         assert workbench.states() == {"in_flight": PALETTES}
+
+
+class TestSomebodySends:
+    def test_what_was_released_before_it_was_sent_is_not_sent(self, workbench, monkeypatch):
+        """Between the reservation and its lock somebody may look for it, in a hurry."""
+
+        @contextmanager
+        def late(spool_dir, submissions):
+            submissions = list(submissions)
+            assert workbench.pipeline.reconcile(margin_seconds=0).released
+            with sending(spool_dir, submissions):
+                yield
+
+        with monkeypatch.context() as patched:
+            patched.setattr(backfill_module, "sending", late)
+            report = workbench.backfill(MODELS["openai"], analysis_count=1)
+        assert report.batches == ()
+        assert not workbench.batches_there()
+        assert workbench.backfill(MODELS["openai"], analysis_count=1).request_count == PALETTES
+
+    def test_who_waited_for_the_lock_holds_the_one_that_others_see(self, workbench):
+        spool_dir = workbench.settings.spool_dir
+        begun, done = threading.Event(), threading.Event()
+
+        def send():
+            with sending(spool_dir, ["token"]):
+                may_exist_from_now(spool_dir, "token")
+                begun.set()
+                done.wait(20)
+
+        thread = threading.Thread(target=send)
+        with nobody_sends(spool_dir, "token"):
+            thread.start()
+        try:
+            assert begun.wait(20)
+            with pytest.raises(BeingSent), nobody_sends(spool_dir, "token"):
+                pass
+        finally:
+            done.set()
+            thread.join()
 
 
 def test_nothing_is_lost_where_nothing_is_reserved(workbench):

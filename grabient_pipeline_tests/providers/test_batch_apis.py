@@ -16,6 +16,7 @@ from dataclasses import replace
 
 import orjson
 import pytest
+from anthropic.types.messages import MessageBatch
 
 from grabient_pipeline.batches.request_file import RequestTemplate, json_text
 from grabient_pipeline.batches.stages import TAGGING
@@ -203,6 +204,21 @@ class TestFinding:
         found = it.find("neverthere000000", **({"known": [batch_id]} if "known" in told else told))
         it.provider.cancel(batch_id)
         assert batch_id not in found.candidates
+
+    @pytest.mark.parametrize(
+        ("counts", "told"),
+        [
+            ({"processing": 3, "succeeded": 1, "errored": 0, "canceled": 0, "expired": 0}, 4),
+            ({"processing": "3", "succeeded": "1", "errored": "0", "canceled": "0", "expired": "0"}, 4),
+            ({"processing": 3}, None),
+            (None, None),
+        ],
+        ids=["numbers", "strings", "not all", "none"],
+    )
+    def test_anthropic_counts_that_cannot_be_read_tell_nothing(self, counts, told):
+        """As another number, they would make a batch of ours somebody else's, and it would be paid for again."""
+        batch = MessageBatch.construct(request_counts=counts)
+        assert anthropic_module._request_count(batch) == told
 
     def test_anthropic_results_that_cannot_be_read_are_not_a_no(self, api):
         """Taken for somebody else's, a batch of ours would be paid for again."""

@@ -164,6 +164,15 @@ def test_completed_without_results_as_every_request_failed(bench, provider):
     assert batch.request_counts.failed == len(rows) == 4
 
 
+@pytest.mark.parametrize("provider", ["anthropic", *FILES, "google"])
+def test_hostile_words_come_in_answers_of_the_usual_form(bench, provider):
+    bench.arm("hostile_words", provider, times=1)
+    batch = ended(bench, provider)
+    texts = json.dumps(list(bench.results(provider, batch).values()))
+    assert "<script>alert(1)</script>" in texts
+    assert bench.told("billed")[provider]["requests"] == len(bench.results(provider, batch))
+
+
 def test_a_google_batch_succeeds_though_every_request_failed(bench):
     bench.arm("fail_rows", "google", times=1, status=429)
     job = ended(bench, "google")
