@@ -25,6 +25,7 @@ from grabient_pipeline.batches.refined import compose_anew
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, Stage, renewing
 from grabient_pipeline.consensus import ConsensusReport, count_consensus
 from grabient_pipeline.errors import CostCapError, MigrationError, WarehouseBusy
+from grabient_pipeline.imports.bucket import Bucket
 from grabient_pipeline.imports.convex.adopted import collect_any
 from grabient_pipeline.imports.convex.importing import import_convex
 from grabient_pipeline.imports.convex.report import ConvexReport
@@ -40,7 +41,7 @@ from grabient_pipeline.imports.d1 import SOURCE as D1_SOURCE
 from grabient_pipeline.imports.d1 import D1Access, d1_rows
 from grabient_pipeline.imports.files import read_rows
 from grabient_pipeline.imports.palettes import ImportReport, import_files, import_rows
-from grabient_pipeline.imports.pictures import PictureReport, write_missing_pictures
+from grabient_pipeline.imports.pictures import PictureReport, upload_pictures, write_missing_pictures
 from grabient_pipeline.plan import ModelPlan, Plan, answers_by_model
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.prompts import PromptVersion, count_prompts, find_prompt, list_prompts
@@ -209,8 +210,15 @@ class Pipeline:
         return report
 
     def write_pictures(self, *, progress: Progress = SILENT) -> PictureReport:
-        """Draw the palettes that have no picture yet."""
-        return write_missing_pictures(self.warehouse, self.settings.images_dir, progress=progress)
+        """Draw the palettes that have no picture yet; with a bucket, put there what it does not have."""
+        # Looked for first, so that half a setting is told before any work is done.
+        bucket = None if self.settings.sandbox else Bucket.from_environment(self._environment)
+        report = write_missing_pictures(self.warehouse, self.settings.images_dir, progress=progress)
+        if bucket is None:
+            return report
+        in_bucket, uploaded = upload_pictures(self.warehouse, self.settings.images_dir, bucket, progress=progress)
+        self.warehouse.publish()
+        return replace(report, in_bucket=in_bucket, uploaded=uploaded)
 
     # The earlier system
 
