@@ -157,7 +157,7 @@ def _explained(bucket: Bucket, action: Callable[[], T]) -> T:
     try:
         return action()
     except (BaseError, FileNotFoundError) as error:
-        # A listing that is refused has no class of its own; what the library says at length has the whole request in it.
+        # A listing that is refused has no class of its own, and what the library says has the whole request in it.
         status, code = _STATUS.search(str(error)), _CODE.search(str(error))
         said = ", ".join(found.group(1) for found in (status, code) if found) or type(error).__name__
         match status.group(1) if status else None:

@@ -208,7 +208,7 @@ def test_a_key_that_is_not_taken(pipeline, environment):
     with ThreadingHTTPServer(("127.0.0.1", 0), Forbidden) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         environment["R2_ENDPOINT"] = f"http://127.0.0.1:{server.server_port}"
-        with pytest.raises(BucketError, match="does not take the key; check that R2_ACCESS_KEY_ID") as error:
+        with pytest.raises(BucketError, match=r"does not take the key \(403\); check that R2_ACCESS_KEY_ID") as error:
             pipeline.write_pictures()
         server.shutdown()
     assert SECRET not in str(error.value)
