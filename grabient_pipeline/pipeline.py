@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from grabient_pipeline.batches.refined import compose_anew
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, Stage, renewing
 from grabient_pipeline.consensus import ConsensusReport, count_consensus
 from grabient_pipeline.errors import CostCapError, MigrationError, WarehouseBusy
+from grabient_pipeline.exports.palettes import FORMATS, ExportReport, export_palettes
 from grabient_pipeline.imports.bucket import Bucket
 from grabient_pipeline.imports.convex.adopted import collect_any
 from grabient_pipeline.imports.convex.importing import import_convex
@@ -389,6 +390,26 @@ class Pipeline:
             refinements=refinement.batches.request_count,
             stale_refinements=only_new.stale_palettes,
             refinement_cost_usd=refinement.batches.estimated_cost_usd,
+        )
+
+    # What goes out
+
+    def export(
+        self,
+        folder: Path | None = None,
+        formats: Collection[str] = FORMATS,
+        *,
+        embedding_model: str | None = None,
+        only_refined: bool = False,
+    ) -> ExportReport:
+        """Write refined tags, embed texts and vectors as files; by default into `export/` of the data directory."""
+        self.warehouse.publish()
+        return export_palettes(
+            self.settings.data_dir,
+            folder or self.settings.data_dir / "export",
+            formats,
+            embedding_model=embedding_model,
+            only_refined=only_refined,
         )
 
     # Settings and state

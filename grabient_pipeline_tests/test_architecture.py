@@ -14,7 +14,18 @@ import grabient_pipeline
 
 PACKAGE = Path(grabient_pipeline.__file__).parent
 OUTER = {"assets", "cli", "definitions", "jobs", "sensors", "resources", "checks", "pipeline"}
-ROOMS = {"palette", "tagging", "providers", "batches", "warehouse", "imports", "sandbox", "settings", "errors"}
+ROOMS = {
+    "palette",
+    "tagging",
+    "providers",
+    "batches",
+    "warehouse",
+    "imports",
+    "exports",
+    "sandbox",
+    "settings",
+    "errors",
+}
 SDKS = {"anthropic", "openai", "groq", "google.genai", "cloudflare", "obstore"}
 
 
@@ -59,7 +70,7 @@ def test_the_import_of_the_package_costs_nothing():
 
 def test_the_rooms_load_without_dagster():
     """Who wants the domain in a notebook or a script needs no orchestrator."""
-    rooms = ["palette", "tagging", "providers", "batches", "warehouse", "imports", "pipeline"]
+    rooms = ["palette", "tagging", "providers", "batches", "warehouse", "imports", "exports", "pipeline"]
     modules = [module for room in rooms for module in modules_below(room)]
     loaded = loaded_by("import " + ", ".join(modules))
     assert loaded >= set(modules)
@@ -88,6 +99,7 @@ def test_no_sdk_is_loaded_before_it_is_used():
             "imports",
             {"palette", "tagging", "providers", "batches", "warehouse", "settings", "errors", "progress"},
         ),
+        ("exports", {"warehouse", "settings", "errors"}),
         ("batches", {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress"}),
         # It writes down a second time what it accepts, so that a mistake of the pipeline is found and not repeated.
         ("sandbox", {"palette"}),

@@ -6,7 +6,8 @@ imported inside the commands, so that `--help` and completion answer at once.
     command_line.py   how every command ends: exit statuses and the one line that explains a failure
     data_directory.py   who works in a data directory
     palettes.py  config.py  models.py  batches.py  status.py   one command or two each
-    earlier_system.py  prompts.py   the move from it; what is asked, and what asking anew would cost
+    earlier_system.py  export.py   the move from it, and what goes out
+    prompts.py                     what is asked, was asked, and what asking anew would cost
     demo.py  sandbox.py  dev.py                                without a key: the tour, the server, the Dagster UI
 """
 
@@ -14,7 +15,19 @@ from __future__ import annotations
 
 import typer
 
-from grabient_pipeline.cli import batches, config, demo, dev, earlier_system, models, palettes, prompts, sandbox, status
+from grabient_pipeline.cli import (
+    batches,
+    config,
+    demo,
+    dev,
+    earlier_system,
+    export,
+    models,
+    palettes,
+    prompts,
+    sandbox,
+    status,
+)
 from grabient_pipeline.cli.command_line import CommandLine, application
 
 app = application(
@@ -32,6 +45,7 @@ sandbox.add_to(app)
 dev.add_to(app)
 earlier_system.add_to(app)
 prompts.add_to(app)
+export.add_to(app)
 
 
 def main() -> None:
