@@ -10,6 +10,7 @@ step fails with it. What is not here is a fault of ours and shows its traceback.
     ├── UnknownModelError    a model that the catalogue does not have
     ├── UnknownBatchError    a batch that the ledger does not have
     ├── UnknownPromptError   a prompt version that was never used
+    ├── BucketError          the bucket of the pictures cannot be used
     ├── WarehouseError       the working database cannot be opened
     │   └── WarehouseBusy    another process holds it for longer than we wait
     ├── CostCapError         the estimate is above what may be spent
@@ -50,6 +51,10 @@ class UnknownBatchError(GrabientError):
 
 class UnknownPromptError(GrabientError):
     """A prompt version that was never used."""
+
+
+class BucketError(GrabientError):
+    """The bucket of the pictures cannot be used."""
 
 
 class WarehouseError(GrabientError):

@@ -36,7 +36,9 @@ from grabient_pipeline.batches.refined import compose_anew
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, Stage, renewing
 from grabient_pipeline.consensus import ConsensusReport, count_consensus
 from grabient_pipeline.errors import CostCapError, GrabientError, MigrationError, WarehouseBusy
+from grabient_pipeline.exports.palettes import FORMATS, ExportReport, export_palettes
 from grabient_pipeline.gallery import GalleryReport, build_gallery
+from grabient_pipeline.imports.bucket import Bucket
 from grabient_pipeline.imports.convex.adopted import collect_any
 from grabient_pipeline.imports.convex.importing import import_convex
 from grabient_pipeline.imports.convex.report import ConvexReport
@@ -52,7 +54,7 @@ from grabient_pipeline.imports.d1 import SOURCE as D1_SOURCE
 from grabient_pipeline.imports.d1 import D1Access, d1_rows
 from grabient_pipeline.imports.files import read_rows
 from grabient_pipeline.imports.palettes import ImportReport, import_files, import_rows
-from grabient_pipeline.imports.pictures import PictureReport, write_missing_pictures
+from grabient_pipeline.imports.pictures import PictureReport, upload_pictures, write_missing_pictures
 from grabient_pipeline.plan import ModelPlan, Plan, answers_by_model
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.prompts import PromptVersion, count_prompts, find_prompt, list_prompts
@@ -261,8 +263,15 @@ class Pipeline:
         return report
 
     def write_pictures(self, *, progress: Progress = SILENT) -> PictureReport:
-        """Draw the palettes that have no picture yet."""
-        return write_missing_pictures(self.warehouse, self.settings.images_dir, progress=progress)
+        """Draw the palettes that have no picture yet; with a bucket, put there what it does not have."""
+        # Looked for first, so that half a setting is told before any work is done.
+        bucket = None if self.settings.sandbox else Bucket.from_environment(self._environment)
+        report = write_missing_pictures(self.warehouse, self.settings.images_dir, progress=progress)
+        if bucket is None:
+            return report
+        in_bucket, uploaded = upload_pictures(self.warehouse, self.settings.images_dir, bucket, progress=progress)
+        self.warehouse.publish()
+        return replace(report, in_bucket=in_bucket, uploaded=uploaded)
 
     # The earlier system
 
@@ -537,6 +546,26 @@ class Pipeline:
             refinements=refinement.batches.request_count,
             stale_refinements=only_new.stale_palettes,
             refinement_cost_usd=refinement.batches.estimated_cost_usd,
+        )
+
+    # What goes out
+
+    def export(
+        self,
+        folder: Path | None = None,
+        formats: Collection[str] = FORMATS,
+        *,
+        embedding_model: str | None = None,
+        only_refined: bool = False,
+    ) -> ExportReport:
+        """Write refined tags, embed texts and vectors as files; by default into `export/` of the data directory."""
+        self.warehouse.publish()
+        return export_palettes(
+            self.settings.data_dir,
+            folder or self.settings.data_dir / "export",
+            formats,
+            embedding_model=embedding_model,
+            only_refined=only_refined,
         )
 
     # Settings and state

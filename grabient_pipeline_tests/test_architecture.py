@@ -25,6 +25,7 @@ ROOMS = {
         "consensus",
         "scorecard",
         "imports",
+        "exports",
         "search",
         "gallery",
     ),
@@ -74,8 +75,8 @@ def test_the_import_of_the_package_costs_nothing():
 
 def test_the_rooms_load_without_dagster():
     """Who wants the domain in a notebook or a script needs no orchestrator."""
-    rooms = ["palette", "tagging", "providers", "batches", "warehouse", "imports", "search", "gallery", "pipeline"]
-    modules = [module for room in rooms for module in modules_below(room)]
+    rooms = ["palette", "tagging", "providers", "batches", "warehouse", "imports", "exports", "search", "gallery"]
+    modules = [module for room in (*rooms, "pipeline") for module in modules_below(room)]
     loaded = loaded_by("import " + ", ".join(modules))
     assert loaded >= set(modules)
     assert not {name for name in loaded if name.partition(".")[0] == "dagster"}
@@ -110,6 +111,7 @@ def test_no_sdk_is_loaded_before_it_is_used():
             "imports",
             {"palette", "tagging", "providers", "batches", "warehouse", "settings", "errors", "progress", "moments"},
         ),
+        ("exports", {"warehouse", "settings", "errors"}),
         ("batches", {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress", "moments"}),
         ("search", {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress"}),
         ("gallery", {"palette", "tagging", "warehouse", "errors"}),

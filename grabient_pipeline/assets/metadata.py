@@ -58,6 +58,14 @@ def palette_images_metadata(report: PictureReport, folder: Path) -> Metadata:
         "dagster/row_count": dg.MetadataValue.int(report.pictures),
         "drawn": dg.MetadataValue.int(report.written),
         "folder": dg.MetadataValue.path(str(folder)),
+        **(
+            {}
+            if report.in_bucket is None
+            else {
+                "in the bucket": dg.MetadataValue.int(report.in_bucket),
+                "uploaded": dg.MetadataValue.int(report.uploaded),
+            }
+        ),
     }
 
 

@@ -48,7 +48,8 @@ def palettes(config: PalettesConfig, pipeline: PipelineResource) -> dg.Materiali
     group_name="palettes",
     deps=[palettes],
     kinds={"png"},
-    description="One picture a palette, 800 x 400, in images/ below the data directory. Draws those that are missing.",
+    description="One picture a palette, 800 x 400, in images/ below the data directory. Draws those that are missing. "
+    "With R2_BUCKET and what belongs to it, they are put into a bucket as well, and image_url is their public address.",
 )
 def palette_images(pipeline: PipelineResource) -> dg.MaterializeResult[Any]:
     with explained():

@@ -8,7 +8,8 @@ imported inside the commands, so that `--help` and completion answer at once.
     palettes.py  config.py  models.py  batches.py  recovery.py  status.py  scorecard.py   some commands each
     search.py                                                  finding palettes, and how well that works
     gallery.py                                                 all palettes on one page
-    earlier_system.py  prompts.py   the move from it; what is asked, and what asking anew would cost
+    earlier_system.py  export.py   the move from it, and what goes out
+    prompts.py                     what is asked, was asked, and what asking anew would cost
     demo.py  sandbox.py  dev.py                                without a key: the tour, the server, the Dagster UI
 """
 
@@ -22,6 +23,7 @@ from grabient_pipeline.cli import (
     demo,
     dev,
     earlier_system,
+    export,
     gallery,
     models,
     palettes,
@@ -53,6 +55,7 @@ sandbox.add_to(app)
 dev.add_to(app)
 earlier_system.add_to(app)
 prompts.add_to(app)
+export.add_to(app)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grabient_pipeline.cli.command_line import application, failed
+from grabient_pipeline.cli.recording import record_convex
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -48,6 +49,10 @@ def import_convex(
     pipeline = Pipeline.from_environment()
     with terminal.progress() as progress:
         report = pipeline.import_convex(path, dry_run=dry_run, progress=progress)
+        if not dry_run:
+            pipeline.write_pictures(progress=progress)
+    if not dry_run:
+        record_convex(pipeline.settings, report)
     if json:
         terminal.say_json(report.as_dict())
     else:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from grabient_pipeline.batches.collect import CollectReport
     from grabient_pipeline.batches.parse import ParseReport
     from grabient_pipeline.gallery import GalleryReport
+    from grabient_pipeline.imports.convex.report import ConvexReport
     from grabient_pipeline.imports.palettes import ImportReport
     from grabient_pipeline.pipeline import FollowUp, RefinementReport
     from grabient_pipeline.settings import Settings
@@ -26,6 +27,26 @@ def record_import(settings: Settings, report: ImportReport) -> None:
         return {"palettes": palettes_metadata(settings.data_dir, report)}
 
     record(settings, "grabient import", metadata)
+
+
+def record_convex(settings: Settings, report: ConvexReport) -> None:
+    """What came from the earlier system is up to date."""
+
+    def metadata() -> dict[str, Metadata]:
+        from grabient_pipeline.assets.metadata import palette_tags_metadata, palettes_metadata
+        from grabient_pipeline.batches.parse import ParseReport
+        from grabient_pipeline.imports.convex.report import TableReport
+        from grabient_pipeline.imports.palettes import ImportReport
+
+        palettes = report.tables.get("palettes", TableReport())
+        answers = report.tables.get("palette_tags", TableReport())
+        return {
+            "palettes": palettes_metadata(settings.data_dir, ImportReport(palettes.taken, palettes.already_there)),
+            "palette_tags": palette_tags_metadata(settings.data_dir, ParseReport(0, answers.taken, 0)),
+        }
+
+    if any(table.taken for table in report.tables.values()):
+        record(settings, "grabient import-convex", metadata)
 
 
 def record_backfill(settings: Settings, report: BackfillReport) -> None:

@@ -804,16 +804,21 @@ class TestBatchesUnderWay:
             pass
         (collected,) = pipeline.collect().batches
         assert sum(collected.states.values()) == 4
-        assert collected.findings == {"unknown": 1, "duplicate": 1}
+        assert collected.findings == {"unreadable": 2}
         with pipeline.warehouse.connect() as connection:
             answers = connection.execute(
                 "SELECT analysis_index, prompt_version FROM palette_tags WHERE batch_id = ? ORDER BY ALL", [batch_id]
             ).fetchall()
+            details = connection.execute("SELECT detail FROM collection_findings ORDER BY detail").fetchall()
             ((requests, collected_at, cost),) = connection.execute(
                 "SELECT request_count, collected_at, cost_usd FROM tag_batches WHERE batch_id = ?", [batch_id]
             ).fetchall()
         assert [index for index, _ in answers] == [1, 1, 2, 2]
         assert {version for _, version in answers} == {exports.VERSION}
+        # What has no place is kept with its text.
+        assert ["names no palette" in detail for (detail,) in details] == [True, False]
+        assert ["the one that came first stays" in detail for (detail,) in details] == [False, True]
+        assert all("{" in detail for (detail,) in details)
         assert requests == 6
         assert collected_at is not None
         assert cost > 0

@@ -69,7 +69,9 @@ def _answers(
             continue
         palette, _, index = row.custom_id.rpartition("_")
         if palette not in seeds or not (index.isascii() and index.isdigit() and len(index) < 9):
-            findings.append(("unknown", row.custom_id, row.error))
+            findings.append(
+                _kept_as_it_came(row.custom_id, "names no palette that is known here", row.text or row.error)
+            )
             continue
         if row.outcome not in _ANSWERED:
             continue
@@ -99,6 +101,11 @@ def _answers(
         )
 
 
+def _kept_as_it_came(custom_id: str, why: str, text: str | None) -> _Finding:
+    """A row that is paid for and has no place: with its text, so that it counts as kept."""
+    return "unreadable", custom_id, f"{why}: {text}"
+
+
 def _settle(
     connection: duckdb.DuckDBPyConnection, batch: EndedBatch, answers: Sequence[Answer], findings: list[_Finding]
 ) -> CollectedBatch | None:
@@ -112,7 +119,7 @@ def _settle(
     texts = {answer.line_number: answer.text for answer in answers}
 
     def lost(key: str, line_number: int, reason: str) -> None:
-        findings.append(("duplicate", key, f"{reason}: {texts[line_number]}"))
+        findings.append(_kept_as_it_came(key, reason, texts[line_number]))
 
     with registered(connection, "earlier", answer_frame(answers, TAGGING.parser_version)):
         take_answers(connection, TableReport(), lost)
