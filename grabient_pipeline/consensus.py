@@ -1,8 +1,7 @@
 """What the models agree on: `palette_tag_consensus`, counted in SQL from the parsed answers.
 
 A tag counts once an answer, and every model has one vote, spread over its answers: who is asked more often has no more
-to say. The counting is in `count_answers.sql` and
-`count_consensus.sql`.
+to say. The counting is in `count_answers.sql` and `count_consensus.sql`.
 """
 
 from __future__ import annotations
@@ -26,8 +25,11 @@ def count_consensus(warehouse: Warehouse) -> ConsensusReport:
     with warehouse.connect() as connection, transaction(connection):
         connection.execute(query("count_answers"))
         connection.execute(query("count_consensus"))
-        changed = connection.execute(query("merge_consensus")).fetchall()
-        ((palettes,),) = connection.execute("SELECT count(*) FROM counted").fetchall()
+        connection.execute(query("merge_consensus"))
+        connection.execute(query("forget_consensus"))
+        ((palettes, changed),) = connection.execute(
+            "SELECT (SELECT count(*) FROM counted_palettes), (SELECT count(*) FROM counted)"
+        ).fetchall()
         reached("consensus.counting")
     reached("consensus.counted")
-    return ConsensusReport(palettes, sum(count for (count,) in changed))
+    return ConsensusReport(palettes, changed)

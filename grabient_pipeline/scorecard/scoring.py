@@ -94,6 +94,7 @@ def _scores(connection: duckdb.DuckDBPyConnection) -> list[ModelScore]:
         }
 
     connection.execute(query("count_answers"))
+    connection.execute(query("count_by_model"))
     connection.execute(query("scorecard_votes"), version)
     connection.execute(query("scorecard_totals"))
     requests, times, measured = map(by_model, ("scorecard_requests", "scorecard_times", "scorecard_measured"))

@@ -1,8 +1,8 @@
--- What is counted as before stays as it is, and keeps its time.
+-- `counted` has what is new or counted otherwise; what is counted as before stays as it is, and keeps its time.
 MERGE INTO palette_tag_consensus AS kept
 USING counted
 ON kept.seed = counted.seed AND kept.prompt_version = counted.prompt_version
-WHEN MATCHED AND kept.digest <> counted.digest THEN UPDATE SET
+WHEN MATCHED THEN UPDATE SET
     total_models = counted.total_models,
     total_analyses = counted.total_analyses,
     mood = counted.mood,
@@ -24,4 +24,3 @@ WHEN NOT MATCHED THEN INSERT (
     counted.harmony, counted.temperature, counted.contrast, counted.brightness, counted.saturation, counted.seasonal,
     counted.associations, counted.digest, now()
 )
-WHEN NOT MATCHED BY SOURCE THEN DELETE

@@ -7,7 +7,9 @@ shared AS (
     SELECT
         votes.place,
         votes.field,
-        sum(votes.answers * (totals.models - 1) / (raters.models - 1)) / sum(votes.answers) AS overlap
+        -- Exact decimals: sums of floating point numbers depend on their order.
+        sum((votes.answers * (totals.models - 1) / (raters.models - 1))::DECIMAL(18, 9))::DOUBLE
+        / sum(votes.answers) AS overlap
     FROM scored_votes AS votes
     JOIN scored_totals AS totals USING (palette, field, tag)
     JOIN raters USING (palette)

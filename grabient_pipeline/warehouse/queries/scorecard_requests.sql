@@ -8,8 +8,11 @@ SELECT
     coalesce(sum(responses.usage.output_tokens), 0)::BIGINT AS output_tokens,
     coalesce(
         sum(
-            coalesce(responses.usage.input_tokens, 0) * batches.input_usd_per_million
-            + coalesce(responses.usage.output_tokens, 0) * batches.output_usd_per_million
+            -- An exact decimal: sums of floating point numbers depend on their order.
+            (
+                coalesce(responses.usage.input_tokens, 0) * batches.input_usd_per_million
+                + coalesce(responses.usage.output_tokens, 0) * batches.output_usd_per_million
+            )::DECIMAL(18, 6)
         ) / 1e6,
         0
     ) AS cost_usd

@@ -1,4 +1,4 @@
--- What count_answers.sql made, of one prompt version: every model's vote for a tag, and the votes of all.
+-- What count_by_model.sql made, of one prompt version: every model's vote for a tag, and the votes of all.
 -- Parameters: prompt_version.
 CREATE OR REPLACE TEMP TABLE scored_votes AS
 SELECT
