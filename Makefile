@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help demo dev dev-demo test check bench pictures lock clean
+.PHONY: help demo dev dev-demo test check bench drills audit pictures lock clean
 
 help: ## what can be done
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | awk -F"|" '{printf "%-18s %s\n", $$1, $$2}'
@@ -32,6 +32,12 @@ check: $(VENV)/.dev ## lint and types
 
 bench: $(VENV)/.dev ## the figures of the README, as ratios to a floor measured in the same run
 	$(BIN)/python -m benchmarks $(ARGS)
+
+drills: $(VENV)/.dev ## break things on purpose: is anything paid twice, is anything lost?
+	$(BIN)/python -m drills $(ARGS)
+
+audit: $(VENV)/.dev ## known vulnerabilities of what the project depends on (asks a database on the network)
+	$(BIN)/python scripts/audit.py
 
 pictures: $(VENV)/.dev ## make the pictures of the documents anew (needs Chromium)
 	$(BIN)/python scripts/make_screenshots.py

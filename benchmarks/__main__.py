@@ -13,10 +13,14 @@ from benchmarks.report import Measurement, note, say
 def _benchmarks() -> dict[str, Callable[[bool], list[Measurement]]]:
     # Imported one by one, so that what one of them needs is not in the memory of another.
     from benchmarks.collect import collect
+    from benchmarks.consensus import consensus
+    from benchmarks.convex import convex
     from benchmarks.demo import demo
+    from benchmarks.gallery import gallery
     from benchmarks.memory import memory
     from benchmarks.palettes import import_palettes, palettes
     from benchmarks.prepare import prepare
+    from benchmarks.search import search
     from benchmarks.sensor import sensor
 
     return {
@@ -26,6 +30,10 @@ def _benchmarks() -> dict[str, Callable[[bool], list[Measurement]]]:
         "sensor": sensor,
         "palettes": palettes,
         "import": import_palettes,
+        "consensus": consensus,
+        "search": search,
+        "convex": convex,
+        "gallery": gallery,
         "demo": demo,
     }
 

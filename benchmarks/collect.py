@@ -22,8 +22,9 @@ from benchmarks.synthetic import (
     provider_of_files,
     sampled_answers,
 )
-from grabient_pipeline.batches import collect as collecting
+from grabient_pipeline.batches.collect import collect as collect_all
 from grabient_pipeline.batches.parse import parse_answers
+from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.providers.catalogue import load_catalogue
 
 MIN_RATE = 20_000
@@ -31,13 +32,14 @@ MIN_RATIO = 1 / 3
 
 
 def collect(quick: bool) -> list[Measurement]:
-    """`collect_batch` and `parse_answers` over a batch's results, against a bare `orjson` and pydantic loop.
+    """`collect` and `parse_answers` over the results of batches, against a bare `orjson` and pydantic loop.
 
-    Measured: the file is read line by line, each row turned into a plain one, judged usable or not, staged, settled in
-    the ledger with its request, read back, parsed into tags and merged into `palette_tags`; all in the clock but the
-    download. The floor decodes each line, validates the envelope and the tags inside with pydantic models, and throws
-    them away: nobody who checks what a model says with the usual tools does less. Each provider has its own envelope;
-    the verdict is on the slowest.
+    Measured: the file is read line by line, each row turned into a plain one, its answer parsed into tags, both staged,
+    settled in the ledger with the request and merged into `palette_tags`; all in the clock but the download.
+
+    The floor decodes each line, validates the envelope and the tags inside with pydantic models, and throws them away:
+    nobody who checks what a model says with the usual tools does less. Each provider has its own envelope; the verdict
+    is on the slowest.
     """
     requests = 8_000 if quick else 50_000
     samples = sampled_answers(100 if quick else 500)
@@ -78,8 +80,8 @@ def _measured(key: str, lines: list[bytes], requests: int) -> tuple[float, float
             floor = min(floor, _floor(key, files))
             shutil.copyfile(before, opened.settings.warehouse)
             started = time.perf_counter()
-            report = collecting.collect(opened.warehouse, opened.settings.spool_dir, lambda _: provider)
-            parse_answers(opened.warehouse, opened.settings.spool_dir)
+            report = collect_all(opened.warehouse, opened.settings.spool_dir, lambda _: provider)
+            parse_answers(opened.warehouse, opened.settings.spool_dir, TAGGING)
             seconds = min(seconds, time.perf_counter() - started)
             settled = sum(sum(batch.states.values()) for batch in report.batches)
             assert settled == requests, report

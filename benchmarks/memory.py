@@ -26,6 +26,7 @@ from benchmarks.synthetic import (
 from grabient_pipeline.batches.collect import collect_batch
 from grabient_pipeline.batches.ledger import custom_id
 from grabient_pipeline.batches.parse import parse_answers
+from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import PROJECT_ROOT
 
@@ -79,7 +80,7 @@ def _whole_way(requests: int, samples: Path) -> None:
         reserve_and_write(opened, asked(models))
         _end_all(opened)
         _collect(opened, results)
-        parse_answers(opened.warehouse, opened.settings.spool_dir)
+        parse_answers(opened.warehouse, opened.settings.spool_dir, TAGGING)
         with opened.warehouse.connect() as connection:
             ((parsed,),) = connection.execute("SELECT count(*) FROM palette_tags").fetchall()
         assert parsed == requests, f"{parsed:,} of {requests:,} requests were parsed"

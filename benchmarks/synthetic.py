@@ -80,13 +80,14 @@ def asked(models: list[Model]) -> list[Asked]:
 def planned(opened: Pipeline, entries: list[Asked]) -> tuple[dict[str, bytes], list[Reservation]]:
     """The texts of all palettes and the reservations of all that is missing: a backfill up to its files."""
     models = [model for entry in entries for model in entry.models]
-    canonical_seeds = ledger.palettes_to_ask(opened.warehouse, TAGGING, models, ANALYSES, None)
-    texts = {seed: json_text(text) for seed, text in TAGGING.texts(canonical_seeds).items()}
+    subjects = ledger.subjects_to_ask(opened.warehouse, TAGGING, models, ANALYSES, None)
+    texts = {seed: json_text(text) for seed, text in TAGGING.texts(subjects).items()}
     reservations = ledger.reserve(
         opened.warehouse,
         TAGGING,
         entries,
         texts,
+        subjects=subjects,
         analysis_count=ANALYSES,
         limit=None,
         max_cost_usd=NO_CAP_USD,

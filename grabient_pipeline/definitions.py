@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from grabient_pipeline.assets import ASSETS
+from grabient_pipeline.checks import CHECKS
 from grabient_pipeline.jobs import JOBS
 from grabient_pipeline.resources import PipelineResource
 from grabient_pipeline.sensors import poll_batches
@@ -16,6 +17,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
     """All definitions; what is given by name (`resources`, `sensors`, ...) takes the place of ours."""
     parts: dict[str, Any] = {
         "assets": ASSETS,
+        "asset_checks": CHECKS,
         "jobs": JOBS,
         "sensors": [poll_batches],
         "resources": {"pipeline": PipelineResource()},

@@ -1,4 +1,7 @@
-"""The two jobs: `backfill` brings palettes to submitted batches, `collect` brings what has ended as far as it goes."""
+"""The jobs: `backfill` brings palettes to submitted batches, `collect` brings what has ended as far as it goes.
+
+Those of the move from the earlier system are in `migrations.py`.
+"""
 
 # pyright: reportUnknownMemberType=false
 # (Dagster leaves a type argument open in the signature of `define_asset_job`.)
@@ -10,6 +13,7 @@ import dagster as dg
 from grabient_pipeline.assets.batches import provider_assets
 from grabient_pipeline.assets.palettes import palettes
 from grabient_pipeline.assets.tags import tag_responses
+from grabient_pipeline.migrations import MIGRATION_JOBS
 
 backfill_job = dg.define_asset_job(
     "backfill",
@@ -24,4 +28,4 @@ collect_job = dg.define_asset_job(
     description="Fetch the results of every batch that has ended, and bring all that follows from them up to date.",
 )
 
-JOBS = [backfill_job, collect_job]
+JOBS = [backfill_job, collect_job, *MIGRATION_JOBS]

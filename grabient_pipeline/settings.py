@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grabient_pipeline.errors import SettingsError
@@ -16,6 +16,10 @@ from grabient_pipeline.errors import SettingsError
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_PALETTES = PROJECT_ROOT / "data" / "sample_palettes.jsonl"
 DEFAULT_MAX_COST_USD = 25.0
+DEFAULT_POLL_SECONDS = 300
+DEFAULT_REFINEMENT_MODEL = "anthropic/claude-opus-4-5-20251101"
+# On this machine: no key, no network, no cost.
+DEFAULT_EMBEDDING_MODEL = "local/wordllama-256"
 
 
 @dataclass(frozen=True)
@@ -23,25 +27,37 @@ class Settings:
     """The places that runs write to, and the most that one backfill may be estimated to cost (US dollars).
 
     `sandbox`: the providers are the sandbox's, which still has the models that the real ones have retired.
+    `poll_seconds`: how often the sensor asks the providers. `refinement_model`: who condenses the counted tags, as
+    provider/model; None if nobody does. `direct`: providers and models (`provider/model`) that are asked by ordinary
+    calls, at the full price, because the account has no batches of theirs. `embedding_model`: whose vectors are made
+    and searched.
     """
 
     data_dir: Path
     max_cost_usd: float = DEFAULT_MAX_COST_USD
     sandbox: bool = False
+    poll_seconds: int = DEFAULT_POLL_SECONDS
+    refinement_model: str | None = DEFAULT_REFINEMENT_MODEL
+    embedding_model: str = DEFAULT_EMBEDDING_MODEL
+    direct: frozenset[str] = frozenset()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read `GRABIENT_DATA_DIR`, `GRABIENT_MAX_COST_USD`, `GRABIENT_SANDBOX`; an empty variable counts as unset."""
+        """Read the variables `GRABIENT_*`; an empty one counts as unset."""
         data_dir = environment.get("GRABIENT_DATA_DIR") or str(PROJECT_ROOT / "data")
         return cls(
             data_dir=Path(data_dir).expanduser().absolute(),
             max_cost_usd=_dollars(environment.get("GRABIENT_MAX_COST_USD")),
             sandbox=bool(environment.get("GRABIENT_SANDBOX")),
+            poll_seconds=_seconds(environment.get("GRABIENT_POLL_SECONDS")),
+            direct=_names(environment.get("GRABIENT_DIRECT")),
+            refinement_model=_model(environment.get("GRABIENT_REFINEMENT_MODEL")),
+            embedding_model=environment.get("GRABIENT_EMBEDDING_MODEL", "").strip() or DEFAULT_EMBEDDING_MODEL,
         )
 
     def demo(self) -> Settings:
         """The same, for the sandbox: what it answers never mixes with real data."""
-        return Settings(self.data_dir / "demo", self.max_cost_usd, sandbox=True)
+        return replace(self, data_dir=self.data_dir / "demo", sandbox=True)
 
     @property
     def published(self) -> Path:
@@ -63,12 +79,22 @@ class Settings:
         return self.state_dir / "spool"
 
     @property
+    def direct_dir(self) -> Path:
+        """Ordinary calls that are under way, with what they have answered."""
+        return self.state_dir / "direct"
+
+    @property
     def dagster_dir(self) -> Path:
         return self.state_dir / "dagster"
 
     @property
     def images_dir(self) -> Path:
         return self.data_dir / "images"
+
+    @property
+    def gallery(self) -> Path:
+        """The page to look at."""
+        return self.data_dir / "gallery" / "index.html"
 
     def create_directories(self) -> None:
         """Make what is missing, or say in one line why that is impossible."""
@@ -84,6 +110,24 @@ class Settings:
             raise SettingsError(
                 f"cannot write to {self.state_dir}; make it writable or set GRABIENT_DATA_DIR to another folder"
             )
+
+
+def _seconds(text: str | None) -> int:
+    if not text:
+        return DEFAULT_POLL_SECONDS
+    if not (text.isascii() and text.isdigit() and int(text) >= 5):
+        raise SettingsError(f"GRABIENT_POLL_SECONDS is {text!r}; it must be a whole number of seconds, 5 or more")
+    return int(text)
+
+
+def _names(text: str | None) -> frozenset[str]:
+    return frozenset(name for part in (text or "").split(",") if (name := part.strip()))
+
+
+def _model(text: str | None) -> str | None:
+    if not text:
+        return DEFAULT_REFINEMENT_MODEL
+    return None if text.strip().lower() == "none" else text.strip()
 
 
 def _dollars(text: str | None) -> float:

@@ -86,6 +86,17 @@ def say_table(
     _console(stderr=False).print(table)
 
 
+def say_swatch(colours: Sequence[str], beside: str, columns_a_colour: int, below: str) -> None:
+    """Colours as blocks where the terminal has colours, a text beside them and another below; else the texts alone."""
+    console = _console(stderr=False)
+    blocks = Text()
+    if console.color_system:
+        for colour in colours:
+            blocks.append(" " * columns_a_colour, style=f"on {colour}")
+    console.print(blocks + Text(plain(beside), style="bold"), soft_wrap=True)
+    console.print(Text(" " * (blocks.cell_len + 1) + plain(below), style="dim"), soft_wrap=True)
+
+
 def columns() -> int:
     """How wide what is printed may be."""
     return _console(stderr=False).width

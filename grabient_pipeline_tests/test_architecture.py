@@ -11,11 +11,27 @@ from pathlib import Path
 import pytest
 
 import grabient_pipeline
+from grabient_pipeline.moments import MOMENTS
 
 PACKAGE = Path(grabient_pipeline.__file__).parent
 OUTER = {"assets", "cli", "definitions", "jobs", "sensors", "resources", "checks", "pipeline"}
-ROOMS = {"palette", "tagging", "providers", "batches", "warehouse", "imports", "sandbox", "settings", "errors"}
-SDKS = {"anthropic", "openai", "groq", "google.genai"}
+ROOMS = {
+    *(
+        "palette",
+        "tagging",
+        "providers",
+        "batches",
+        "warehouse",
+        "consensus",
+        "scorecard",
+        "imports",
+        "exports",
+        "search",
+        "gallery",
+    ),
+    *("sandbox", "settings", "errors"),
+}
+SDKS = {"anthropic", "openai", "groq", "google.genai", "cloudflare", "obstore"}
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -59,8 +75,8 @@ def test_the_import_of_the_package_costs_nothing():
 
 def test_the_rooms_load_without_dagster():
     """Who wants the domain in a notebook or a script needs no orchestrator."""
-    rooms = ["palette", "tagging", "providers", "batches", "warehouse", "imports", "pipeline"]
-    modules = [module for room in rooms for module in modules_below(room)]
+    rooms = ["palette", "tagging", "providers", "batches", "warehouse", "imports", "exports", "search", "gallery"]
+    modules = [module for room in (*rooms, "pipeline") for module in modules_below(room)]
     loaded = loaded_by("import " + ", ".join(modules))
     assert loaded >= set(modules)
     assert not {name for name in loaded if name.partition(".")[0] == "dagster"}
@@ -70,7 +86,11 @@ def test_no_sdk_is_loaded_before_it_is_used():
     """The four take seconds together; who asks for the status pays for none of them."""
     modules = [*modules_below("batches"), *modules_below("imports"), "grabient_pipeline.pipeline"]
     modules += ["grabient_pipeline.providers.access", "grabient_pipeline.providers.catalogue"]
-    assert not loaded_by("import " + ", ".join(modules)) & SDKS
+    modules += ["grabient_pipeline.search.finding", "grabient_pipeline.search.evaluation"]
+    loaded = loaded_by("import " + ", ".join(modules))
+    assert not loaded & SDKS
+    # Nor the local embedding model, which only those need who embed or search.
+    assert not loaded & {"tokenizers", "safetensors", "wordllama"}
 
 
 @pytest.mark.parametrize(
@@ -81,10 +101,20 @@ def test_no_sdk_is_loaded_before_it_is_used():
         ("progress", set()),
         ("palette", set()),
         ("tagging", {"palette"}),
-        ("providers", {"errors"}),
-        ("warehouse", {"settings", "errors"}),
-        ("imports", {"palette", "warehouse", "settings", "errors", "progress"}),
-        ("batches", {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress"}),
+        ("providers", {"errors", "progress"}),
+        ("moments", set()),
+        ("warehouse", {"settings", "errors", "moments"}),
+        ("consensus", {"warehouse", "moments"}),
+        ("scorecard", {"warehouse", "moments"}),
+        # What comes from the earlier system goes into the ledger, read by the same parser.
+        (
+            "imports",
+            {"palette", "tagging", "providers", "batches", "warehouse", "settings", "errors", "progress", "moments"},
+        ),
+        ("exports", {"warehouse", "settings", "errors"}),
+        ("batches", {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress", "moments"}),
+        ("search", {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress"}),
+        ("gallery", {"palette", "tagging", "warehouse", "errors"}),
         # It writes down a second time what it accepts, so that a mistake of the pipeline is found and not repeated.
         ("sandbox", {"palette"}),
     ],
@@ -100,9 +130,9 @@ def test_a_room_knows_nothing_of_those_that_use_it(room):
     assert not {name for name in imports_of(room) if name.partition(".")[0] == "dagster"}
 
 
-@pytest.mark.parametrize("room", sorted(ROOMS - {"warehouse", "batches"}))
+@pytest.mark.parametrize("room", sorted(ROOMS - {"warehouse", "batches", "imports", "scorecard"}))
 def test_the_warehouse_is_the_only_door_to_duckdb(room):
-    """`batches` runs its queries on connections that it was given, and names their type."""
+    """The other three run their queries on connections that they were given, and name their type."""
     assert not {name for name in imports_of(room) if name.partition(".")[0] == "duckdb"}
 
 
@@ -113,3 +143,14 @@ def test_nobody_but_the_warehouse_opens_a_connection():
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Call):
                 assert ast.unparse(node.func) != "duckdb.connect", f"{file}:{node.lineno}"
+
+
+def test_every_marked_moment_is_somewhere_and_is_listed():
+    """The drills go through the list: a moment that is missing there would never be tried."""
+    marked = [
+        node.args[0].value
+        for file in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "reached"
+    ]
+    assert sorted(marked) == sorted(MOMENTS)

@@ -10,7 +10,7 @@ from grabient_pipeline_tests.dagster_ui import DagsterUI
 PROVIDER_ASSETS = ("anthropic_batches", "openai_batches", "groq_batches", "google_batches")
 
 
-def test_palettes_to_tags_in_the_ui(tmp_path: Path) -> None:
+def test_palettes_to_refined_tags_in_the_ui(tmp_path: Path) -> None:
     """Materialise, turn the sensor on, and what follows materialises by itself when the batches have ended."""
     seeds = tmp_path / "seeds.txt"
     seeds.write_text("_gIIgHMgJigFKgEigDwgOEgK8gImgBQgDSgHW\n0.5,0.5,0.5,0.5,0.5,0.5,1,1,1,0,0.33,0.67\n")
@@ -22,18 +22,19 @@ def test_palettes_to_tags_in_the_ui(tmp_path: Path) -> None:
         assert "estimated cost (USD)" in (ui.metadata_labels("groq_batches") or set())
         data_dir = tmp_path / "data" / "demo"
 
-        # The first tick comes at once, the next one after five minutes: by then the batches must have ended.
-        ui.wait_for(lambda: _ended_at_sandbox(data_dir), 60, "the batches to end at the sandbox")
         ui.turn_on("poll_batches")
-        ui.wait_for(lambda: "SUCCESS" in ui.runs("collect"), 90, "the sensor's collection")
+        tagged = "SELECT count(*) = 20 FROM palette_tags"
+        ui.wait_for(lambda: _holds(data_dir, tagged), 120, "the sensor's collection of the tags")
+        # The same run sends the palettes to be refined, and the sensor sees to them as well.
+        refined = "SELECT count(tags) = 2 FROM palette_tag_refined"
+        ui.wait_for(lambda: _holds(data_dir, refined), 120, "the sensor's collection of the refinement")
+        ui.wait_for(lambda: "STARTED" not in ui.runs("collect"), 60, "the runs to end")
+        assert set(ui.runs("collect")) == {"SUCCESS"}
         assert "usable" in (ui.metadata_labels("palette_tags") or set())
-        with grabient_pipeline.connect(data_dir) as connection:
-            assert connection.execute("SELECT count(*) FROM palette_tags").fetchall() == [(20,)]
-            collected = "SELECT count(*) FROM tag_batches WHERE collected_at IS NOT NULL"
-            assert connection.execute(collected).fetchall() == [(10,)]
+        assert "newest" in (ui.metadata_labels("palette_tag_refined") or set())
+        assert _holds(data_dir, "SELECT count(*) = 0 FROM tag_batches WHERE collected_at IS NULL")
 
 
-def _ended_at_sandbox(data_dir: Path) -> bool:
+def _holds(data_dir: Path, sql: str) -> bool:
     with grabient_pipeline.connect(data_dir) as connection:
-        sql = "SELECT max(submitted_at) < now() - INTERVAL 22 SECONDS FROM tag_batches"
         return bool(connection.execute(sql).fetchall()[0][0])

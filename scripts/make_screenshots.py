@@ -1,11 +1,13 @@
-"""Make the README's pictures of the Dagster UI anew: `make pictures`. Needs Chromium on the PATH.
+"""Make the README's pictures anew: `make pictures`, or this with the names of some. Needs Chromium on the PATH.
 
-A demo with few palettes is run through a real `grabient dev --demo`, and the pages are drawn by headless Chromium.
+The asset graph is drawn from a real `grabient dev --demo` with few palettes, the gallery from `grabient demo` with all
+of them, both by headless Chromium. The gallery is set in the typeface of the system; the pictures are with Inter
+(Debian: fonts-inter).
 """
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from grabient_pipeline_tests.chromium import OPTIONS, chromium_path, open_chromium  # noqa: E402
 from grabient_pipeline_tests.dagster_ui import DagsterUI  # noqa: E402
 
 PICTURES = ROOT / "docs" / "images"
@@ -23,33 +26,62 @@ PROVIDER_ASSETS = ("anthropic_batches", "openai_batches", "groq_batches", "googl
 MARGIN = 24
 NAVIGATION_WIDTH, HEADER_HEIGHT, BUTTONS_WIDTH = 245, 165, 60
 DOTS_LIGHTNESS = 225
-CHROMIUM_OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--virtual-time-budget=25000",
-)
+LARGEST_BYTES = 300_000
 
 
 def main() -> None:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    chromium = chromium_path()
     if chromium is None:
         sys.exit("Chromium is needed for the pictures: apt-get install chromium")
     PICTURES.mkdir(parents=True, exist_ok=True)
+    pictures = {"asset-graph": lambda: draw_asset_graph(chromium), "gallery": draw_gallery}
+    for name in sys.argv[1:] or pictures:
+        if name not in pictures:
+            sys.exit(f"no picture {name!r}; there are {', '.join(pictures)}")
+        pictures[name]()
+
+
+def draw_asset_graph(chromium: str) -> None:
     with tempfile.TemporaryDirectory() as folder, DagsterUI(Path(folder) / "data") as ui:
         ui.materialize(["palettes", "palette_images"])
         ui.materialize(PROVIDER_ASSETS, {name: {"limit": 5, "analysis_count": 2} for name in PROVIDER_ASSETS})
         ui.turn_on("poll_batches")
         ui.materialize(["tag_responses", "palette_tags"])
         lineage = f"{ui.url}/assets/palettes?view=lineage&lineageScope=downstream&lineageDepth=10"
-        draw(chromium, lineage, PICTURES / "asset-graph.png", (1900, 1800))
+        draw(chromium, lineage, PICTURES / "asset-graph.png", (2400, 1800))
         trim_graph(PICTURES / "asset-graph.png")
+
+
+def draw_gallery() -> None:
+    """The list in the light, and the page of a palette in the dark."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [Path(sys.executable).with_name("grabient"), "demo"]
+        subprocess.run(command, env={**os.environ, "GRABIENT_DATA_DIR": folder}, check=True, capture_output=True)
+        url = (Path(folder) / "demo" / "gallery" / "index.html").as_uri()
+        with open_chromium() as browser:
+            page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+            page.goto(url)
+            page.screenshot(path=PICTURES / "gallery.png")
+            page.close()
+            page = browser.new_page(viewport={"width": 1280, "height": 1280}, color_scheme="dark")
+            page.goto(f"{url}#words=quilez+copper+sky")
+            page.locator(".card").first.click()
+            page.locator("#palette h1").wait_for()
+            page.screenshot(path=PICTURES / "gallery-palette.png")
+    for name in ("gallery", "gallery-palette"):
+        path = PICTURES / f"{name}.png"
+        with Image.open(path) as picture:
+            picture.load()
+        # The same pixels in half the bytes.
+        picture.save(path, optimize=True)
+        tell_size(path)
+
+
+def tell_size(path: Path) -> None:
+    size = path.stat().st_size
+    print(f"{path.relative_to(ROOT)}: {size // 1000} kB")
+    if size > LARGEST_BYTES:
+        sys.exit(f"{path} is larger than {LARGEST_BYTES // 1000} kB")
 
 
 def draw(chromium: str, url: str, path: Path, size: tuple[int, int]) -> None:
@@ -58,7 +90,10 @@ def draw(chromium: str, url: str, path: Path, size: tuple[int, int]) -> None:
         subprocess.run(
             [
                 chromium,
-                *CHROMIUM_OPTIONS,
+                "--headless",
+                *OPTIONS,
+                # Until the graph is laid out.
+                "--virtual-time-budget=25000",
                 f"--user-data-dir={profile}",
                 f"--window-size={size[0]},{size[1]}",
                 f"--screenshot={path}",
@@ -75,11 +110,12 @@ def trim_graph(path: Path) -> None:
     with Image.open(path) as page:
         canvas = page.convert("RGB").crop((NAVIGATION_WIDTH, HEADER_HEIGHT, page.width - BUTTONS_WIDTH, page.height))
     # The dots of the canvas are lighter than any line of the graph.
-    drawn = canvas.convert("L").point(lambda lightness: 255 if lightness < DOTS_LIGHTNESS else 0)
+    drawn = canvas.convert("L").point([255] * DOTS_LIGHTNESS + [0] * (256 - DOTS_LIGHTNESS))
     left, top, right, bottom = drawn.getbbox() or (0, 0, *canvas.size)
-    box = (max(0, left - MARGIN), max(0, top - MARGIN), right + MARGIN, min(canvas.height, bottom + MARGIN))
+    room = (min(canvas.width, right + MARGIN), min(canvas.height, bottom + MARGIN))
+    box = (max(0, left - MARGIN), max(0, top - MARGIN), *room)
     canvas.crop(box).quantize(128).save(path, optimize=True)
-    print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1024} kB")
+    tell_size(path)
 
 
 if __name__ == "__main__":

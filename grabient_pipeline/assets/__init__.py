@@ -5,9 +5,25 @@ line uses as well when it records its runs.
 """
 
 from grabient_pipeline.assets.batches import provider_assets
+from grabient_pipeline.assets.embeddings import palette_embeddings
+from grabient_pipeline.assets.gallery import palette_gallery
 from grabient_pipeline.assets.palettes import palette_images, palettes
+from grabient_pipeline.assets.refinement import palette_tag_consensus, palette_tag_refined, refinement_batches
+from grabient_pipeline.assets.scorecard import model_scorecard
 from grabient_pipeline.assets.tags import palette_tags, tag_responses
 
-ASSETS = [palettes, palette_images, *provider_assets, tag_responses, palette_tags]
+ASSETS = [
+    palettes,
+    palette_images,
+    *provider_assets,
+    tag_responses,
+    palette_tags,
+    palette_tag_consensus,
+    model_scorecard,
+    refinement_batches,
+    palette_tag_refined,
+    palette_embeddings,
+    palette_gallery,
+]
 
 __all__ = ["ASSETS"]

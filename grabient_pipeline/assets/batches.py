@@ -13,7 +13,27 @@ from grabient_pipeline.providers.catalogue import Provider, load_catalogue
 from grabient_pipeline.resources import PipelineResource, explained
 
 
-class BackfillConfig(dg.Config):
+class SubmissionConfig(dg.Config):
+    """What whatever costs money has in common."""
+
+    max_cost_usd: float | None = Field(
+        default=None,
+        description="The cost cap in US dollars: if the estimate, with all that is under way already, is above it, "
+        "nothing is submitted. By default GRABIENT_MAX_COST_USD, or 25.",
+    )
+    include_retired: bool | None = Field(
+        default=None,
+        description="Ask models too that their provider has retired. By default only on the sandbox, which has them.",
+    )
+    direct: bool = Field(
+        default=False,
+        description="Ask by ordinary calls at the full price, where there is no batch access; the run takes as long "
+        "as they do. By default only the providers and models that GRABIENT_DIRECT names.",
+    )
+    dry_run: bool = Field(default=False, description="Only tell what would be submitted and what it would cost.")
+
+
+class BackfillConfig(SubmissionConfig):
     """What to ask, how often, and for how much at most."""
 
     models: list[str] = Field(
@@ -28,16 +48,6 @@ class BackfillConfig(dg.Config):
     limit: int | None = Field(
         default=None, description="Ask each model about so many palettes at most. By default about all."
     )
-    max_cost_usd: float | None = Field(
-        default=None,
-        description="The cost cap in US dollars: if the estimate, with all that is under way already, is above it, "
-        "nothing is submitted. By default GRABIENT_MAX_COST_USD, or 25.",
-    )
-    include_retired: bool | None = Field(
-        default=None,
-        description="Ask models too that their provider has retired. By default only on the sandbox, which has them.",
-    )
-    dry_run: bool = Field(default=False, description="Only tell what would be submitted and what it would cost.")
 
 
 def build_provider_asset(provider: Provider) -> dg.AssetsDefinition:
@@ -74,6 +84,7 @@ def build_provider_asset(provider: Provider) -> dg.AssetsDefinition:
                     max_cost_usd=config.max_cost_usd,
                     include_retired=config.include_retired,
                     dry_run=config.dry_run,
+                    direct=config.direct,
                 )
             )
             for line in report.left_out:

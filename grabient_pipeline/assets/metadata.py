@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,17 @@ import duckdb
 from grabient_pipeline.batches.backfill import BackfillReport
 from grabient_pipeline.batches.collect import CollectReport
 from grabient_pipeline.batches.parse import ParseReport
+from grabient_pipeline.consensus import ConsensusReport
+from grabient_pipeline.gallery import GalleryReport
 from grabient_pipeline.imports.palettes import ImportReport
 from grabient_pipeline.imports.pictures import PictureReport
+from grabient_pipeline.pipeline import RefinementReport
 from grabient_pipeline.providers.catalogue import Provider
+from grabient_pipeline.scorecard import ModelScore
+from grabient_pipeline.scorecard.plot import plot_scores
+from grabient_pipeline.search.embed_palettes import EmbedReport
+from grabient_pipeline.search.evaluation import WAYS, Evaluation
+from grabient_pipeline.tagging.vocabulary import ATTRIBUTES
 from grabient_pipeline.warehouse import connect, query
 
 Metadata = dict[str, dg.MetadataValue[Any]]
@@ -49,15 +58,18 @@ def palette_images_metadata(report: PictureReport, folder: Path) -> Metadata:
         "dagster/row_count": dg.MetadataValue.int(report.pictures),
         "drawn": dg.MetadataValue.int(report.written),
         "folder": dg.MetadataValue.path(str(folder)),
+        **(
+            {}
+            if report.in_bucket is None
+            else {
+                "in the bucket": dg.MetadataValue.int(report.in_bucket),
+                "uploaded": dg.MetadataValue.int(report.uploaded),
+            }
+        ),
     }
 
 
 def provider_metadata(data_dir: Path, provider: Provider, report: BackfillReport) -> Metadata:
-    would = "would be " if report.dry_run else ""
-    rows = [
-        (batch.model.id, batch.request_count, round(batch.estimated_cost_usd, 4), batch.batch_id or batch.error or "")
-        for batch in report.batches
-    ]
     with connect(data_dir) as connection:
         ((count,),) = connection.execute(
             "SELECT count(*) FROM tag_batches WHERE provider = ?", [provider.key]
@@ -65,10 +77,7 @@ def provider_metadata(data_dir: Path, provider: Provider, report: BackfillReport
         return {
             **_table_metadata(connection, "tag_batches"),
             "dagster/row_count": dg.MetadataValue.int(count),
-            f"batches {would}submitted": dg.MetadataValue.int(len(report.batches if would else report.submitted)),
-            f"requests {would}submitted": dg.MetadataValue.int(report.request_count),
-            "estimated cost (USD)": _dollars(report.estimated_cost_usd),
-            "batches": _table(("model", "requests", "estimated cost (USD)", "batch id"), rows),
+            **_submitted(report),
             **_lines("left out", report.left_out),
             **_lines("good to know", provider.caveats),
         }
@@ -98,10 +107,7 @@ def tag_responses_metadata(data_dir: Path, report: CollectReport) -> Metadata:
 
 def palette_tags_metadata(data_dir: Path, report: ParseReport) -> Metadata:
     with connect(data_dir) as connection:
-        models = [
-            (f"{provider}/{model}", answers, usable, round(usable / answers, 4), round(cost, 4))
-            for provider, model, answers, usable, _, _, cost in connection.execute(query("model_summary")).fetchall()
-        ]
+        models = _models(connection, "palette_tags")
         reasons = connection.execute(query("failure_reasons"), {"rows": _ROWS}).fetchall()
         samples = connection.execute(query("sample_tags"), {"rows": 10}).fetchall()
         return {
@@ -109,10 +115,139 @@ def palette_tags_metadata(data_dir: Path, report: ParseReport) -> Metadata:
             "answers": dg.MetadataValue.int(sum(answers for _, answers, *_ in models)),
             "usable": dg.MetadataValue.int(sum(usable for _, _, usable, *_ in models)),
             "read anew": dg.MetadataValue.int(report.answers),
-            "models": _table(("model", "answers", "usable", "usable share", "cost (USD)"), models),
+            "models": _table(_MODEL_COLUMNS, models),
             "reasons of failure": _table(("model", "reason", "answers"), reasons),
             "sample": _table(("palette", "model", "mood", "style", "associations"), samples),
         }
+
+
+def palette_tag_consensus_metadata(data_dir: Path, report: ConsensusReport) -> Metadata:
+    with connect(data_dir) as connection:
+        ((_, models, analyses, *shares),) = connection.execute(query("consensus_summary")).fetchall()
+        samples = connection.execute(query("sample_consensus"), {"rows": 10}).fetchall()
+        return {
+            **_table_metadata(connection, "palette_tag_consensus"),
+            "new or changed": dg.MetadataValue.int(report.changed),
+            **{
+                name: dg.MetadataValue.float(round(value, 3))
+                for name, value in (
+                    ("models a palette", models),
+                    ("answers a palette", analyses),
+                    *zip([f"agreement on {attribute}" for attribute in ATTRIBUTES], shares, strict=True),
+                )
+                if value is not None
+            },
+            "sample": _table(("palette", "models", "answers", "mood", "style", "associations"), samples),
+        }
+
+
+def model_scorecard_metadata(data_dir: Path, scores: Sequence[ModelScore]) -> Metadata:
+    columns = ("model", "worth it", "usable share", "right", "overlap", "alpha", "cost / 1,000 usable (USD)", "hours")
+    rows = [
+        (
+            score.name,
+            "yes" if score.efficient else "",
+            *(
+                "" if value is None else round(value, 4)
+                for value in (
+                    score.usable_share,
+                    score.measured_agreement,
+                    score.open_overlap,
+                    score.alpha_with_others,
+                    None if score.cost_per_usable_usd is None else 1000 * score.cost_per_usable_usd,
+                    score.median_hours,
+                )
+            ),
+        )
+        for score in scores
+    ]
+    picture = plot_scores(scores)
+    with connect(data_dir) as connection:
+        return {
+            **_table_metadata(connection, "model_scorecard"),
+            "scorecard": _table(columns, rows),
+            **({"quality against cost": _picture("quality against cost", picture)} if picture else {}),
+        }
+
+
+def refinement_metadata(data_dir: Path, report: RefinementReport) -> Metadata:
+    with connect(data_dir) as connection:
+        ((count,),) = connection.execute("SELECT count(*) FROM tag_batches WHERE stage = 'refinement'").fetchall()
+        return {
+            **_table_metadata(connection, "tag_batches"),
+            "dagster/row_count": dg.MetadataValue.int(count),
+            **_submitted(report.batches),
+            "stale palettes": dg.MetadataValue.int(report.stale_palettes),
+            "refining them again would cost (USD)": _dollars(report.stale_cost_usd),
+            **_lines("held back", report.held_back),
+        }
+
+
+def palette_tag_refined_metadata(data_dir: Path, report: ParseReport) -> Metadata:
+    with connect(data_dir) as connection:
+        models = _models(connection, "palette_tag_refined")
+        newest = connection.execute(query("sample_refined"), {"rows": 10}).fetchall()
+        return {
+            **_table_metadata(connection, "palette_tag_refined"),
+            "usable": dg.MetadataValue.int(sum(usable for _, _, usable, *_ in models)),
+            "cost (USD)": _dollars(sum(cost for *_, cost in models)),
+            "read anew": dg.MetadataValue.int(report.answers),
+            "models": _table(_MODEL_COLUMNS, models),
+            "newest": _table(("palette", "model", "mood", "associations", "embed text"), newest),
+        }
+
+
+def palette_gallery_metadata(report: GalleryReport) -> Metadata:
+    return {
+        "dagster/row_count": dg.MetadataValue.int(report.palettes),
+        "palettes": dg.MetadataValue.int(report.palettes),
+        "size (kB)": dg.MetadataValue.int(round(report.size / 1000)),
+        "path": dg.MetadataValue.path(str(report.path)),
+        "written anew": dg.MetadataValue.bool(report.written),
+    }
+
+
+_MODEL_COLUMNS = ("model", "answers", "usable", "usable share", "cost (USD)")
+
+
+def _models(connection: duckdb.DuckDBPyConnection, answers: str) -> list[tuple[str, int, int, float, float]]:
+    """How each model has done whose answers are in this table."""
+    rows = connection.execute(query("model_summary"), {"answers": answers}).fetchall()
+    return [
+        (f"{provider}/{model}", count, usable, round(usable / count, 4), round(cost, 4))
+        for provider, model, count, usable, _, _, cost in rows
+    ]
+
+
+def palette_embeddings_metadata(data_dir: Path, report: EmbedReport) -> Metadata:
+    with connect(data_dir) as connection:
+        models = connection.execute(query("embedding_summary")).fetchall()
+        samples = connection.execute(query("sample_embed_texts"), {"model": report.model, "rows": 10}).fetchall()
+        return {
+            **_table_metadata(connection, "palette_embeddings"),
+            "model": dg.MetadataValue.text(report.model),
+            "embedded anew": dg.MetadataValue.int(report.embedded),
+            "removed": dg.MetadataValue.int(report.removed),
+            "cost (USD)": _dollars(report.cost_usd),
+            "models": _table(
+                ("model", "dimension", "palettes", "refined", "counted", "measured", "cost (USD)"), models
+            ),
+            "sample": _table(("palette", "text from", "embed text"), samples),
+        }
+
+
+def evaluation_metadata(evaluation: Evaluation) -> Metadata:
+    figures = [
+        (each.kind, each.queries, *(round(each.ndcg[way], 3) for way in WAYS), round(each.recall["blend"], 3))
+        for each in evaluation.kinds
+    ]
+    return {
+        "nDCG@10": dg.MetadataValue.float(round(evaluation.overall.ndcg["blend"], 4)),
+        "recall@10": dg.MetadataValue.float(round(evaluation.overall.recall["blend"], 4)),
+        "recorded nDCG@10": dg.MetadataValue.float(evaluation.level.ndcg if evaluation.level else 0.0),
+        "model": dg.MetadataValue.text(evaluation.embedding_model),
+        "nDCG@10 by kind of query": _table(("query", "number", *WAYS, "recall@10"), figures),
+    }
 
 
 def _table_metadata(connection: duckdb.DuckDBPyConnection, table: str) -> Metadata:
@@ -138,6 +273,24 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.Metad
         for row in rows
     ]
     return dg.MetadataValue.table(records, schema=dg.TableSchema([dg.TableColumn(column) for column in columns]))
+
+
+def _submitted(report: BackfillReport) -> Metadata:
+    would = "would be " if report.dry_run else ""
+    rows = [
+        (batch.model.id, batch.request_count, round(batch.estimated_cost_usd, 4), batch.batch_id or batch.error or "")
+        for batch in report.batches
+    ]
+    return {
+        f"batches {would}submitted": dg.MetadataValue.int(len(report.batches if would else report.submitted)),
+        f"requests {would}submitted": dg.MetadataValue.int(report.request_count),
+        "estimated cost (USD)": _dollars(report.estimated_cost_usd),
+        "batches": _table(("model", "requests", "estimated cost (USD)", "batch id"), rows),
+    }
+
+
+def _picture(name: str, png: bytes) -> dg.MetadataValue[Any]:
+    return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
 def _dollars(amount: float) -> dg.MetadataValue[Any]:

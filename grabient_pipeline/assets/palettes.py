@@ -15,8 +15,18 @@ class PalettesConfig(dg.Config):
 
     files: list[str] = Field(
         default=[],
-        description="Files of palettes to import: .csv, .jsonl, .ndjson, .parquet or .txt (a seed a line). With none, "
-        "an empty table gets the sample palettes of the project, and a filled one stays as it is.",
+        description="Files of palettes to import: .csv, .jsonl, .ndjson, .parquet or .txt (a seed a line), or an "
+        "export of the site's D1 database (.sqlite, .db, .sql). With none, an empty table gets the sample palettes of "
+        "the project, and a filled one stays as it is.",
+    )
+    d1: bool = Field(
+        default=False,
+        description="Also import from Cloudflare D1, which CF_ACCOUNT_ID, CF_API_TOKEN and CF_D1_DATABASE_ID open.",
+    )
+    d1_query: str | None = Field(
+        default=None,
+        description="What D1, or an export of it, is asked: one SELECT with a column seed, palette_id or id. By "
+        "default the distinct palettes that users with the role admin like.",
     )
 
 
@@ -30,7 +40,7 @@ class PalettesConfig(dg.Config):
 def palettes(config: PalettesConfig, pipeline: PipelineResource) -> dg.MaterializeResult[Any]:
     with explained():
         opened = pipeline.open()
-        report = opened.import_palettes([Path(file) for file in config.files])
+        report = opened.import_palettes([Path(file) for file in config.files], d1=config.d1, d1_query=config.d1_query)
         return dg.MaterializeResult(metadata=palettes_metadata(opened.settings.data_dir, report))
 
 
@@ -38,7 +48,8 @@ def palettes(config: PalettesConfig, pipeline: PipelineResource) -> dg.Materiali
     group_name="palettes",
     deps=[palettes],
     kinds={"png"},
-    description="One picture a palette, 800 x 400, in images/ below the data directory. Draws those that are missing.",
+    description="One picture a palette, 800 x 400, in images/ below the data directory. Draws those that are missing. "
+    "With R2_BUCKET and what belongs to it, they are put into a bucket as well, and image_url is their public address.",
 )
 def palette_images(pipeline: PipelineResource) -> dg.MaterializeResult[Any]:
     with explained():

@@ -9,17 +9,21 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from grabient_pipeline.batches import ledger
 from grabient_pipeline.batches.ledger import Asked, Reservation
 from grabient_pipeline.batches.request_file import json_text
+from grabient_pipeline.batches.sending import forget, may_exist_from_now, sending
 from grabient_pipeline.batches.stages import TAGGING, Stage
 from grabient_pipeline.errors import GrabientError, ProviderRefused, ProviderUncertain, SettingsError
+from grabient_pipeline.moments import reached
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import BatchProvider, Submission
-from grabient_pipeline.providers.catalogue import Model, load_catalogue
-from grabient_pipeline.warehouse import Warehouse
+from grabient_pipeline.providers.catalogue import Model
+from grabient_pipeline.providers.direct import DirectCalls
+from grabient_pipeline.warehouse import Warehouse, query
 
 MAX_ANALYSIS_COUNT = 20
 
@@ -32,6 +36,7 @@ class BatchReport:
     model: Model
     request_count: int
     estimated_cost_usd: float
+    api: str
     batch_id: str | None = None
     error: str | None = None
 
@@ -64,13 +69,21 @@ class BackfillReport:
 
 @dataclass(frozen=True, slots=True)
 class BackfillOrder:
-    """What is asked for. `limit`: at most so many palettes for each model; `max_cost_usd`: the cap in US dollars."""
+    """What is asked for. `limit`: at most so many palettes for each model; `max_cost_usd`: the cap in US dollars.
+
+    `direct`: models (`provider/model`) and providers that are asked by ordinary calls, at the full price.
+    """
 
     models: tuple[Model, ...]
     analysis_count: int
     max_cost_usd: float
     limit: int | None = None
     dry_run: bool = False
+    direct: frozenset[str] = frozenset()
+
+    def api(self, model: Model) -> str:
+        """How a model is asked: its provider's batches, or ordinary calls."""
+        return f"{model.provider}:direct" if {model.name, model.provider} & self.direct else model.provider
 
     def __post_init__(self) -> None:
         check_analysis_count(self.analysis_count)
@@ -107,13 +120,14 @@ def backfill(
     """
     asked, failures = _open(open_provider, order)
     models = [model for entry in asked for model in entry.models]
-    canonical_seeds = ledger.palettes_to_ask(warehouse, stage, models, order.analysis_count, order.limit)
-    texts = {seed: json_text(text) for seed, text in stage.texts(canonical_seeds).items()}
+    subjects = ledger.subjects_to_ask(warehouse, stage, models, order.analysis_count, order.limit)
+    texts = {seed: json_text(text) for seed, text in stage.texts(subjects).items()}
     reservations = ledger.reserve(
         warehouse,
         stage,
         asked,
         texts,
+        subjects=subjects,
         analysis_count=order.analysis_count,
         limit=order.limit,
         max_cost_usd=order.max_cost_usd,
@@ -122,19 +136,42 @@ def backfill(
     if order.dry_run:
         reports = [_report(reservation) for reservation in reservations]
         return BackfillReport(tuple(reports), failures=failures, dry_run=True)
-    providers = {entry.provider.key: entry.provider for entry in asked}
-    reports = _submit_all(warehouse, spool_dir, providers, reservations, texts, progress)
+    providers = {ledger.api_name(entry.provider): entry.provider for entry in asked}
+    with sending(spool_dir, [reservation.submission for reservation in reservations]):
+        # Between the two, somebody who looked for lost batches may have released one of them.
+        reservations = ledger.still_reserved(warehouse, reservations)
+        reports = _submit_all(warehouse, spool_dir, providers, reservations, texts, progress)
     for report in reports:
         if report.error is not None:
             failures.setdefault(report.model.provider, report.error)
+    failures |= work_on_direct_batches(warehouse, open_provider, progress=progress)
     return BackfillReport(tuple(reports), failures=failures)
+
+
+def work_on_direct_batches(
+    warehouse: Warehouse, open_provider: Callable[[str], BatchProvider], *, progress: Progress = SILENT
+) -> dict[str, str]:
+    """Ask whatever is left of batches of ordinary calls that nobody is working on; why not, by provider."""
+    with warehouse.connect() as connection:
+        batches = connection.execute(query("direct_batches")).fetchall()
+    failures: dict[str, str] = {}
+    for _, key, batch_id in batches:
+        if key in failures:
+            continue
+        try:
+            provider = open_provider(f"{key}:direct")
+            if isinstance(provider, DirectCalls):
+                provider.work(batch_id, progress=progress)
+        except GrabientError as error:
+            failures[key] = str(error)
+    return failures
 
 
 def _open(open_provider: Callable[[str], BatchProvider], order: BackfillOrder) -> tuple[list[Asked], dict[str, str]]:
     """The providers that are there and take our key, before anything is reserved for them."""
     by_provider: dict[str, list[Model]] = {}
     for model in order.models:
-        by_provider.setdefault(model.provider, []).append(model)
+        by_provider.setdefault(order.api(model), []).append(model)
 
     def opened(key: str) -> BatchProvider | str:
         try:
@@ -147,7 +184,7 @@ def _open(open_provider: Callable[[str], BatchProvider], order: BackfillOrder) -
 
     asked: list[Asked] = []
     failures: dict[str, str] = {}
-    with ThreadPoolExecutor(max_workers=len(load_catalogue().providers)) as pool:
+    with ThreadPoolExecutor(max_workers=max(1, len(by_provider))) as pool:
         for key, outcome in zip(by_provider, pool.map(opened, by_provider), strict=True):
             if isinstance(outcome, str):
                 failures[key] = outcome
@@ -172,7 +209,7 @@ def _submit_all(
 
     def submit_those_of(key: str) -> None:
         for reservation in reservations:
-            if reservation.model.provider != key:
+            if reservation.api != key:
                 continue
             if stopped.is_set():
                 return
@@ -180,7 +217,7 @@ def _submit_all(
             reports[reservation.submission] = _submit(warehouse, spool_dir, providers[key], reservation, texts)
             progress.advance("submitting", reservation.request_count, total)
 
-    keys = {reservation.model.provider for reservation in reservations}
+    keys = {reservation.api for reservation in reservations}
     try:
         with ThreadPoolExecutor(max_workers=max(1, len(keys))) as pool:
             try:
@@ -193,7 +230,7 @@ def _submit_all(
         # What nobody began to send, after an interruption, certainly is at no provider. The rest may be.
         for reservation in reservations:
             if stopped.is_set() and reservation.submission not in begun:
-                ledger.release(warehouse, reservation.submission, "interrupted before it was sent")
+                _release(warehouse, spool_dir, reservation, "interrupted before it was sent")
     return [reports[reservation.submission] for reservation in reservations]
 
 
@@ -210,18 +247,36 @@ def _submit(
             reservation.template.write(file, reservation.requests(), texts)
         except OSError as error:
             raise ProviderRefused(provider.key, f"nothing was sent: cannot write {file} ({error.strerror})") from error
-        batch_id = provider.submit(Submission(reservation.submission, reservation.model.id, file))
+        reached("submit.file_written")
+        may_exist = partial(_may_exist, spool_dir, reservation.submission)
+        batch_id = provider.submit(Submission(reservation.submission, reservation.model.id, file, may_exist))
     except ProviderRefused as error:
-        ledger.release(warehouse, reservation.submission, str(error))
+        _release(warehouse, spool_dir, reservation, str(error))
         return _report(reservation, error=str(error))
     except ProviderUncertain as error:
-        reason = f"{error}; it may have been created all the same, so it stays reserved and is not asked again"
+        may_exist_from_now(spool_dir, reservation.submission)
+        reason = (
+            f"{error}; it may have been created all the same: it stays reserved, and grabient reconcile looks for it"
+        )
         ledger.record_uncertain(warehouse, reservation.submission, reason)
         return _report(reservation, error=reason)
     finally:
         file.unlink(missing_ok=True)
+    reached("submit.created")
     ledger.record_submitted(warehouse, reservation.submission, batch_id)
+    reached("submit.recorded")
+    forget(spool_dir, reservation.submission)
     return _report(reservation, batch_id=batch_id)
+
+
+def _may_exist(spool_dir: Path, submission: str) -> None:
+    may_exist_from_now(spool_dir, submission)
+    reached("submit.uploaded")
+
+
+def _release(warehouse: Warehouse, spool_dir: Path, reservation: Reservation, reason: str) -> None:
+    ledger.release(warehouse, reservation.submission, reason)
+    forget(spool_dir, reservation.submission)
 
 
 def _report(reservation: Reservation, batch_id: str | None = None, error: str | None = None) -> BatchReport:
@@ -230,6 +285,7 @@ def _report(reservation: Reservation, batch_id: str | None = None, error: str | 
         reservation.model,
         reservation.request_count,
         reservation.estimated_cost_usd,
+        reservation.api,
         batch_id,
         error,
     )

@@ -6,22 +6,29 @@ claims, cost. A batch of which anything fails stays as it was, and is collected 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import datetime as dt
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
 from grabient_pipeline.batches.ledger import PATIENCE_SECONDS
-from grabient_pipeline.batches.parse import store_parsed, tags_column, tags_text
-from grabient_pipeline.batches.stages import STAGES, TAGGING, Stage
+from grabient_pipeline.batches.parse import store_parsed
+from grabient_pipeline.batches.stages import STAGES, Stage
 from grabient_pipeline.batches.staging import scratch_folder, show_staged, write_parquet
-from grabient_pipeline.errors import GrabientError
+from grabient_pipeline.errors import GrabientError, ProviderRefused, ProviderUncertain
+from grabient_pipeline.moments import reached
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import BatchProvider, UnreadableRow, result_rows
+from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.providers.direct import DirectCalls
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, query, transaction
 
 # The fields of a `ResultRow`, the reason why the answer cannot be used, and the tags of one that can.
@@ -39,6 +46,14 @@ _STAGED = {
 # What became of the requests that a batch says nothing about. A completed batch owes an answer to each.
 _OUTCOMES_OF_THE_REST = {"completed": "missing", "failed": "errored", "expired": "expired", "cancelled": "cancelled"}
 
+# A batch that has ended without the files that its counts promise gets so long to give them.
+_FILES_APPEAR_WITHIN = dt.timedelta(days=1)
+
+# So many batches that have been fetched wait for the database, or are with it.
+_WAITING = 2
+
+_TURN_SECONDS = 0.0005
+
 # A row of results as the columns of `_STAGED` take it, in a plain tuple of plain values: with anything else the garbage
 # collector takes as long as the reading.
 _Read = tuple[object, ...]
@@ -51,10 +66,19 @@ class EndedBatch:
     submission: str
     stage: str
     provider: str
+    api: str
     model: str
     batch_id: str
     status: str
     error: str | None
+    created_at: dt.datetime
+    completed_at: dt.datetime
+    reported_count: int | None
+
+    @property
+    def kept_until(self) -> dt.datetime:
+        """When its provider throws the results away."""
+        return self.created_at + dt.timedelta(days=load_catalogue().provider(self.provider).retention_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +86,7 @@ class CollectedBatch:
     """What came of a batch: its requests by state, the odd rows by kind, and what it cost in US dollars."""
 
     submission: str
+    stage: str
     provider: str
     model: str
     status: str
@@ -75,14 +100,6 @@ class CollectedBatch:
         return sum(self.states.get(state, 0) for state in ("succeeded", "failed"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Results:
-    """What a batch produced, read and waiting in files; `folder` takes them away at its end."""
-
-    staged: list[str]
-    folder: ExitStack
-
-
 @dataclass(frozen=True)
 class CollectReport:
     """What was collected, and why the rest could not be."""
@@ -91,10 +108,16 @@ class CollectReport:
     failures: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+# Takes in what was fetched of a batch; None if another process did meanwhile.
+TakeIn = Callable[[Warehouse], CollectedBatch | None]
+Fetch = Callable[[Warehouse, Path, BatchProvider, EndedBatch], TakeIn]
+
+
 def ended_batches(warehouse: Warehouse, wait_seconds: float = WAIT_SECONDS) -> list[EndedBatch]:
-    """What has ended and waits to be collected, oldest first."""
+    """What has ended and waits to be collected; first that whose results are the first to vanish."""
     with warehouse.connect(wait_seconds) as connection:
-        return [EndedBatch(*row) for row in connection.execute(query("ended_batches")).fetchall()]
+        ended = [EndedBatch(*row) for row in connection.execute(query("ended_batches")).fetchall()]
+    return sorted(ended, key=lambda batch: batch.kept_until)
 
 
 def collect(
@@ -102,11 +125,15 @@ def collect(
     spool_dir: Path,
     open_provider: Callable[[str], BatchProvider],
     *,
+    fetch: Fetch | None = None,
     progress: Progress = SILENT,
 ) -> CollectReport:
     """Collect every batch that has ended; one that cannot be is told with the reason, and spoils no other.
 
     While one is taken in by the database, the next is fetched and read.
+
+    Args:
+        fetch: fetches and reads the results of a batch; by default `fetch_batch`.
     """
     ended = ended_batches(warehouse)
     collected: list[CollectedBatch] = []
@@ -122,42 +149,89 @@ def collect(
             collected.append(outcome)
             progress.advance("collecting", 1, len(ended))
 
-    with ThreadPoolExecutor(max_workers=1) as database:
-        under_way: list[tuple[EndedBatch, Future[CollectedBatch | None]]] = []
+    with _turns_taken_quickly(), ThreadPoolExecutor(max_workers=1) as database:
+        under_way: deque[tuple[EndedBatch, Future[CollectedBatch | None]]] = deque()
         for batch in ended:
             try:
-                results = _fetch(spool_dir, open_provider(batch.provider), batch)
+                take_in = (fetch or fetch_batch)(warehouse, spool_dir, open_provider(batch.api), batch)
             except GrabientError as error:
                 failures[batch.submission] = str(error)
                 continue
-            # Never more than one, so that the disk holds two batches at most.
-            if under_way:
-                note(*under_way.pop())
-            under_way.append((batch, database.submit(_take_in, warehouse, batch, results)))
-        if under_way:
-            note(*under_way.pop())
+            # The disk never holds more than these and the next.
+            if len(under_way) == _WAITING:
+                note(*under_way.popleft())
+            under_way.append((batch, database.submit(take_in, warehouse)))
+        while under_way:
+            note(*under_way.popleft())
     return CollectReport(tuple(collected), failures)
+
+
+@contextmanager
+def _turns_taken_quickly() -> Generator[None]:
+    """Let threads take turns ten times as often as usual.
+
+    A statement of DuckDB's wants the interpreter several times, and each time it would wait for 5 ms while the next
+    batch is read: several times as long as the statement takes.
+    """
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def collect_batch(
     warehouse: Warehouse, spool_dir: Path, provider: BatchProvider, batch: EndedBatch
 ) -> CollectedBatch | None:
     """Collect one batch; None if another process did meanwhile."""
-    return _take_in(warehouse, batch, _fetch(spool_dir, provider, batch))
+    return fetch_batch(warehouse, spool_dir, provider, batch)(warehouse)
 
 
-def _fetch(spool_dir: Path, provider: BatchProvider, batch: EndedBatch) -> _Results:
-    """Download and read what a batch produced; none of it needs the database."""
+def fetch_batch(warehouse: Warehouse, spool_dir: Path, provider: BatchProvider, batch: EndedBatch) -> TakeIn:
+    """Download and read what a batch produced, without the database; it is to be taken in or its files stay."""
+    del warehouse
     with ExitStack() as stack:
         folder = stack.enter_context(scratch_folder(spool_dir, batch.submission))
-        files = provider.download(batch.batch_id, folder)
+        files = downloaded_files(provider, batch, folder)
+        reached("collect.downloaded")
         staged = write_parquet(folder, _rows(provider, STAGES[batch.stage], files), _frame)
-        return _Results(staged, stack.pop_all())
+        reached("collect.staged")
+        return partial(_take_in, provider, batch, staged, stack.pop_all())
 
 
-def _take_in(warehouse: Warehouse, batch: EndedBatch, results: _Results) -> CollectedBatch | None:
-    with results.folder, warehouse.connect(PATIENCE_SECONDS) as connection, transaction(connection):
-        return _settle(connection, batch, results.staged)
+def _take_in(
+    provider: BatchProvider, batch: EndedBatch, staged: list[str], files: ExitStack, warehouse: Warehouse
+) -> CollectedBatch | None:
+    with files:
+        with warehouse.connect(PATIENCE_SECONDS) as connection, transaction(connection):
+            outcome = _settle(connection, batch, staged)
+            reached("collect.settling")
+        reached("collect.settled")
+    if isinstance(provider, DirectCalls):
+        provider.forget(batch.batch_id)
+    return outcome
+
+
+def downloaded_files(provider: BatchProvider, batch: EndedBatch, folder: Path) -> list[Path]:
+    """The files of results; none where the provider has none, for certain."""
+    moment = dt.datetime.now(dt.UTC)
+    try:
+        files = provider.download(batch.batch_id, folder)
+    except ProviderRefused:
+        if moment < batch.kept_until:
+            raise
+        # Gone for good: the requests are settled as missing, and what was paid for shows as not kept.
+        return []
+    # Without its counts, a completed batch owes an answer to each request all the same.
+    owed = batch.reported_count if batch.reported_count is not None else batch.status == "completed"
+    if not files and owed and moment < batch.completed_at + _FILES_APPEAR_WITHIN:
+        said = "answers" if batch.reported_count is None else f"{batch.reported_count:,} answers"
+        raise ProviderUncertain(
+            batch.provider,
+            f"{batch.batch_id} is said to have {said} and gives no file of them yet; it is asked again",
+        )
+    return files
 
 
 def _rows(provider: BatchProvider, stage: Stage, files: list[Path]) -> Iterator[_Read]:
@@ -166,7 +240,7 @@ def _rows(provider: BatchProvider, stage: Stage, files: list[Path]) -> Iterator[
             yield None, None, row.line, None, row.reason, None, None, None, None
         elif row.outcome == "succeeded":
             tags, reason = stage.parse(row.text, row.finish_reason)
-            yield *row, reason, tags_text(tags)
+            yield *row, reason, tags.as_json() if tags else None
         else:
             yield *row, None, None
 
@@ -176,7 +250,7 @@ def _frame(first_line: int, rows: list[_Read]) -> pl.DataFrame:
     frame = pl.DataFrame(
         [pl.Series(name, column, dtype=kind) for (name, kind), column in zip(_STAGED.items(), columns, strict=True)]
     )
-    return frame.with_row_index("line_number", first_line).with_columns(tags_column(frame["tags"]))
+    return frame.with_row_index("line_number", first_line)
 
 
 def _settle(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: list[str]) -> CollectedBatch | None:
@@ -198,8 +272,7 @@ def _settle(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: li
     connection.execute(query("finish_batch"), submission)
     connection.execute(query("parsed_without_text"), submission)
     connection.execute(query("parsed_from_collected"))
-    if batch.stage == TAGGING.name:
-        store_parsed(connection, batch.submission)
+    store_parsed(connection, STAGES[batch.stage], batch.submission)
     states = connection.execute(
         "SELECT state, count(*) FROM tag_requests WHERE submission = $submission GROUP BY state", submission
     ).fetchall()
@@ -210,5 +283,5 @@ def _settle(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: li
         "SELECT coalesce(cost_usd, 0) FROM tag_batches WHERE submission = $submission", submission
     ).fetchall()
     return CollectedBatch(
-        batch.submission, batch.provider, batch.model, batch.status, dict(states), dict(findings), cost_usd
+        batch.submission, batch.stage, batch.provider, batch.model, batch.status, dict(states), dict(findings), cost_usd
     )

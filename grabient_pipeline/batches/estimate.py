@@ -16,6 +16,6 @@ def input_tokens(prose: int, numbers: int) -> int:
     return round(prose / CHARACTERS_A_TOKEN_OF_PROSE + numbers / CHARACTERS_A_TOKEN_OF_NUMBERS)
 
 
-def output_tokens(expected: int, average: float | None, answers: int) -> float:
+def output_tokens(expected: float, average: float | None, answers: int) -> float:
     """Tokens of an answer: the average of our own history where there is enough of it, else the catalogue's figure."""
-    return average if average is not None and answers >= ENOUGH_HISTORY else float(expected)
+    return average if average is not None and answers >= ENOUGH_HISTORY else expected

@@ -8,8 +8,10 @@ from __future__ import annotations
 import base64
 import math
 import secrets
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -19,10 +21,18 @@ import polars as pl
 
 from grabient_pipeline.batches.estimate import input_tokens, output_tokens
 from grabient_pipeline.batches.request_file import RequestTemplate
-from grabient_pipeline.batches.stages import Stage
+from grabient_pipeline.batches.stages import Stage, Subject
 from grabient_pipeline.errors import CostCapError
+from grabient_pipeline.moments import reached
 from grabient_pipeline.providers.base import BatchProvider
-from grabient_pipeline.providers.catalogue import Model, batch_price, load_catalogue, price_list_version
+from grabient_pipeline.providers.catalogue import (
+    Model,
+    Price,
+    batch_price,
+    full_price,
+    load_catalogue,
+    price_list_version,
+)
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
 # So often a request may fail before it rests.
@@ -40,6 +50,7 @@ class Reservation:
     """
 
     submission: str
+    api: str
     model: Model
     template: RequestTemplate
     seeds: Sequence[str]
@@ -64,6 +75,11 @@ class Asked:
     models: tuple[Model, ...]
 
 
+def api_name(provider: BatchProvider) -> str:
+    """A provider, and how it is asked: `groq`, or `groq:direct`."""
+    return f"{provider.key}:direct" if provider.access == "direct" else provider.key
+
+
 def new_submission() -> str:
     """A token for a batch: 16 characters, lower-case letters and digits, which every provider can carry."""
     return base64.b32encode(secrets.token_bytes(10)).decode().lower()
@@ -74,23 +90,28 @@ def custom_id(submission: str, row: int) -> str:
     return f"{submission}_{row:06d}"
 
 
+_ROWS_AT_A_TIME = 512
 _CUSTOM_ID_LENGTH = len(custom_id(new_submission(), 0))
 
 
-def palettes_to_ask(
+def subjects_to_ask(
     warehouse: Warehouse, stage: Stage, models: Sequence[Model], analysis_count: int, limit: int | None
-) -> dict[str, str]:
-    """Canonical seeds by seed of the palettes that one of the models still has to describe, oldest first.
+) -> dict[str, Subject]:
+    """By seed the palettes that one of the models still has to be asked about, oldest first.
 
     Args:
         limit: at most so many palettes for each model.
     """
-    asked: dict[str, str] = {}
+    asked: dict[str, Subject] = {}
     with warehouse.connect() as connection:
         for model in models:
-            parameters = _request_parameters(stage, model, analysis_count)
-            rows = connection.execute(query("palettes_to_ask"), parameters).fetchall()
-            asked.update(rows[:limit])
+            parameters = {**_request_parameters(stage, model, analysis_count), **stage.parameters, "limit": limit}
+            rows = connection.execute(query(stage.palettes), parameters)
+            # Some at a time, since a row may carry a whole consensus.
+            while piece := rows.fetchmany(_ROWS_AT_A_TIME):
+                for seed, *row in piece:
+                    if seed not in asked:
+                        asked[seed] = stage.subject(row)
     return asked
 
 
@@ -100,6 +121,7 @@ def reserve(
     asked: Sequence[Asked],
     texts: Mapping[str, bytes],
     *,
+    subjects: Mapping[str, Subject],
     analysis_count: int,
     limit: int | None,
     max_cost_usd: float,
@@ -109,6 +131,7 @@ def reserve(
 
     Args:
         texts: what a model is shown of each palette, by seed, as it stands inside a JSON string.
+        subjects: the palettes that these are the texts of.
         dry_run: only tell what would be reserved.
 
     Raises:
@@ -118,7 +141,9 @@ def reserve(
     seeds = list(texts)
     sizes = np.fromiter((len(text) for text in texts.values()), dtype=np.int64, count=len(texts))
     with warehouse.connect() as connection, transaction(connection):
-        connection.register("asked", pl.DataFrame({"seed": seeds, "position": np.arange(len(seeds), dtype=np.int32)}))
+        bases = pl.Series([subjects[seed].basis for seed in seeds], dtype=pl.String)
+        positions = np.arange(len(seeds), dtype=np.int32)
+        connection.register("asked", pl.DataFrame({"seed": seeds, "position": positions, "basis": bases}))
         for provider, model in [(entry.provider, model) for entry in asked for model in entry.models]:
             missing = _missing(connection, stage, model, analysis_count, limit)
             reservations += _split(connection, stage, provider, model, missing, seeds, sizes, write=not dry_run)
@@ -126,10 +151,22 @@ def reserve(
             # In the same transaction, so that two processes cannot both fit under the cap.
             _check_cap(connection, reservations, max_cost_usd)
             connection.execute(
-                "INSERT OR IGNORE INTO prompt_versions VALUES (?, ?, ?, now())",
+                "INSERT OR IGNORE INTO prompt_versions (version, stage, content, created_at) VALUES (?, ?, ?, now())",
                 [stage.prompt.version, stage.name, stage.prompt.content],
             )
+            reached("reserve.writing")
+    reached("reserve.written")
     return reservations
+
+
+def still_reserved(warehouse: Warehouse, reservations: Sequence[Reservation]) -> list[Reservation]:
+    """Those that nobody has released meanwhile."""
+    if not reservations:
+        return []
+    with warehouse.connect(PATIENCE_SECONDS) as connection:
+        rows = connection.execute(query("lost_batches")).fetchall()
+    reserved = {row[0] for row in rows}
+    return [reservation for reservation in reservations if reservation.submission in reserved]
 
 
 def record_submitted(warehouse: Warehouse, submission: str, batch_id: str) -> None:
@@ -149,12 +186,35 @@ def record_uncertain(warehouse: Warehouse, submission: str, reason: str) -> None
 
 
 def release(warehouse: Warehouse, submission: str, reason: str) -> None:
-    """The provider certainly never had it: its requests are free again."""
+    """The provider certainly never had it: its requests are free again. What is not reserved stays as it is."""
     with warehouse.connect(PATIENCE_SECONDS) as connection, transaction(connection):
-        connection.execute(query("release_requests"), {"submission": submission})
-        connection.execute(query("release_claims"), {"submission": submission})
+        released = connection.execute(
+            "UPDATE tag_batches SET status = 'released', error = ?, evidence = ? "
+            "WHERE submission = ? AND status = 'reserved' RETURNING submission",
+            [reason, reason, submission],
+        ).fetchall()
+        if released:
+            connection.execute(query("release_requests"), {"submission": submission})
+            connection.execute(query("release_claims"), {"submission": submission})
+
+
+def adopt(warehouse: Warehouse, submission: str, batch_id: str, evidence: str) -> bool:
+    """The provider has it after all, under this id; False if it is not reserved any more."""
+    with warehouse.connect(PATIENCE_SECONDS) as connection:
+        adopted = connection.execute(
+            "UPDATE tag_batches SET status = 'submitted', batch_id = ?, submitted_at = created_at, error = NULL, "
+            "evidence = ?, looked_for_at = now() WHERE submission = ? AND status = 'reserved' RETURNING submission",
+            [batch_id, evidence, submission],
+        ).fetchall()
+    return bool(adopted)
+
+
+def record_evidence(warehouse: Warehouse, submission: str, evidence: str) -> None:
+    """What looking for it has found so far."""
+    with warehouse.connect(PATIENCE_SECONDS) as connection:
         connection.execute(
-            "UPDATE tag_batches SET status = 'released', error = ? WHERE submission = ?", [reason, submission]
+            "UPDATE tag_batches SET evidence = ?, looked_for_at = now() WHERE submission = ? AND status = 'reserved'",
+            [evidence, submission],
         )
 
 
@@ -178,8 +238,8 @@ def _model_parameters(stage: Stage, model: Model) -> dict[str, Any]:
 def _missing(
     connection: duckdb.DuckDBPyConnection, stage: Stage, model: Model, analysis_count: int, limit: int | None
 ) -> pl.DataFrame:
-    """position, analysis_index, attempt of each missing request of this model."""
-    parameters = _request_parameters(stage, model, analysis_count)
+    """position, basis, analysis_index, attempt of each missing request of this model."""
+    parameters = {**_request_parameters(stage, model, analysis_count), "renew": stage.renew}
     missing = connection.sql(query("missing_requests"), params=parameters).pl()
     if limit is None:
         return missing
@@ -213,8 +273,10 @@ def _split(
             input_tokens(prose, length) * count for length, count in zip(lengths.tolist(), counts.tolist(), strict=True)
         )
         expected_out = math.ceil(tokens_out * (end - start))
-        cost = batch_price(model).cost(tokens_in, expected_out)
-        reservation = Reservation(new_submission(), model, template, seeds, positions[start:end], cost)
+        cost = _price(provider, model).cost(tokens_in, expected_out)
+        reservation = Reservation(
+            new_submission(), api_name(provider), model, template, seeds, positions[start:end], cost
+        )
         reservations.append(reservation)
         if write:
             _insert(connection, stage, provider, reservation, rows, tokens_in, expected_out)
@@ -223,25 +285,35 @@ def _split(
 
 def batch_bounds(
     line_sizes: np.ndarray[tuple[int], np.dtype[np.int64]], max_requests: int, max_bytes: int
-) -> Iterator[tuple[int, int]]:
-    """Where to cut requests of these sizes into as few batches as the limits allow: (start, end) of each."""
-    ends = np.cumsum(line_sizes)
+) -> list[tuple[int, int]]:
+    """Where to cut requests of these sizes into as few batches as the limits allow: (start, end) of each.
+
+    They are about equally large where the limits allow that too: such batches take about as long, and while one is
+    taken in, the next is read.
+    """
+    ends = [0, *np.cumsum(line_sizes).tolist()]
     # The frame of the file, such as the brackets round Anthropic's list, has room in this.
     room = max_bytes - 1024
+    full: list[tuple[int, int]] = []
     start = 0
     while start < len(line_sizes):
-        before = int(ends[start - 1]) if start else 0
-        end = int(np.searchsorted(ends, before + room, side="right"))
+        end = bisect_right(ends, ends[start] + room) - 1
         end = max(start + 1, min(end, start + max_requests))
-        yield start, end
+        full.append((start, end))
         start = end
+    cuts = [len(line_sizes) * number // max(1, len(full)) for number in range(len(full) + 1)]
+    equal = list(pairwise(cuts))
+    fits = all(end - start <= max_requests and ends[end] - ends[start] <= room for start, end in equal)
+    return equal if fits else full
 
 
 def _output_tokens(connection: duckdb.DuckDBPyConnection, stage: Stage, model: Model) -> float:
     parameters = _model_parameters(stage, model)
     del parameters["stage"]
-    average, answers = connection.execute(query("typical_output"), parameters).fetchall()[0]
-    return output_tokens(model.expected_output_tokens, average, answers)
+    average, answers = connection.execute(query("typical_output"), {**parameters, "answers": stage.answers}).fetchall()[
+        0
+    ]
+    return output_tokens(model.expected_output_tokens * stage.output_ratio, average, answers)
 
 
 def _insert(
@@ -254,9 +326,9 @@ def _insert(
     tokens_out: int,
 ) -> None:
     model = reservation.model
-    price = batch_price(model)
+    price = _price(provider, model)
     custom_ids = (custom_id(reservation.submission, row) for row in range(reservation.request_count))
-    reserved = rows.select("analysis_index", "attempt").with_columns(
+    reserved = rows.select("analysis_index", "attempt", "basis").with_columns(
         custom_id=pl.Series(custom_ids, dtype=pl.String),
         seed=pl.Series(reservation.seeds, dtype=pl.String).gather(rows["position"]),
         submission=pl.lit(reservation.submission),
@@ -268,6 +340,7 @@ def _insert(
             **_model_parameters(stage, model),
             "submission": reservation.submission,
             "endpoint": provider.endpoint,
+            "access": provider.access,
             "request_count": reservation.request_count,
             "parameters": orjson.dumps(
                 {
@@ -287,6 +360,10 @@ def _insert(
     connection.execute(query("insert_requests"), _model_parameters(stage, model))
     connection.execute(query("insert_claims"), _model_parameters(stage, model))
     connection.unregister("reserved")
+
+
+def _price(provider: BatchProvider, model: Model) -> Price:
+    return full_price(model) if provider.access == "direct" else batch_price(model)
 
 
 def _check_cap(connection: duckdb.DuckDBPyConnection, reservations: Sequence[Reservation], max_cost_usd: float) -> None:

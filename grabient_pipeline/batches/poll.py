@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from grabient_pipeline.errors import GrabientError
+from grabient_pipeline.moments import reached
 from grabient_pipeline.providers.base import BatchProvider, BatchState
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
@@ -38,7 +39,7 @@ class PendingBatch:
     """A batch that is under way at its provider."""
 
     submission: str
-    provider: str
+    api: str
     batch_id: str
 
 
@@ -82,7 +83,7 @@ def ask_providers(
     by_provider: dict[str, queue.SimpleQueue[PendingBatch]] = {}
     waiting: dict[str, PendingBatch] = {}
     for batch in pending:
-        by_provider.setdefault(batch.provider, queue.SimpleQueue()).put(batch)
+        by_provider.setdefault(batch.api, queue.SimpleQueue()).put(batch)
         waiting[batch.submission] = batch
 
     def ask(key: str, provider: BatchProvider, todo: queue.SimpleQueue[PendingBatch]) -> None:
@@ -102,7 +103,7 @@ def ask_providers(
         try:
             provider = open_provider(key)
         except GrabientError as error:
-            for batch in [batch for batch in waiting.values() if batch.provider == key]:
+            for batch in [batch for batch in waiting.values() if batch.api == key]:
                 answers.put((batch, str(error)))
             continue
         for _ in range(min(_THREADS_A_PROVIDER, todo.qsize())):
@@ -122,7 +123,7 @@ def ask_providers(
         else:
             states[batch.submission] = answer
     for batch in waiting.values():
-        failures[batch.submission] = f"{batch.provider}: no answer within {budget_seconds:.0f} s"
+        failures[batch.submission] = f"{batch.api}: no answer within {budget_seconds:.0f} s"
     return PollReport(states, failures)
 
 
@@ -165,5 +166,7 @@ def poll(
         WarehouseBusy: the database was not to be had within `wait_seconds`.
     """
     report = ask_providers(pending_batches(warehouse, wait_seconds), open_provider, budget_seconds)
+    reached("poll.asked")
     record_states(warehouse, report.states, wait_seconds)
+    reached("poll.recorded")
     return report

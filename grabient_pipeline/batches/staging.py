@@ -8,11 +8,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import duckdb
 import polars as pl
@@ -21,7 +20,7 @@ from grabient_pipeline.warehouse import query
 
 T = TypeVar("T")
 
-ROWS_A_FILE = 16_384
+ROWS_A_FILE: Final = 8_192
 
 
 @contextmanager
@@ -37,22 +36,14 @@ def scratch_folder(spool_dir: Path, submission: str) -> Generator[Path]:
 def write_parquet(folder: Path, rows: Iterable[T], frame: Callable[[int, list[T]], pl.DataFrame]) -> list[str]:
     """Write the rows; the paths, of which there is at least one.
 
-    `frame` turns a piece of them into columns, given the number of its first row.
+    `frame` turns a piece of them into columns, given the number of its first row; one of them is `tags`, as JSON
+    (`Tags.as_json`) or null.
     """
     paths: list[str] = []
-    writing: Future[None] | None = None
-    # Polars compresses and writes without holding the interpreter, which makes the next piece meanwhile; there is never
-    # more than one on its way, so that memory stays flat.
-    with ThreadPoolExecutor(max_workers=1) as writer:
-        for number, piece in enumerate(_pieces(rows)):
-            path = str(folder / f"{number:06d}.parquet")
-            columns = frame(number * ROWS_A_FILE, piece)
-            if writing:
-                writing.result()
-            writing = writer.submit(columns.write_parquet, path, compression="lz4")
-            paths.append(path)
-        if writing:
-            writing.result()
+    for number, piece in enumerate(_pieces(rows)):
+        path = str(folder / f"{number:06d}.parquet")
+        frame(number * ROWS_A_FILE, piece).write_parquet(path, compression="lz4")
+        paths.append(path)
     return paths
 
 

@@ -5,7 +5,11 @@ imported inside the commands, so that `--help` and completion answer at once.
 
     command_line.py   how every command ends: exit statuses and the one line that explains a failure
     data_directory.py   who works in a data directory
-    palettes.py  config.py  models.py  batches.py  status.py   one command or two each
+    palettes.py  config.py  models.py  batches.py  recovery.py  status.py  scorecard.py   some commands each
+    search.py                                                  finding palettes, and how well that works
+    gallery.py                                                 all palettes on one page
+    earlier_system.py  export.py   the move from it, and what goes out
+    prompts.py                     what is asked, was asked, and what asking anew would cost
     demo.py  sandbox.py  dev.py                                without a key: the tour, the server, the Dagster UI
 """
 
@@ -13,7 +17,23 @@ from __future__ import annotations
 
 import typer
 
-from grabient_pipeline.cli import batches, config, demo, dev, models, palettes, sandbox, status
+from grabient_pipeline.cli import (
+    batches,
+    config,
+    demo,
+    dev,
+    earlier_system,
+    export,
+    gallery,
+    models,
+    palettes,
+    prompts,
+    recovery,
+    sandbox,
+    scorecard,
+    search,
+    status,
+)
 from grabient_pipeline.cli.command_line import CommandLine, application
 
 app = application(
@@ -26,9 +46,16 @@ palettes.add_to(app)
 config.add_to(app)
 models.add_to(app)
 batches.add_to(app)
+recovery.add_to(app)
 status.add_to(app)
+scorecard.add_to(app)
+search.add_to(app)
+gallery.add_to(app)
 sandbox.add_to(app)
 dev.add_to(app)
+earlier_system.add_to(app)
+prompts.add_to(app)
+export.add_to(app)
 
 
 def main() -> None:

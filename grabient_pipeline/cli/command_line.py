@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -19,6 +19,8 @@ from typer.core import TyperGroup
 from grabient_pipeline.errors import GrabientError
 
 INTERRUPTED = 130
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 class CommandLine(TyperGroup):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from grabient_pipeline.cli.command_line import application
+from grabient_pipeline.cli.command_line import Json, application
 
 _ANALYSIS_COUNT = "tag-analysis-count"
 
@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-def get(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+def get(json: Json = False) -> None:
     """Show the settings."""
     from grabient_pipeline import terminal
     from grabient_pipeline.pipeline import Pipeline

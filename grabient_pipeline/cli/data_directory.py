@@ -35,7 +35,7 @@ def start_afresh(settings: Settings) -> None:
     """
     with _locked(settings, _WAREHOUSE):
         settings.published.unlink(missing_ok=True)
-        for folder in (settings.images_dir, settings.data_dir / "gallery"):
+        for folder in (settings.images_dir, settings.gallery.parent):
             if folder.exists():
                 shutil.rmtree(folder)
         for path in settings.state_dir.iterdir():

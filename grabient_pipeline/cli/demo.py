@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,17 +15,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from grabient_pipeline.cli.command_line import Json
 from grabient_pipeline.errors import GrabientError
 
 if TYPE_CHECKING:
     from grabient_pipeline.batches.backfill import BackfillReport
-    from grabient_pipeline.pipeline import Pipeline, Status
+    from grabient_pipeline.pipeline import ModelSummary, Pipeline, Status
     from grabient_pipeline.progress import Progress
 
 _BATCH_SECONDS = 1.0
 _POLL_SECONDS = 0.3
 # The sandbox runs beside us: if it cannot be asked for so long, it is gone.
 _BLIND_POLLS = 20
+
+_SEARCHES = ("calm autumn forest", "#1e90ff", "teal and gold art deco")
+_FOUND = 3
 
 _QUERY = (
     "SELECT name, model, tags.mood, tags.associations FROM palette_tags JOIN palettes USING (seed) "
@@ -45,7 +49,7 @@ def demo(
     analysis_count: Annotated[
         int, typer.Option(metavar="N", help="How often each model describes each palette, from 1 to 20.")
     ] = 8,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: Json = False,
 ) -> None:
     """Go the whole way on a sandbox. No key, no network, no cost; writes only below data/demo, and starts afresh."""
     from grabient_pipeline import terminal
@@ -99,6 +103,14 @@ class _Tour:
             self._collect(pipeline, progress)
         with self._timed("read"):
             pipeline.parse_answers(progress=progress)
+            pipeline.count_consensus()
+        with self._timed("refine"):
+            self._refine(pipeline, progress)
+        with self._timed("index"):
+            pipeline.score_models()
+            pipeline.embed_palettes(progress=progress)
+        with self._timed("gallery"):
+            pipeline.build_gallery()
 
     @contextmanager
     def _timed(self, step: str) -> Generator[None]:
@@ -119,6 +131,19 @@ class _Tour:
         if report.failures:
             raise GrabientError("the sandbox refused: " + "; ".join(report.failures.values()))
         return report
+
+    def _refine(self, pipeline: Pipeline, progress: Progress) -> None:
+        """Ask until every palette is refined; what fails is asked again, as often as is allowed."""
+        from grabient_pipeline.pipeline import RefinementRequest
+
+        while True:
+            report = pipeline.refine(RefinementRequest(max_cost_usd=math.inf), progress=progress).batches
+            if report.failures:
+                raise GrabientError("the sandbox refused: " + "; ".join(report.failures.values()))
+            if not report.batches:
+                return
+            self._collect(pipeline, progress)
+            pipeline.refine_answers(progress=progress)
 
     @staticmethod
     def _collect(pipeline: Pipeline, progress: Progress) -> None:
@@ -145,7 +170,8 @@ def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
         f"{terminal.many(status.palettes, 'palette')}, each described "
         f"{terminal.many(tour.analysis_count, 'time')} by {terminal.many(len(status.models), 'model')}: "
         f"{terminal.many(status.answers, 'request')} in "
-        f"{terminal.many(sum(status.batches.values()), 'batch', 'batches')}",
+        f"{terminal.many(len(tour.submitted.batches) if tour.submitted else 0, 'batch', 'batches')}; "
+        f"{terminal.many(status.refined, 'palette')} refined",
         "bold",
     )
     terminal.say()
@@ -159,7 +185,9 @@ def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
     steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in tour.seconds.items())
     terminal.say(f"Time: {sum(tour.seconds.values()):.1f} s ({steps})")
     terminal.say()
+    _say_searches(pipeline)
     terminal.say("To look at", "bold")
+    terminal.say(f"  the gallery   {pipeline.settings.gallery.as_uri()}")
     terminal.say(f"  the tables    {pipeline.settings.published}")
     terminal.say(f"  the pictures  {pipeline.settings.images_dir}")
     terminal.say()
@@ -167,32 +195,39 @@ def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
     terminal.say(f"  {_query_command(pipeline)}")
 
 
+def _say_searches(pipeline: Pipeline) -> None:
+    from grabient_pipeline import terminal
+    from grabient_pipeline.cli.search import say_found
+
+    for query in _SEARCHES:
+        terminal.say(f"grabient search {shlex.quote(query)}", "bold")
+        say_found(pipeline.search(query, _FOUND))
+        terminal.say()
+
+
 def _say_models(status: Status) -> None:
     from grabient_pipeline import terminal
 
-    rows = [
-        [
-            f"{each.provider}/{each.model}",
-            f"{each.usable:,}",
-            f"{each.usable / each.answers:.1%}",
-            f"{each.input_tokens:,}",
-            f"{each.output_tokens:,}",
-            terminal.dollars(each.cost_usd),
-        ]
-        for each in status.models
-    ]
-    rows.append(
-        [
-            "together",
-            f"{status.usable_answers:,}",
-            f"{status.usable_answers / status.answers:.1%}" if status.answers else "",
-            f"{sum(each.input_tokens for each in status.models):,}",
-            f"{sum(each.output_tokens for each in status.models):,}",
-            terminal.dollars(status.cost_usd),
-        ]
-    )
+    every = (*status.models, *status.refining_models)
+    rows = [_model_row(f"{each.provider}/{each.model}", (each,)) for each in status.models]
+    rows += [_model_row(f"{each.provider}/{each.model} (refining)", (each,)) for each in status.refining_models]
+    rows.append([*_model_row("together", every)[:-1], terminal.dollars(status.cost_usd)])
     headers = ["model", "usable", "share", "tokens in", "out", "cost"]
-    terminal.say_table(headers, rows, right=headers[1:], styles=[""] * len(status.models) + ["bold"])
+    terminal.say_table(headers, rows, right=headers[1:], styles=[""] * len(every) + ["bold"])
+
+
+def _model_row(name: str, models: Sequence[ModelSummary]) -> list[str]:
+    from grabient_pipeline import terminal
+
+    answers, usable = sum(each.answers for each in models), sum(each.usable for each in models)
+    return [
+        name,
+        f"{usable:,}",
+        f"{usable / answers:.1%}" if answers else "",
+        f"{sum(each.input_tokens for each in models):,}",
+        f"{sum(each.output_tokens for each in models):,}",
+        terminal.dollars(sum(each.cost_usd for each in models)),
+    ]
 
 
 def _query_command(pipeline: Pipeline) -> str:
@@ -206,14 +241,17 @@ def _facts(pipeline: Pipeline, tour: _Tour, status: Status) -> dict[str, Any]:
     return {
         "palettes": status.palettes,
         "analysis_count": tour.analysis_count,
-        "batches": sum(status.batches.values()),
+        "batches": len(tour.submitted.batches) if tour.submitted else 0,
         "requests": status.answers,
         "usable_answers": status.usable_answers,
+        "refined": status.refined,
         "models": [asdict(each) for each in status.models],
+        "refining_models": [asdict(each) for each in status.refining_models],
         "not_usable": pipeline.failure_reasons(),
         "estimated_cost_usd": tour.submitted.estimated_cost_usd if tour.submitted else 0.0,
         "cost_usd": status.cost_usd,
         "seconds": tour.seconds,
         "database": str(pipeline.settings.published),
         "images": str(pipeline.settings.images_dir),
+        "gallery": str(pipeline.settings.gallery),
     }

@@ -26,6 +26,9 @@ USUAL_PORT = 3000
 # Long enough to watch a batch under way, short enough to wait for it.
 _DEMO_BATCH_SECONDS = 20.0
 
+# Five minutes between two looks are right for providers that take hours.
+_DEMO_POLL_SECONDS = "15"
+
 # Dagster ends within four seconds when it is asked to; a step that hangs keeps it no longer than this.
 _PATIENCE_SECONDS = 8.0
 _LAST_SECONDS = 2.0
@@ -70,6 +73,7 @@ def dev(
             )
             stack.enter_context(beside(sandbox))
             environment |= {**sandbox.environment(), **past_proxies(), "GRABIENT_SANDBOX": "1"}
+            environment.setdefault("GRABIENT_POLL_SECONDS", _DEMO_POLL_SECONDS)
         child = _start(settings, on, environment)
         try:
             _wait(child, on, settings, stop)

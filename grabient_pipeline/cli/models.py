@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from grabient_pipeline.cli.command_line import Json
 
 if TYPE_CHECKING:
     from grabient_pipeline.providers.catalogue import Model, Provider
@@ -22,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("models", epilog="Example: grabient models --json")(models)
 
 
-def models(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+def models(json: Json = False) -> None:
     """List the models. Their prices and limits, how long they live, and which a backfill asks."""
     from grabient_pipeline import terminal
     from grabient_pipeline.providers.access import provider_keys

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from grabient_pipeline.batches.backfill import BackfillReport
     from grabient_pipeline.batches.collect import CollectReport
     from grabient_pipeline.batches.parse import ParseReport
+    from grabient_pipeline.gallery import GalleryReport
+    from grabient_pipeline.imports.convex.report import ConvexReport
     from grabient_pipeline.imports.palettes import ImportReport
+    from grabient_pipeline.pipeline import FollowUp, RefinementReport
     from grabient_pipeline.settings import Settings
 
 
@@ -23,7 +26,27 @@ def record_import(settings: Settings, report: ImportReport) -> None:
 
         return {"palettes": palettes_metadata(settings.data_dir, report)}
 
-    _record(settings, "grabient import", metadata)
+    record(settings, "grabient import", metadata)
+
+
+def record_convex(settings: Settings, report: ConvexReport) -> None:
+    """What came from the earlier system is up to date."""
+
+    def metadata() -> dict[str, Metadata]:
+        from grabient_pipeline.assets.metadata import palette_tags_metadata, palettes_metadata
+        from grabient_pipeline.batches.parse import ParseReport
+        from grabient_pipeline.imports.convex.report import TableReport
+        from grabient_pipeline.imports.palettes import ImportReport
+
+        palettes = report.tables.get("palettes", TableReport())
+        answers = report.tables.get("palette_tags", TableReport())
+        return {
+            "palettes": palettes_metadata(settings.data_dir, ImportReport(palettes.taken, palettes.already_there)),
+            "palette_tags": palette_tags_metadata(settings.data_dir, ParseReport(0, answers.taken, 0)),
+        }
+
+    if any(table.taken for table in report.tables.values()):
+        record(settings, "grabient import-convex", metadata)
 
 
 def record_backfill(settings: Settings, report: BackfillReport) -> None:
@@ -42,25 +65,64 @@ def record_backfill(settings: Settings, report: BackfillReport) -> None:
         return told
 
     if report.submitted and not report.dry_run:
-        _record(settings, "grabient backfill", metadata)
+        record(settings, "grabient backfill", metadata)
 
 
-def record_collection(settings: Settings, collected: CollectReport, parsed: ParseReport) -> None:
+def record_collection(settings: Settings, collected: CollectReport, parsed: ParseReport, after: FollowUp) -> None:
     """What came back, and what was made of it, is up to date."""
 
     def metadata() -> dict[str, Metadata]:
-        from grabient_pipeline.assets.metadata import palette_tags_metadata, tag_responses_metadata
+        from grabient_pipeline.assets.metadata import (
+            model_scorecard_metadata,
+            palette_embeddings_metadata,
+            palette_gallery_metadata,
+            palette_tag_consensus_metadata,
+            palette_tag_refined_metadata,
+            palette_tags_metadata,
+            tag_responses_metadata,
+        )
 
+        embedded = after.embedded
         return {
+            **({"palette_embeddings": palette_embeddings_metadata(settings.data_dir, embedded)} if embedded else {}),
             "tag_responses": tag_responses_metadata(settings.data_dir, collected),
             "palette_tags": palette_tags_metadata(settings.data_dir, parsed),
+            "palette_tag_consensus": palette_tag_consensus_metadata(settings.data_dir, after.consensus),
+            "model_scorecard": model_scorecard_metadata(settings.data_dir, after.scores),
+            "palette_tag_refined": palette_tag_refined_metadata(settings.data_dir, after.refined),
+            "palette_gallery": palette_gallery_metadata(after.gallery),
         }
 
     if collected.batches or parsed.batches:
-        _record(settings, "grabient poll", metadata)
+        record(settings, "grabient poll", metadata)
+    record_refinement(settings, after.refinement, "grabient poll")
 
 
-def _record(settings: Settings, command: str, metadata: Callable[[], dict[str, Metadata]]) -> None:
+def record_refinement(settings: Settings, report: RefinementReport, command: str) -> None:
+    """The batches of the second stage are up to date."""
+
+    def metadata() -> dict[str, Metadata]:
+        from grabient_pipeline.assets.metadata import refinement_metadata
+
+        return {"refinement_batches": refinement_metadata(settings.data_dir, report)}
+
+    if report.batches.submitted:
+        record(settings, command, metadata)
+
+
+def record_gallery(settings: Settings, report: GalleryReport) -> None:
+    """The gallery is up to date."""
+
+    def metadata() -> dict[str, Metadata]:
+        from grabient_pipeline.assets.metadata import palette_gallery_metadata
+
+        return {"palette_gallery": palette_gallery_metadata(report)}
+
+    record(settings, "grabient gallery", metadata)
+
+
+def record(settings: Settings, command: str, metadata: Callable[[], dict[str, Metadata]]) -> None:
+    """These assets are up to date; never fails, since the work is done already."""
     from grabient_pipeline import terminal
     from grabient_pipeline.dagster_home import write_dagster_home
 

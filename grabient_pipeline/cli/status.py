@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+from grabient_pipeline.cli.command_line import Json
 
 if TYPE_CHECKING:
     from grabient_pipeline.pipeline import OpenBatch, Status
@@ -18,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("status", epilog="Example: grabient status --json")(status)
 
 
-def status(json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+def status(json: Json = False) -> None:
     """Show how things stand. What is done, what is under way, what it cost, and what needs a hand."""
     from grabient_pipeline import terminal
     from grabient_pipeline.pipeline import Pipeline
@@ -42,9 +44,12 @@ def _say_totals(now: Status) -> None:
         ("requests", _counts(now.requests)),
         ("batches", _counts(now.batches)),
         ("usable answers", f"{now.usable_answers:,}{share}"),
-        ("refined", f"{now.refined:,}"),
+        ("consensus", f"{now.consensus:,}"),
+        ("refined", f"{now.refined:,}" + (f" ({now.stale:,} stale)" if now.stale else "")),
+        ("searchable", f"{now.embedded:,}"),
         ("cost so far", terminal.dollars(now.cost_usd)),
         ("outstanding", f"{terminal.dollars(now.outstanding_usd)} (estimated)"),
+        ("paid, not kept", f"{terminal.many(now.paid_and_not_kept, 'answer')}"),
     ):
         terminal.say(f"{name:<16}{value}")
 
@@ -112,16 +117,33 @@ def _ago(passed: dt.timedelta) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
 
 
+def _window_hours(batch: OpenBatch) -> int:
+    from grabient_pipeline.providers.catalogue import load_catalogue
+
+    return load_catalogue().provider(batch.provider).window_hours
+
+
 def _say_what_needs_a_hand(now: Status) -> None:
     from grabient_pipeline import terminal
 
     lines = [
         f"{batch.provider}/{batch.model} {batch.submission}: {batch.error}" for batch in now.open_batches if batch.error
     ]
+    lines += [
+        f"{batch.provider}/{batch.model} {batch.submission}: still under way after the provider's "
+        f"{_window_hours(batch)} hours; grabient cancel ends it and keeps what was finished"
+        for batch in now.open_batches
+        if batch.overdue
+    ]
+    if now.paid_and_not_kept:
+        lines.append(
+            f"{terminal.many(now.paid_and_not_kept, 'answer')} that the providers count never came back "
+            "(the view paid_and_not_kept)"
+        )
     if now.resting_requests:
         lines.append(
             f"{terminal.many(now.resting_requests, 'request')} failed as often as is allowed and will not be asked "
-            "again"
+            "again (grabient quarantine)"
         )
     if now.findings:
         lines.append(f"rows of results that were not as they should be: {_counts(now.findings)} (collection_findings)")

@@ -88,7 +88,9 @@ def _jsonl(path: Path) -> Rows:
             except orjson.JSONDecodeError:
                 yield InvalidRow(number, _shown(stripped.decode("utf-8", "replace")), "is not JSON")
                 continue
-            yield _row(number, cast("Mapping[str, object]", value) if isinstance(value, dict) else {"seed": value})
+            yield palette_row(
+                number, cast("Mapping[str, object]", value) if isinstance(value, dict) else {"seed": value}
+            )
 
 
 def _csv(path: Path) -> Rows:
@@ -99,7 +101,7 @@ def _csv(path: Path) -> Rows:
         reader.fieldnames = columns
         try:
             for row in reader:
-                yield _row(reader.line_num, cast("dict[str, object]", row))
+                yield palette_row(reader.line_num, cast("dict[str, object]", row))
         except csv.Error as error:
             number = reader.line_num + 1
             raise ImportFileError(f"{path}: line {number} is not CSV ({error}); correct the file") from error
@@ -117,7 +119,7 @@ def _parquet(path: Path) -> Rows:
         reason = str(error).strip().splitlines()[0]
         raise ImportFileError(f"{path}: is not Parquet that can be read ({reason})") from error
     for number, row in enumerate(frame.iter_rows(named=True), start=1):
-        yield _row(number, row)
+        yield palette_row(number, row)
 
 
 _READERS: dict[str, Callable[[Path], Rows]] = {
@@ -135,7 +137,8 @@ def _require_seed_column(path: Path, columns: list[str]) -> None:
         raise ImportFileError(f"{path}: has no column {' or '.join(SEED_COLUMNS)} (found: {found}); name the seeds so")
 
 
-def _row(number: int, fields: Mapping[str, object]) -> PaletteRow | InvalidRow:
+def palette_row(number: int, fields: Mapping[str, object]) -> PaletteRow | InvalidRow:
+    """A row by its columns."""
     seed = next((fields[column] for column in SEED_COLUMNS if fields.get(column) is not None), None)
     if not isinstance(seed, str):
         return InvalidRow(number, _shown(str(dict(fields))), f"has no text in {' or '.join(SEED_COLUMNS)}")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
-from grabient_pipeline.imports.files import InvalidRow, PaletteRow, read_rows
+from grabient_pipeline.errors import ImportFileError
+from grabient_pipeline.imports.d1_files import dump_rows, sqlite_rows
+from grabient_pipeline.imports.files import InvalidRow, PaletteRow, Rows, read_rows
+from grabient_pipeline.moments import reached
 from grabient_pipeline.palette import InvalidSeedError, Palette, describe_palettes, read_palette
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
@@ -38,16 +42,37 @@ class ImportReport:
     invalid: list[InvalidPalette] = field(default_factory=list[InvalidPalette])
 
 
-def import_files(warehouse: Warehouse, files: Sequence[Path]) -> ImportReport:
+# Exports of the site's database, which are asked for their palettes.
+_DATABASES: dict[str, Callable[[Path, str | None], Rows]] = {
+    ".sqlite": sqlite_rows,
+    ".sqlite3": sqlite_rows,
+    ".db": sqlite_rows,
+    ".sql": dump_rows,
+}
+
+
+def import_files(warehouse: Warehouse, files: Sequence[Path], d1_query: str | None = None) -> ImportReport:
     """Import the palettes of these files, in order.
+
+    Args:
+        d1_query: what an export of the site's database is asked; by default for the palettes that its admins like.
 
     Raises:
         ImportFileError: a file cannot be read at all; what stood before it has gone in.
     """
     report = ImportReport()
     for file in files:
-        import_rows(warehouse, read_rows(file), file.name, report)
+        import_rows(warehouse, _rows(file, d1_query), file.name, report)
     return report
+
+
+def _rows(file: Path, d1_query: str | None) -> Rows:
+    read = _DATABASES.get(file.suffix.lower())
+    if read is None:
+        return read_rows(file)
+    if not file.is_file():
+        raise ImportFileError(f"{file}: there is no such file; check the path")
+    return read(file, d1_query)
 
 
 def import_rows(
@@ -56,7 +81,9 @@ def import_rows(
     """Import rows, some thousands at a time, and add to the report. The same rows again change nothing."""
     palettes = _valid(rows, source, report)
     while piece := list(islice(palettes, _ROWS_AT_A_TIME)):
-        imported = _write(warehouse, piece, source)
+        with warehouse.connect() as connection, transaction(connection):
+            imported = write_palettes(connection, piece, source)
+        reached("import.written")
         report.imported += imported
         report.already_there += len(piece) - imported
 
@@ -76,7 +103,10 @@ def _valid(
         yield row, palette
 
 
-def _write(warehouse: Warehouse, piece: Sequence[tuple[PaletteRow, Palette]], source: str) -> int:
+def write_palettes(
+    connection: duckdb.DuckDBPyConnection, piece: Sequence[tuple[PaletteRow, Palette]], source: str
+) -> int:
+    """Write down palettes in a transaction of the caller's; how many of them are new."""
     # Of several spellings of one palette, the first is the palette's; the others are noted beside it.
     first: dict[str, tuple[PaletteRow, Palette]] = {}
     for row, palette in piece:
@@ -110,13 +140,15 @@ def _write(warehouse: Warehouse, piece: Sequence[tuple[PaletteRow, Palette]], so
     spellings = pl.DataFrame([{"seed": palette.seed, "palette_id": palette.palette_id} for _, palette in piece]).unique(
         "seed", keep="first", maintain_order=True
     )
-    with warehouse.connect() as connection, transaction(connection):
-        connection.register("incoming", palettes)
-        connection.register("spellings", spellings)
-        ((before,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
-        connection.execute(query("insert_palettes"), {"source": source})
-        connection.execute(query("insert_spellings"), {"source": source})
-        ((after,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
+    connection.register("incoming", palettes)
+    connection.register("spellings", spellings)
+    ((before,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
+    connection.execute(query("insert_palettes"), {"source": source})
+    connection.execute(query("insert_spellings"), {"source": source})
+    ((after,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
+    connection.unregister("incoming")
+    connection.unregister("spellings")
+    reached("import.writing")
     return after - before
 
 

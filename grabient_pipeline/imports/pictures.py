@@ -1,22 +1,30 @@
-"""A picture for every palette: only what is missing is drawn."""
+"""A picture for every palette: only what is missing is drawn, and only what is missing in the bucket is put there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from grabient_pipeline.errors import SettingsError
+from grabient_pipeline.imports.bucket import Bucket, upload_missing
 from grabient_pipeline.palette.image import write_palette_image
 from grabient_pipeline.progress import SILENT, Progress
-from grabient_pipeline.warehouse import Warehouse
+from grabient_pipeline.warehouse import Warehouse, query, transaction
 
 
 @dataclass(frozen=True, slots=True)
 class PictureReport:
-    """How many pictures there are, and how many of them are new."""
+    """How many pictures there are, and how many of them are new.
+
+    `in_bucket`: how many of them have the bucket's address, None without a bucket; `uploaded`: how many are new there.
+    """
 
     pictures: int
     written: int
+    in_bucket: int | None = None
+    uploaded: int = 0
 
 
 def write_missing_pictures(warehouse: Warehouse, folder: Path, *, progress: Progress = SILENT) -> PictureReport:
@@ -41,3 +49,28 @@ def write_missing_pictures(warehouse: Warehouse, folder: Path, *, progress: Prog
             f"cannot write pictures to {folder}: {error.strerror or error}; make it writable"
         ) from error
     return PictureReport(len(palettes), len(missing))
+
+
+def upload_pictures(
+    warehouse: Warehouse, folder: Path, bucket: Bucket, *, progress: Progress = SILENT
+) -> tuple[int, int]:
+    """Put the pictures into the bucket that it does not have, and let the palettes' addresses be the public ones.
+
+    A palette whose picture is somewhere else on the web, as it was imported, keeps that.
+
+    Returns:
+        how many pictures are in the bucket, and how many of them are new there.
+
+    Raises:
+        BucketError: the bucket cannot be used; what has been put there stays.
+    """
+    with warehouse.connect() as connection:
+        found = connection.execute(query("pictures_of_ours"), {"folder": bucket.public_folder}).fetchall()
+    ours: list[str] = [palette_id for (palette_id,) in found]
+    names = [f"{palette_id}.png" for palette_id in ours]
+    fresh = upload_missing(bucket, folder, names, progress=progress)
+    with warehouse.connect() as connection, transaction(connection):
+        connection.register("uploaded", pl.DataFrame({"palette_id": ours}, schema={"palette_id": pl.String}))
+        connection.execute(query("set_image_urls"), {"folder": bucket.public_folder})
+        connection.unregister("uploaded")
+    return len(ours), len(fresh)

@@ -36,11 +36,17 @@ class ColourNames:
 
 @cache
 def known_colours() -> ColourNames:
-    text = files("grabient_pipeline.palette").joinpath("xkcd_colours.csv").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    rows = [row for row in csv.DictReader(lines) if not row["left_out"]]
-    rgb = np.array([list(bytes.fromhex(row["hex"][1:])) for row in rows], dtype=np.uint8)
-    return ColourNames(tuple(row["name"] for row in rows), _weighted(srgb_to_oklab(rgb)))
+    used = {row["name"]: row["hex"] for row in _survey() if not row["left_out"]}
+    rgb = np.array([list(bytes.fromhex(code[1:])) for code in used.values()], dtype=np.uint8)
+    return ColourNames(tuple(used), _weighted(srgb_to_oklab(rgb)))
+
+
+def known_colour_values() -> dict[str, str]:
+    """The hex code of every name that says which colour is meant, most common first.
+
+    Also other spellings and long names, which no palette is given: people may well ask for them.
+    """
+    return {row["name"]: row["hex"] for row in _survey() if row["left_out"] != "says little"}
 
 
 def colour_names(oklab: NDArray[np.float64]) -> list[list[str]]:
@@ -59,6 +65,12 @@ def colour_names(oklab: NDArray[np.float64]) -> list[list[str]]:
         [known.names[index] for index, keep in zip(indices, flags, strict=True) if keep]
         for indices, flags in zip(nearest_rows, kept_rows, strict=True)
     ]
+
+
+@cache
+def _survey() -> tuple[dict[str, str], ...]:
+    text = files("grabient_pipeline.palette").joinpath("xkcd_colours.csv").read_text(encoding="utf-8")
+    return tuple(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
 
 
 def _weighted(oklab: NDArray[np.float64]) -> NDArray[np.float64]:

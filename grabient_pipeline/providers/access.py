@@ -1,17 +1,28 @@
-"""Keys and addresses of the providers, from the environment; and the four implementations by name.
+"""Keys and addresses of the providers, from the environment; and the four batch APIs by name.
 
 Keys go from the environment into an SDK's client and nowhere else: no log, no table, no metadata, no error message.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
+import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from grabient_pipeline.errors import MissingKeyError, SettingsError
 from grabient_pipeline.providers.base import BatchProvider
 from grabient_pipeline.providers.catalogue import Provider, load_catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What an SDK's client needs. The key stays out of whatever is printed."""
+
+    key: str = field(repr=False)
+    base_url: str
 
 
 def provider_keys(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -23,8 +34,8 @@ def provider_keys(environment: Mapping[str, str] = os.environ) -> dict[str, str]
     }
 
 
-def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ) -> BatchProvider:
-    """The batch API of a provider, ready to use; its SDK is imported here and not before.
+def provider_access(provider_key: str, environment: Mapping[str, str] = os.environ) -> Access:
+    """The key and the address of a provider.
 
     Raises:
         MissingKeyError: the provider has no key; the message names the variable.
@@ -37,26 +48,47 @@ def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ
     if not (key.isascii() and key.isprintable()):
         # The HTTP libraries would refuse to send it, and quote it where they say so.
         raise SettingsError(f"{provider.key_variable} has characters that are in no key; copy it again")
-    base_url = _base_url(provider, environment)
-    match provider.key:
+    return Access(key, _base_url(provider, environment))
+
+
+def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ) -> BatchProvider:
+    """The batch API of a provider, ready to use; its SDK is imported here and not before.
+
+    Raises:
+        MissingKeyError: the provider has no key; the message names the variable.
+        SettingsError: the key or the address in the environment is none.
+    """
+    access = provider_access(provider_key, environment)
+    with _IMPORTING:
+        # Whole before anybody looks: the OpenAI SDK does at its first call, when Groq's may be just importing it.
+        importlib.import_module("httpx")
+        return _opened(provider_key, access)
+
+
+# Two of the SDKs look at a library that a third is just importing in another thread, and fail on the half of it.
+_IMPORTING = threading.Lock()
+
+
+def _opened(provider_key: str, access: Access) -> BatchProvider:
+    match provider_key:
         case "anthropic":
             from grabient_pipeline.providers.anthropic import AnthropicBatches
 
-            return AnthropicBatches(key, base_url)
+            return AnthropicBatches(access.key, access.base_url)
         case "openai":
             from grabient_pipeline.providers.openai import OpenAIBatches
 
-            return OpenAIBatches(key, base_url)
+            return OpenAIBatches(access.key, access.base_url)
         case "groq":
             from grabient_pipeline.providers.groq import GroqBatches
 
-            return GroqBatches(key, base_url)
+            return GroqBatches(access.key, access.base_url)
         case "google":
             from grabient_pipeline.providers.google import GoogleBatches
 
-            return GoogleBatches(key, base_url)
+            return GoogleBatches(access.key, access.base_url)
         case _:
-            raise SettingsError(f"no implementation for the provider {provider.key!r}")
+            raise SettingsError(f"no implementation for the provider {provider_key!r}")
 
 
 def _base_url(provider: Provider, environment: Mapping[str, str]) -> str:

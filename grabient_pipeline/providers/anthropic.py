@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +16,12 @@ from anthropic.types.messages import MessageBatch
 
 from grabient_pipeline.errors import ProviderRefused
 from grabient_pipeline.providers.base import (
+    ASK_TIMEOUT_SECONDS,
     CALL_TIMEOUT_SECONDS,
     CREATE_TIMEOUT_SECONDS,
+    CUSTOM_ID_HEADER,
     TRANSFER_TIMEOUT_SECONDS,
+    Access,
     BatchState,
     BatchStatus,
     Framing,
@@ -26,15 +29,17 @@ from grabient_pipeline.providers.base import (
     Question,
     ResultRow,
     Search,
+    Sought,
     Submission,
     UnreadableRow,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.failures import plain, translated
+from grabient_pipeline.providers.failures import OVERLOADED, plain, translated
 from grabient_pipeline.providers.rows import (
     Row,
     count,
     error_text,
+    following,
     items,
     mapping,
     optional_text,
@@ -53,6 +58,7 @@ class AnthropicBatches:
     """Anthropic, through its SDK."""
 
     key = "anthropic"
+    access: Access = "batch"
     # The file is the body of the one call, so that it is sent from disk and never stands in memory.
     framing = Framing(head=b'{"requests":[', separator=b",\n", tail=b"]}")
 
@@ -93,6 +99,7 @@ class AnthropicBatches:
     def submit(self, submission: Submission) -> str:
         # The SDK's own `create` builds the whole body in memory, several times over; its `post` sends a file as it is.
         client = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT_SECONDS)
+        submission.before_creation()
         with self._translated("creating the batch"), submission.file.open("rb") as file:
             batch = client.post(
                 "/v1/messages/batches",
@@ -151,29 +158,52 @@ class AnthropicBatches:
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         return read_line(line, _read_row)
 
+    def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        client = self._client.with_options(max_retries=0, timeout=ASK_TIMEOUT_SECONDS)
+        headers = {CUSTOM_ID_HEADER: str(request["custom_id"])}
+        with translated(self.key, f"asking {model}", self._secret, OVERLOADED):
+            message = client.post("/v1/messages", cast_to=object, body=request["params"], options={"headers": headers})
+        return {"custom_id": request["custom_id"], "result": {"type": "succeeded", "message": message}}
+
     def cancel(self, batch_id: str) -> None:
         with self._translated("cancelling the batch"):
             self._client.messages.batches.cancel(batch_id)
 
-    def find(self, token: str, since: dt.datetime) -> Search:
-        """Only the custom ids tell whose a batch is, and they can be read when it has ended."""
+    def find(self, sought: Sought) -> Search:
+        """Only the custom ids tell whose a batch is, and they can be read when it has ended.
+
+        Until then a batch of another of our submissions, or with another number of requests, is certainly not it.
+        """
         unknown: list[str] = []
         seen = 0
         with self._translated("looking for the batch"):
-            for batch in self._client.messages.batches.list(limit=_PAGE):
-                if batch.created_at < since - _CLOCK_MARGIN:
+            for batch in self._listing():
+                if batch.created_at < sought.since - _CLOCK_MARGIN:
                     break
                 seen += 1
-                if batch.processing_status != "ended":
+                if batch.id in sought.known or _request_count(batch) not in (None, sought.request_count):
+                    continue
+                first = self._first_custom_id(batch.id) if batch.results_url else None
+                if first is None:
                     unknown.append(batch.id)
-                elif batch.results_url:
-                    first = self._first_custom_id(batch.id)
-                    if first is None:
-                        unknown.append(batch.id)
-                    elif first.startswith(f"{token}_"):
-                        return Search(batch.id, "its results carry the submission", thorough=True)
-        evidence = f"{seen} batches since {since:%Y-%m-%d %H:%M}, {len(unknown)} of them still running or unreadable"
+                elif first.startswith(f"{sought.token}_"):
+                    return Search(batch.id, "its results carry the submission", thorough=True)
+        evidence = f"{seen} batches since {sought.since:%Y-%m-%d %H:%M}, none of them certainly ours"
+        if unknown:
+            evidence += (
+                f"; {', '.join(unknown)} may be: as many requests, and whose they are shows when they have ended"
+            )
         return Search(None, evidence, thorough=not unknown, candidates=tuple(unknown))
+
+    def _listing(self) -> Iterator[MessageBatch]:
+        """Every batch, newest first. Not the SDK's own paging: that takes an empty page for the last one."""
+        after: str | None = None
+        while True:
+            page = self._client.messages.batches.list(limit=_PAGE, after_id=after or anthropic.omit)
+            yield from page.data
+            after = following(self.key, page.has_more, page.last_id or (page.data[-1].id if page.data else None), after)
+            if after is None:
+                return
 
     def _first_custom_id(self, batch_id: str) -> str | None:
         with self._client.messages.batches.with_streaming_response.results(batch_id) as response:
@@ -196,6 +226,13 @@ class AnthropicBatches:
 
     def _translated(self, doing: str) -> AbstractContextManager[None]:
         return translated(self.key, doing, self._secret)
+
+
+def _request_count(batch: MessageBatch) -> int | None:
+    """All requests of a batch: the five counts always add up to them. None if they cannot be read."""
+    counts = mapping(plain_object(batch).get("request_counts"))
+    numbers = [count(counts.get(name)) for name in ("processing", "succeeded", "errored", "canceled", "expired")]
+    return sum(number for number in numbers if number is not None) if None not in numbers else None
 
 
 def _read_row(row: Row) -> ResultRow:

@@ -6,19 +6,27 @@ One protocol, four small implementations; SDK types stay inside them. Nothing he
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 from grabient_pipeline.providers.catalogue import Model
 
+# How a model is asked: in batches at half price, or by ordinary calls at the full one.
+Access = Literal["batch", "direct"]
 BatchStatus = Literal["submitted", "completed", "expired", "cancelled", "failed"]
 Outcome = Literal["succeeded", "errored", "expired", "cancelled"]
 
 # One call, unless it moves a file; the sensor has 40 s for all of them.
 CALL_TIMEOUT_SECONDS = 15.0
 TRANSFER_TIMEOUT_SECONDS = 600.0
+
+# An ordinary call to a model that thinks before it answers.
+ASK_TIMEOUT_SECONDS = 120.0
+
+# Which request an ordinary call is about. Providers pass over headers that they do not know.
+CUSTOM_ID_HEADER = "X-Grabient-Custom-Id"
 
 # Creation answers late when a batch is large, and an answer given up on is the one costly kind of failure.
 CREATE_TIMEOUT_SECONDS = 300.0
@@ -44,11 +52,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A batch ready to go: its token, and the file that is sent as it stands."""
+    """A batch ready to go: its token, and the file that is sent as it stands.
+
+    `before_creation` is called once, right before the call that makes the batch: from then on it may exist.
+    """
 
     token: str
     model: str
     file: Path
+    before_creation: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,19 @@ class UnreadableRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """A batch whose creation was not answered: the token that went with it, when, and with how many requests.
+
+    `known`: the ids of this provider's batches that belong to other submissions of ours.
+    """
+
+    token: str
+    since: dt.datetime
+    request_count: int
+    known: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """The outcome of looking for a batch by its token.
 
@@ -109,6 +134,11 @@ class BatchProvider(Protocol):
     @property
     def key(self) -> str:
         """The name of the provider in the catalogue."""
+        ...
+
+    @property
+    def access(self) -> Access:
+        """How models are asked through it."""
         ...
 
     @property
@@ -145,19 +175,32 @@ class BatchProvider(Protocol):
         """One line of those files. Never raises."""
         ...
 
+    def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make a request of a batch's file as one ordinary call, at most once; the row that a batch would give of it.
+
+        Raises:
+            ProviderBusy: it did nothing, and will later.
+        """
+        ...
+
     def cancel(self, batch_id: str) -> None:
         """Ask for the end of the batch; what was finished is still collected."""
         ...
 
-    def find(self, token: str, since: dt.datetime) -> Search:
-        """Look for the batch that carries this token among those created since then."""
+    def find(self, sought: Sought) -> Search:
+        """Look for a batch among all that were created since then."""
         ...
+
+
+_READ_BYTES = 1 << 20
 
 
 def result_rows(provider: BatchProvider, files: list[Path]) -> Iterator[ResultRow | UnreadableRow]:
     """Every row of downloaded results, a line at a time: memory does not grow with the file."""
     for path in files:
-        with path.open("rb") as file:
+        # Each read lets go of the interpreter for a moment, too short for another thread to wake up and take it, and
+        # makes it begin its waiting anew: with small reads the thread that has the database would starve.
+        with path.open("rb", buffering=_READ_BYTES) as file:
             # Only b"\n" ends a line here; the SDKs' text iterators also split at U+2028 inside an answer.
             for line in file:
                 stripped = line.strip()

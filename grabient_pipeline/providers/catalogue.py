@@ -184,11 +184,24 @@ def load_catalogue() -> Catalogue:
 
 def batch_price(model: Model) -> Price:
     """What a million tokens of this model cost in a batch today, from genai-prices."""
-    return _batch_price(model.provider, model.id)
+    return _price(model.provider, model.id, BATCH_DISCOUNT)
+
+
+def full_price(model: Model) -> Price:
+    """What they cost in ordinary calls."""
+    return _price(model.provider, model.id, 1.0)
+
+
+def known_batch_price(provider: str, model_id: str) -> Price | None:
+    """The same for a model that the catalogue need not have; None if the price list does not know it either."""
+    try:
+        return _price(provider, model_id, BATCH_DISCOUNT)
+    except LookupError:
+        return None
 
 
 @cache
-def _batch_price(provider: str, model_id: str) -> Price:
+def _price(provider: str, model_id: str, share: float) -> Price:
     # Loading the price list takes a quarter of a second: only those who ask for a price pay it.
     from genai_prices import Usage, calc_price
 
@@ -196,8 +209,8 @@ def _batch_price(provider: str, model_id: str) -> Price:
         Usage(input_tokens=1_000_000, output_tokens=1_000_000), model_ref=model_id, provider_id=provider
     )
     return Price(
-        float(million.input_price) * BATCH_DISCOUNT,
-        float(million.output_price) * BATCH_DISCOUNT,
+        float(million.input_price) * share,
+        float(million.output_price) * share,
     )
 
 

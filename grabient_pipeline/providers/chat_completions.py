@@ -14,8 +14,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from grabient_pipeline.providers.base import (
+    ASK_TIMEOUT_SECONDS,
     CREATE_TIMEOUT_SECONDS,
+    CUSTOM_ID_HEADER,
     TRANSFER_TIMEOUT_SECONDS,
+    Access,
     BatchState,
     BatchStatus,
     Framing,
@@ -23,11 +26,12 @@ from grabient_pipeline.providers.base import (
     Question,
     ResultRow,
     Search,
+    Sought,
     Submission,
     UnreadableRow,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.failures import plain, translated
+from grabient_pipeline.providers.failures import OVERLOADED, plain, translated
 from grabient_pipeline.providers.rows import (
     Row,
     count,
@@ -62,7 +66,10 @@ class ChatCompletionBatches(ABC):
     """What OpenAI's and Groq's batch APIs have in common."""
 
     key: str
+    access: Access = "batch"
     framing = Framing()
+    # Where the SDK sends an ordinary call.
+    ask_path: str
 
     def __init__(self, client: Any, secret: str, base_url: str) -> None:
         # The two SDKs have the same methods and no type in common.
@@ -97,6 +104,7 @@ class ChatCompletionBatches(ABC):
 
     def submit(self, submission: Submission) -> str:
         file_id = uploaded(lambda: self._upload(submission))
+        submission.before_creation()
         with self._translated("creating the batch"):
             batch = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT_SECONDS).batches.create(
                 input_file_id=file_id,
@@ -146,22 +154,31 @@ class ChatCompletionBatches(ABC):
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         return read_line(line, _read_row)
 
+    def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        client = self._client.with_options(max_retries=0, timeout=ASK_TIMEOUT_SECONDS)
+        headers = {CUSTOM_ID_HEADER: request["custom_id"]}
+        with translated(self.key, f"asking {model}", self._secret, OVERLOADED):
+            body = client.post(self.ask_path, cast_to=object, body=request["body"], options={"headers": headers})
+        return {"custom_id": request["custom_id"], "response": {"status_code": 200, "body": body}}
+
     def cancel(self, batch_id: str) -> None:
         with self._translated("cancelling the batch"):
             self._client.batches.cancel(batch_id)
 
-    def find(self, token: str, since: dt.datetime) -> Search:
+    def find(self, sought: Sought) -> Search:
         with self._translated("looking for the batch"):
             by_input: dict[str, str] = {}
-            for batch in self._batches_since(since):
+            for batch in self._batches_since(sought.since):
                 batch_id = text_field(batch, "id")
-                if mapping(batch.get("metadata")).get("submission") == token:
+                if mapping(batch.get("metadata")).get("submission") == sought.token:
                     return Search(batch_id, "its metadata carries the submission", thorough=True)
                 by_input[str(batch.get("input_file_id"))] = batch_id
-            for file_id in self._files_named(f"{token}.jsonl"):
+            for file_id in self._files_named(f"{sought.token}.jsonl"):
                 if file_id in by_input:
                     return Search(by_input[file_id], "its input file carries the submission", thorough=True)
-        return Search(None, f"{len(by_input)} batches since {since:%Y-%m-%d %H:%M}, none of them ours", thorough=True)
+        return Search(
+            None, f"{len(by_input)} batches since {sought.since:%Y-%m-%d %H:%M}, none of them ours", thorough=True
+        )
 
     def _retrieve(self, batch_id: str) -> Row:
         with self._translated(f"asking for the batch {batch_id}"):

@@ -13,22 +13,28 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
-from grabient_pipeline.errors import ProviderError, ProviderRefused, ProviderUncertain
+from grabient_pipeline.errors import ProviderBusy, ProviderError, ProviderRefused, ProviderUncertain
 
 _LONGEST_MESSAGE = 300
+_LONGEST_WAIT = 24 * 3600.0
 # 408 and 409 may speak of a request that went on to be handled.
 _UNCERTAIN_CLIENT_ERRORS = {408, 409}
+TOO_MANY = 429
+# An ordinary call that meets an overload was not answered and is not charged. For the creation of a batch that proves
+# nothing.
+OVERLOADED = frozenset({TOO_MANY, 503, 529})
 _NEVER_CONNECTED = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 @contextmanager
-def translated(provider: str, doing: str, secret: str) -> Generator[None]:
+def translated(provider: str, doing: str, secret: str, busy: frozenset[int] = frozenset({TOO_MANY})) -> Generator[None]:
     """Turn whatever an SDK raises in the body into a `ProviderError` of one line, without the key.
 
     Args:
         doing: what was tried, as it stands in the message: "creating the batch".
         secret: the key, which a provider's own message might repeat.
+        busy: the statuses that mean "nothing was done, ask later".
     """
     try:
         yield
@@ -40,9 +46,12 @@ def translated(provider: str, doing: str, secret: str) -> Generator[None]:
                 # Our own refusal to send a request, which the SDK took for a failure of the network.
                 raise link from None
         message = f"{doing} failed: {_reason(error, secret)}"
-        kind = ProviderRefused if _certainly_not_done(error) else ProviderUncertain
+        status = status_code(error)
         # Without the chain: tracebacks of SDKs may show headers, and the key with them.
-        raise kind(provider, message) from None
+        if status in busy:
+            raise ProviderBusy(provider, message, status, _retry_after(error)) from None
+        kind = ProviderRefused if _certainly_not_done(error) else ProviderUncertain
+        raise kind(provider, message, status) from None
 
 
 def status_code(error: BaseException) -> int | None:
@@ -73,6 +82,19 @@ def _chain(error: BaseException | None) -> Generator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _retry_after(error: BaseException) -> float | None:
+    """Seconds, from the header in which providers say them."""
+    headers: object = getattr(getattr(error, "response", None), "headers", None)
+    if not isinstance(headers, Mapping):
+        return None
+    text: object = cast("Mapping[str, Any]", headers).get("retry-after")
+    try:
+        seconds = float(str(text))
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < _LONGEST_WAIT else None
 
 
 def _reason(error: BaseException, secret: str) -> str:

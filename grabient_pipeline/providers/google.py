@@ -14,22 +14,26 @@ import pydantic
 from google import genai
 from google.genai import errors, types
 
-from grabient_pipeline.errors import ProviderRefused
+from grabient_pipeline.errors import ProviderBusy, ProviderError, ProviderRefused, ProviderUncertain
 from grabient_pipeline.providers.base import (
+    ASK_TIMEOUT_SECONDS,
     CALL_TIMEOUT_SECONDS,
     CREATE_TIMEOUT_SECONDS,
+    CUSTOM_ID_HEADER,
     TRANSFER_TIMEOUT_SECONDS,
+    Access,
     BatchState,
     BatchStatus,
     Framing,
     Question,
     ResultRow,
     Search,
+    Sought,
     Submission,
     UnreadableRow,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.failures import plain, translated
+from grabient_pipeline.providers.failures import OVERLOADED, plain, translated
 from grabient_pipeline.providers.rows import (
     Row,
     count,
@@ -64,6 +68,7 @@ class GoogleBatches:
     """Google, through google-genai, with an API key."""
 
     key = "google"
+    access: Access = "batch"
     framing = Framing()
 
     def __init__(self, api_key: str, base_url: str) -> None:
@@ -106,6 +111,7 @@ class GoogleBatches:
 
     def submit(self, submission: Submission) -> str:
         name = uploaded(lambda: self._upload(submission))
+        submission.before_creation()
         with self._translated("creating the batch"):
             job = self._creating.batches.create(
                 model=submission.model, src=name, config={"display_name": submission.token}
@@ -161,24 +167,46 @@ class GoogleBatches:
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         return read_line(line, _read_row)
 
+    def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        # Requests are JSON of the API itself, as batches take them; the SDK's own call takes them in another form.
+        with self._translated(f"asking {model}"):
+            response = httpx2.post(
+                f"{self._base_url}/{API_VERSION}/models/{model}:generateContent",
+                json=request["request"],
+                headers={"x-goog-api-key": self._secret, CUSTOM_ID_HEADER: str(request["key"])},
+                timeout=ASK_TIMEOUT_SECONDS,
+            )
+            if response.status_code >= 400:
+                raise self._failure(f"asking {model}", response)
+            return {"key": request["key"], "response": response.json()}
+
+    def _failure(self, doing: str, response: httpx2.Response) -> ProviderError:
+        """What an answer that is an error means."""
+        status = response.status_code
+        told = plain(error_text(mapping(_body(response)).get("error"), "").replace(self._secret, "***"))
+        message = f"{doing} failed: HTTP {status}: {told}"
+        if status in OVERLOADED:
+            return ProviderBusy(self.key, message, status, _retry_delay(response))
+        return (ProviderRefused if status < 500 else ProviderUncertain)(self.key, message, status)
+
     def cancel(self, batch_id: str) -> None:
         with self._translated("cancelling the batch"):
             self._reading.batches.cancel(name=batch_id)
 
-    def find(self, token: str, since: dt.datetime) -> Search:
+    def find(self, sought: Sought) -> Search:
         seen = 0
         with self._translated("looking for the batch"):
             for name, display_name, created in self._listing():
-                if display_name == token:
+                if display_name == sought.token:
                     return Search(name, "its display name is the submission", thorough=True)
-                seen += created is None or created >= since - _CLOCK_MARGIN
-        return Search(None, f"{seen} batches since {since:%Y-%m-%d %H:%M}, none of them ours", thorough=True)
+                seen += created is None or created >= sought.since - _CLOCK_MARGIN
+        return Search(None, f"{seen} batches since {sought.since:%Y-%m-%d %H:%M}, none of them ours", thorough=True)
 
     def _listing(self) -> Iterator[tuple[str, str, dt.datetime | None]]:
         try:
             jobs = list(self._reading.batches.list(config={"page_size": 100}))
-        except pydantic.ValidationError:
-            # One job with inline errors makes the SDK's own parser refuse the whole list.
+        except (pydantic.ValidationError, IndexError):
+            # The SDK's own parser refuses a list in which one job has inline errors; its pager breaks at an empty page.
             yield from self._raw_listing()
             return
         for job in jobs:
@@ -213,7 +241,7 @@ class GoogleBatches:
             timeout=CALL_TIMEOUT_SECONDS,
         )
         if response.status_code >= 400:
-            raise ProviderRefused(self.key, f"HTTP {response.status_code} for {path}")
+            raise self._failure(f"asking for {path}", response)
         return mapping(response.json())
 
     def _translated(self, doing: str) -> AbstractContextManager[None]:
@@ -230,6 +258,23 @@ def gemini_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
         for keyword, value in schema.items()
         if keyword != "enum" or len(value) <= LONGEST_ENUM
     }
+
+
+def _body(response: httpx2.Response) -> object:
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _retry_delay(response: httpx2.Response) -> float | None:
+    """Seconds, which Google says in the body and not in a header."""
+    body = _body(response)
+    for detail in items(mapping(mapping(body).get("error")).get("details")):
+        delay = optional_text(mapping(detail).get("retryDelay"))
+        if delay and delay.removesuffix("s").replace(".", "", 1).isdigit():
+            return float(delay.removesuffix("s"))
+    return None
 
 
 def _state_name(job: types.BatchJob) -> str:

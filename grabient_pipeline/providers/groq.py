@@ -17,6 +17,7 @@ class GroqBatches(ChatCompletionBatches):
     """Groq, through its SDK; `base_url` has no `/openai/v1`, the SDK adds it."""
 
     key = "groq"
+    ask_path = "/openai/v1/chat/completions"
 
     def __init__(self, api_key: str, base_url: str) -> None:
         client = groq.Groq(api_key=api_key, base_url=base_url, timeout=CALL_TIMEOUT_SECONDS)

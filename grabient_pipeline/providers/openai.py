@@ -9,7 +9,7 @@ import openai
 
 from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS
 from grabient_pipeline.providers.chat_completions import CLOCK_MARGIN, ChatCompletionBatches
-from grabient_pipeline.providers.rows import Row, epoch_time, plain_object
+from grabient_pipeline.providers.rows import Row, epoch_time, following, plain_object
 
 _PAGE = 100
 
@@ -18,6 +18,7 @@ class OpenAIBatches(ChatCompletionBatches):
     """OpenAI, through its SDK; `base_url` ends in `/v1`."""
 
     key = "openai"
+    ask_path = "/chat/completions"
 
     def __init__(self, api_key: str, base_url: str) -> None:
         client = openai.OpenAI(api_key=api_key, base_url=base_url, timeout=CALL_TIMEOUT_SECONDS)
@@ -34,10 +35,10 @@ class OpenAIBatches(ChatCompletionBatches):
                     return
                 yield row
             # Not the SDK's own paging: that takes an empty page for the last one.
-            following = page.data[-1].id if page.data else getattr(page, "last_id", None)
-            if not page.has_more or not following or following == after:
+            last = page.data[-1].id if page.data else getattr(page, "last_id", None)
+            after = following(self.key, page.has_more, last, after)
+            if after is None:
                 return
-            after = following
 
     def _files_named(self, name: str) -> Iterator[str]:
         for file in self._client.files.list(purpose="batch", order="desc", limit=1000):

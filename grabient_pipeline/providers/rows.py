@@ -9,10 +9,14 @@ from typing import Any, cast
 
 import orjson
 
+from grabient_pipeline.errors import ProviderUncertain
 from grabient_pipeline.providers.base import ResultRow, UnreadableRow
 from grabient_pipeline.providers.failures import plain
 
 Row = Mapping[str, Any]
+
+# Of a line that cannot be read so much is kept: a whole answer that only lacks its id was paid for too.
+LONGEST_LINE = 32_768
 
 
 def read_line(line: bytes, read: Callable[[Row], ResultRow]) -> ResultRow | UnreadableRow:
@@ -24,7 +28,7 @@ def read_line(line: bytes, read: Callable[[Row], ResultRow]) -> ResultRow | Unre
         return read(cast("Row", value))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
-        return UnreadableRow(plain(line[:2000].decode("utf-8", "replace"), 2000), plain(reason))
+        return UnreadableRow(plain(line[:LONGEST_LINE].decode("utf-8", "replace"), LONGEST_LINE), plain(reason))
 
 
 def _decoded(line: bytes) -> object:
@@ -71,6 +75,19 @@ def count(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     return value if isinstance(value, int) and 0 <= value < 2**63 else None
+
+
+def following(provider: str, has_more: object, last_id: object, after: str | None) -> str | None:
+    """Where the next page of a listing begins; None after the last one.
+
+    Raises:
+        ProviderUncertain: there is more, and no way to it: what was seen is not all.
+    """
+    if not has_more:
+        return None
+    if not isinstance(last_id, str) or not last_id or last_id == after:
+        raise ProviderUncertain(provider, "the list of batches breaks off: there is more, and no way to it")
+    return last_id
 
 
 def error_text(error: object, otherwise: str) -> str:

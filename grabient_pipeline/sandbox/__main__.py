@@ -7,7 +7,8 @@ from pathlib import Path
 import orjson
 
 from grabient_pipeline.sandbox.app import DEFAULT_BATCH_SECONDS, DEFAULT_SEED
-from grabient_pipeline.sandbox.server import serve
+from grabient_pipeline.sandbox.faults import UnknownFaultError
+from grabient_pipeline.sandbox.server import SandboxServerError, serve
 
 
 def main() -> None:
@@ -17,18 +18,21 @@ def main() -> None:
     parser.add_argument("--state", type=Path, default=None)
     parser.add_argument("--batch-seconds", type=float, default=DEFAULT_BATCH_SECONDS)
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
-    parser.add_argument("--faults", type=orjson.loads, default=[])
+    parser.add_argument("--faults", type=orjson.loads, default=[], help='a JSON list, such as [{"name": "down"}]')
     parser.add_argument("--attached", action="store_true", help="end when standard input does")
     wanted = parser.parse_args()
-    serve(
-        wanted.port,
-        wanted.state,
-        wanted.batch_seconds,
-        wanted.seed,
-        faults=wanted.faults,
-        ready=_tell,
-        attached=wanted.attached,
-    )
+    try:
+        serve(
+            wanted.port,
+            wanted.state,
+            wanted.batch_seconds,
+            wanted.seed,
+            faults=wanted.faults,
+            ready=_tell,
+            attached=wanted.attached,
+        )
+    except (SandboxServerError, UnknownFaultError) as problem:
+        parser.error(str(problem))
 
 
 def _tell(port: int) -> None:

@@ -1,6 +1,5 @@
-"""Anthropic's Message Batches API."""
+"""Anthropic's Messages and Message Batches APIs."""
 
-import hashlib
 import re
 import secrets
 from datetime import UTC, datetime
@@ -13,57 +12,41 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from grabient_pipeline.sandbox.abilities import LIMITS, Ability, ability_of
-from grabient_pipeline.sandbox.answers import Answer
-from grabient_pipeline.sandbox.asked import Asked
-from grabient_pipeline.sandbox.context import KEY_PREFIX, Context, StrangeRow, json_response
-from grabient_pipeline.sandbox.documents import names_in, object_in, objects_in
-from grabient_pipeline.sandbox.faults import creation
+from grabient_pipeline.sandbox.abilities import LIMITS
+from grabient_pipeline.sandbox.anthropic_rows import ERROR_TYPES, AnthropicDialect
+from grabient_pipeline.sandbox.cancelling import cancelled
+from grabient_pipeline.sandbox.context import KEY_PREFIX, Context, json_response, later
+from grabient_pipeline.sandbox.creating import Creation
+from grabient_pipeline.sandbox.desk import CUSTOM_ID_HEADER
+from grabient_pipeline.sandbox.documents import JsonObject, as_object
 from grabient_pipeline.sandbox.json_rows import MalformedDocumentError, rows_in
-from grabient_pipeline.sandbox.production import Refusal, Row, Written, checked
-from grabient_pipeline.sandbox.schemas import anthropic_problem
+from grabient_pipeline.sandbox.production import Refusal
+from grabient_pipeline.sandbox.spoiling import StrangeRow
 from grabient_pipeline.sandbox.store import Batch, Phase, StoredFile, common_prefix, now
 
 VERSIONS = ("2023-01-01", "2023-06-01", "2026-10-21")
-# From this version on the API takes no sampling parameters, not even inside of a batch.
-_NO_SAMPLING_SINCE = "2026-10-21"
-_SAMPLING = ("temperature", "top_p", "top_k")
 _CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _DAY = 86_400
-_PARAMS = names_in(
-    """
-    model max_tokens messages system metadata stop_sequences thinking tools tool_choice output_config
-    service_tier temperature top_p top_k cache_control container context_management inference_geo mcp_servers
-    stream
-    """
-)
-_ERROR_TYPES = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    402: "billing_error",
-    403: "permission_error",
-    404: "not_found_error",
-    409: "conflict_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    500: "api_error",
-    503: "api_error",
-    504: "timeout_error",
-    529: "overloaded_error",
-}
+_KEPT = 29 * _DAY
+_MOST_BYTES_OF_A_CALL = 32 * 1024 * 1024
 _STRANGE = StrangeRow({"result": {"type": "canceled"}}, "custom_id")
 
 
-def error(status: int, type_: str = "", message: str = "") -> Response:
+def error(status: int, type_: str = "", message: str = "", *, retry_after: float | None = None) -> Response:
     """An error answer in Anthropic's form."""
     request_id = f"req_{secrets.token_hex(12)}"
-    kind = type_ or _ERROR_TYPES.get(status, "api_error")
+    kind = type_ or ERROR_TYPES.get(status, "api_error")
     document = {
         "type": "error",
         "error": {"type": kind, "message": message or kind.replace("_", " ").capitalize()},
         "request_id": request_id,
     }
-    return json_response(document, status, {"request-id": request_id})
+    return json_response(document, status, {"request-id": request_id, **later(retry_after)})
+
+
+def denied(status: int | None) -> Response:
+    """The answer to an account without access to batches."""
+    return error(status or 403, message="Your account does not have access to the Message Batches API.")
 
 
 def routes(context: Context) -> list[BaseRoute]:
@@ -71,6 +54,7 @@ def routes(context: Context) -> list[BaseRoute]:
     api = _Api(context)
     batches = "/v1/messages/batches"
     return [
+        Route("/v1/messages", api.ask, methods=["POST"]),
         Route(batches, api.create, methods=["POST"]),
         Route(batches, api.list, methods=["GET"]),
         Route(batches + "/{id}", api.retrieve, methods=["GET"]),
@@ -101,11 +85,33 @@ class _Api:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._store = context.store
+        self._dialect = AnthropicDialect()
+        self._creation = Creation(context, "anthropic", self._create, self._answer, error, denied)
+
+    async def ask(self, request: Request) -> Response:
+        return await self._context.desk.serve(request, "anthropic", "asking", self._ask)
+
+    def _ask(self, request: Request, body: bytes) -> Response:
+        if len(body) > _MOST_BYTES_OF_A_CALL:
+            return error(413, message=f"Request exceeds the maximum size of {_MOST_BYTES_OF_A_CALL} bytes")
+        try:
+            params = as_object(orjson.loads(body))
+        except orjson.JSONDecodeError as problem:
+            return error(400, message=f"The request body is not valid JSON: {problem}")
+        custom_id = request.headers.get(CUSTOM_ID_HEADER, "")
+        row = self._dialect.request(custom_id, params, request.headers["anthropic-version"])
+        if row.refusal is not None:
+            return _refused(row.refusal)
+        answer = self._context.desk.answer(row)
+        if answer.finish == "overloaded":
+            return _refused(self._dialect.overload(answer))
+        self._context.desk.bill("anthropic", row, answer)
+        return _with_id(self._dialect.message(row, answer, "standard"))
 
     async def create(self, request: Request) -> Response:
-        return await creation(self._context.faults, "anthropic", request, self._create, error)
+        return await self._creation.answer(request)
 
-    async def _create(self, request: Request) -> Response:
+    async def _create(self, request: Request) -> Batch | Response:
         body = self._store.new_upload()
         limit = LIMITS["anthropic"].bytes
         size = 0
@@ -117,12 +123,11 @@ class _Api:
         try:
             if size > limit:
                 return error(413, message=f"Request exceeds the maximum size of {limit} bytes")
-            batch = await run_in_threadpool(self._take, body, request.headers["anthropic-version"])
+            return await run_in_threadpool(self._take, body, request.headers["anthropic-version"])
         except _RefusedError as refused:
             return error(400, message=str(refused))
         finally:
             body.unlink()
-        return self._answer(request, batch)
 
     def _take(self, body: Path, version: str) -> Batch:
         """Check the requests as far as creation does, and keep them a line each."""
@@ -160,25 +165,30 @@ class _Api:
         return self._context.add_batch(batch)
 
     async def retrieve(self, request: Request) -> Response:
-        batch = self._batch(request)
-        return self._answer(request, batch) if batch else self._unknown(request)
+        batch = self._context.asked_for("anthropic", request.path_params["id"])
+        return _with_id(self._told(request, batch)) if batch else self._unknown(request)
 
     async def list(self, request: Request) -> Response:
         query = request.query_params
         limit = query.get("limit", "20")
         if not limit.isdigit() or not 1 <= int(limit) <= 1000:
             return error(400, message="limit: Input should be between 1 and 1000")
-        known = [batch for batch in self._store.batches("anthropic") if not batch.deleted]
+        size = self._context.page_size("anthropic", int(limit))
+        known = self._context.listed("anthropic")
         ids = [batch.id for batch in known]
-        for name in ("after_id", "before_id"):
-            if name in query and query[name] not in ids:
+        cursors = {name: self._context.place_of(query[name]) for name in ("after_id", "before_id") if name in query}
+        for name, place in cursors.items():
+            if place not in ids:
                 return error(400, message=f"{name}: Batch not found")
-        if "before_id" in query:
-            newer = known[: ids.index(query["before_id"])]
-            page, more = newer[-int(limit) :], len(newer) > int(limit)
+        further = self._context.empty_page("anthropic", query.get("after_id", ""))
+        if further is not None:
+            return json_response({"data": [], "has_more": True, "first_id": None, "last_id": further})
+        if "before_id" in cursors:
+            newer = known[: ids.index(cursors["before_id"])]
+            page, more = newer[-size:], len(newer) > size
         else:
-            older = known[ids.index(query["after_id"]) + 1 :] if "after_id" in query else known
-            page, more = older[: int(limit)], len(older) > int(limit)
+            older = known[ids.index(cursors["after_id"]) + 1 :] if "after_id" in cursors else known
+            page, more = older[:size], len(older) > size
         data = [self._document(request, batch) for batch in page]
         first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
         return json_response({"data": data, "has_more": more, "first_id": first, "last_id": last})
@@ -187,13 +197,14 @@ class _Api:
         batch = self._batch(request)
         if batch is None:
             return self._unknown(request)
-        phase = batch.phase(now())
-        if phase.ended:
-            return error(400, message=f"Batch {batch.id} cannot be canceled because it has already ended")
-        if phase is not Phase.CANCELLING:
-            self._store.cancel(batch, now())
-            self._context.workshop.begin(batch)
-        return self._answer(request, batch)
+        message = f"Batch {batch.id} cannot be canceled because it has already ended"
+        return await cancelled(
+            self._context,
+            batch,
+            lambda _: error(400, message=message),
+            lambda: self._answer(request, batch),
+            error,
+        )
 
     async def delete(self, request: Request) -> Response:
         batch = self._batch(request)
@@ -211,6 +222,9 @@ class _Api:
             return self._unknown(request)
         if not batch.phase(now()).ended or batch.outcome is None or batch.outcome.output_file is None:
             return error(404, message=f"The results of batch {batch.id} are not available yet")
+        gone = self._context.faults.take("results_gone", "anthropic")
+        if gone is not None:
+            return error(gone["status"], "not_found_error", f"The results of batch {batch.id} are no longer available")
         path = self._store.content("anthropic", batch.outcome.output_file)
         return self._context.results("anthropic", path, "application/x-jsonl", _STRANGE)
 
@@ -222,7 +236,27 @@ class _Api:
         return error(404, message=f"Message Batch {request.path_params['id']} not found")
 
     def _answer(self, request: Request, batch: Batch) -> Response:
-        return json_response(self._document(request, batch), 200, {"request-id": f"req_{secrets.token_hex(12)}"})
+        return _with_id(self._document(request, batch))
+
+    def _told(self, request: Request, batch: Batch) -> JsonObject:
+        """What is told of a batch, with everything that is armed."""
+        document = self._document(request, batch)
+        faults = self._context.faults
+        if document["results_url"] is not None:
+            foreign = faults.take("foreign_results_url", "anthropic")
+            if foreign is not None:
+                document["results_url"] = self._results_url(batch, f"http://{foreign['host']}")
+            if faults.take("no_output_file", "anthropic"):
+                document["results_url"] = None
+            if faults.take("results_gone", "anthropic"):
+                document["results_url"] = None
+                document["archived_at"] = _time(batch.created + _KEPT)
+        unknown = faults.take("unknown_state", "anthropic")
+        if unknown is not None:
+            document["processing_status"] = unknown["word"]
+        if faults.take("counts_as_strings", "anthropic"):
+            document["request_counts"] = {name: str(count) for name, count in document["request_counts"].items()}
+        return document
 
     def _document(self, request: Request, batch: Batch) -> dict[str, Any]:
         phase = batch.phase(now())
@@ -245,15 +279,24 @@ class _Api:
             "ended_at": _time(batch.ended_at) if ended else None,
             "cancel_initiated_at": None if batch.cancelled is None else _time(batch.cancelled),
             "archived_at": None,
-            "results_url": self._results_url(request, batch) if ended else None,
+            "results_url": self._results_url(batch, _origin(request)) if ended else None,
         }
 
-    def _results_url(self, request: Request, batch: Batch) -> str:
-        path = f"/anthropic/v1/messages/batches/{batch.id}/results"
-        fault = self._context.faults.take("status", "anthropic")
-        if fault is not None:
-            return f"http://{fault['host']}{path}"
-        return f"{request.url.scheme}://{request.headers['host']}{path}"
+    @staticmethod
+    def _results_url(batch: Batch, origin: str) -> str:
+        return f"{origin}/anthropic/v1/messages/batches/{batch.id}/results"
+
+
+def _origin(request: Request) -> str:
+    return f"{request.url.scheme}://{request.headers['host']}"
+
+
+def _with_id(document: JsonObject) -> Response:
+    return json_response(document, 200, {"request-id": f"req_{secrets.token_hex(12)}"})
+
+
+def _refused(refusal: Refusal) -> Response:
+    return error(refusal.status, refusal.type, refusal.message)
 
 
 class _RefusedError(ValueError):
@@ -284,248 +327,3 @@ def _checked(index: int, raw: bytes, seen: set[str]) -> tuple[str, dict[str, Any
 
 def _time(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat()
-
-
-class AnthropicDialect:
-    """Rows of an Anthropic batch."""
-
-    def problems(self, batch: Batch, path: Path) -> list[dict[str, Any]]:
-        # Whatever concerns the whole batch was refused at creation.
-        return []
-
-    def read(self, batch: Batch, line: bytes) -> Row:
-        row = orjson.loads(line)
-        params = row["params"]
-        found = checked(lambda: self._read(row["custom_id"], params, batch.details["version"]))
-        if isinstance(found, Refusal):
-            return Row(row["custom_id"], str(params.get("model")), refusal=found)
-        return found
-
-    def _read(self, custom_id: str, params: dict[str, Any], version: str) -> Row | Refusal:
-        model = params.get("model")
-        ability = ability_of("anthropic", model) if isinstance(model, str) else None
-        refusal = _refusal(params, ability, version)
-        if refusal is not None or ability is None:
-            return refusal or _invalid("model: unknown")
-        asked = Asked(_text(params.get("system")), "\n".join(_text(m["content"]) for m in params["messages"]))
-        asked.output_limit = params["max_tokens"]
-        wanted = object_in(object_in(params, "output_config"), "format")
-        tool = _forced_tool(params)
-        if tool is not None:
-            asked.form, asked.schema = "tool", tool["input_schema"]
-        elif wanted:
-            asked.form, asked.schema = "schema", wanted["schema"]
-        thinking = object_in(params, "thinking")
-        if thinking.get("type") == "enabled":
-            asked.effort, asked.reasoning = str(thinking["budget_tokens"]), "field"
-        return Row(custom_id, ability.model, asked, extra=(ability.answers_as, tool and tool["name"]))
-
-    def answered(self, batch: Batch, row: Row, answer: Answer) -> Written:
-        if answer.finish == "overloaded":
-            return _errored(row.custom_id, "overloaded_error" if answer.noise[40] & 1 else "api_error", "Overloaded")
-        model, tool = row.extra
-        content: list[dict[str, Any]] = []
-        if answer.reasoning:
-            content.append({"type": "thinking", "thinking": answer.reasoning, "signature": answer.noise.hex()})
-        stop = {"length": "max_tokens", "refusal": "refusal"}.get(answer.finish, "end_turn")
-        if tool and answer.finish == "stop":
-            call = {"type": "tool_use", "id": f"toolu_{answer.noise[:12].hex()}", "name": tool, "input": answer.value}
-            content.append(call)
-            stop = "tool_use"
-        elif tool and answer.finish == "length":
-            content.append({"type": "tool_use", "id": f"toolu_{answer.noise[:12].hex()}", "name": tool, "input": {}})
-        elif answer.text and answer.finish != "refusal":
-            content.append({"type": "text", "text": answer.text})
-        message = {
-            "id": f"msg_{answer.noise[:12].hex()}",
-            "type": "message",
-            "role": "assistant",
-            "model": model,
-            "content": content,
-            "stop_reason": stop,
-            "stop_sequence": None,
-            "usage": {
-                "input_tokens": answer.input_tokens,
-                "cache_creation_input_tokens": 0,
-                "cache_read_input_tokens": 0,
-                "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
-                "output_tokens": answer.output_tokens,
-                "service_tier": "batch",
-            },
-        }
-        return _written(row.custom_id, {"type": "succeeded", "message": message}, "succeeded")
-
-    def refused(self, batch: Batch, row: Row) -> Written:
-        assert row.refusal is not None
-        return _errored(row.custom_id, row.refusal.type, row.refusal.message)
-
-    def unfinished(self, batch: Batch, row: Row) -> Written:
-        if batch.cancelled is not None:
-            return _written(row.custom_id, {"type": "canceled"}, "cancelled")
-        return _written(row.custom_id, {"type": "expired"}, "expired")
-
-    def result_names(self, batch: Batch) -> tuple[str, str | None]:
-        return f"{batch.id}-results", None
-
-
-def _written(custom_id: str, result: dict[str, Any], fate: Any) -> Written:
-    return Written(orjson.dumps({"custom_id": custom_id, "result": result}) + b"\n", fate)
-
-
-def _errored(custom_id: str, type_: str, message: str) -> Written:
-    request_id = "req_" + hashlib.blake2b(custom_id.encode(), digest_size=12).hexdigest()
-    inner = {"type": "error", "error": {"type": type_, "message": message}, "request_id": request_id}
-    return _written(custom_id, {"type": "errored", "error": inner}, "errored")
-
-
-def _text(content: Any) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
-    return "\n".join(str(block.get("text", "")) for block in content if block.get("type") == "text")
-
-
-def _forced_tool(params: dict[str, Any]) -> dict[str, Any] | None:
-    tools = objects_in(params, "tools")
-    choice = object_in(params, "tool_choice")
-    if not tools or choice.get("type") == "none":
-        return None
-    if choice.get("type") == "tool":
-        return next((tool for tool in tools if tool["name"] == choice["name"]), None)
-    return tools[0]
-
-
-def _refusal(params: dict[str, Any], ability: Ability | None, version: str) -> Refusal | None:
-    """Why the Messages API refuses these parameters; in a batch it says so only in the row's result."""
-    for name in ("model", "max_tokens", "messages"):
-        if name not in params:
-            return _invalid(f"{name}: Field required")
-    if ability is None:
-        return Refusal(404, "not_found_error", f"model: {params['model']}")
-    if version >= _NO_SAMPLING_SINCE:
-        for name in _SAMPLING:
-            if name in params:
-                return _invalid(f"{name}: Extra inputs are not permitted")
-    for name in params:
-        if name not in _PARAMS:
-            return _invalid(f"{name}: Extra inputs are not permitted")
-    if params.get("stream"):
-        return _invalid("stream: streaming is not supported inside of a batch")
-    return (
-        _limit_refusal(params, ability)
-        or _sampling_refusal(params)
-        or _message_refusal(params)
-        or _thinking_refusal(params, ability)
-        or _tool_refusal(params)
-        or _output_refusal(params.get("output_config"), ability)
-    )
-
-
-def _invalid(message: str) -> Refusal:
-    return Refusal(400, "invalid_request_error", message)
-
-
-def _limit_refusal(params: dict[str, Any], ability: Ability) -> Refusal | None:
-    limit = params["max_tokens"]
-    if not isinstance(limit, int) or isinstance(limit, bool):
-        return _invalid("max_tokens: Input should be a valid integer")
-    if limit < 1:
-        return _invalid("max_tokens: Input should be greater than or equal to 1")
-    if limit > ability.max_output_tokens:
-        most = ability.max_output_tokens
-        return _invalid(
-            f"max_tokens: {limit} > {most}, which is the maximum allowed number of output tokens for {ability.model}"
-        )
-    return None
-
-
-def _sampling_refusal(params: dict[str, Any]) -> Refusal | None:
-    for name in ("temperature", "top_p"):
-        value = params.get(name)
-        if value is not None and not (isinstance(value, (int, float)) and 0 <= value <= 1):
-            return _invalid(f"{name}: Input should be between 0 and 1")
-    if "temperature" in params and "top_p" in params and "3-5" not in params["model"]:
-        return _invalid("`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
-    return None
-
-
-def _message_refusal(params: dict[str, Any]) -> Refusal | None:
-    messages = params["messages"]
-    if not isinstance(messages, list) or not messages:
-        return _invalid("messages: at least one message is required")
-    for place, message in enumerate(cast(list[Any], messages)):
-        if not isinstance(message, dict) or "role" not in message or "content" not in message:
-            return _invalid(f"messages.{place}: role and content are required")
-        role, content = cast(dict[str, Any], message)["role"], cast(dict[str, Any], message)["content"]
-        if role not in ("user", "assistant"):
-            return _invalid(
-                f'messages: Unexpected role "{role}". The system prompt is the top-level `system` parameter'
-            )
-        if not content:
-            return _invalid(f"messages.{place}: content must be non-empty")
-        if not isinstance(content, str) and not all(
-            isinstance(block, dict) and "type" in block for block in cast(list[Any], content)
-        ):
-            return _invalid(f"messages.{place}.content: Input should be a valid list of content blocks")
-    return None
-
-
-def _thinking_refusal(params: dict[str, Any], ability: Ability) -> Refusal | None:
-    thinking = params.get("thinking")
-    if thinking is None or thinking.get("type") == "disabled":
-        return None
-    if ability.thinking != "budget":
-        return _invalid(f"thinking: {ability.model} does not support thinking")
-    if thinking.get("type") != "enabled":
-        return _invalid(f"thinking.type: {thinking.get('type')} is not supported on {ability.model}")
-    budget = thinking.get("budget_tokens")
-    if not isinstance(budget, int) or budget < 1024:
-        return _invalid("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
-    if budget >= params["max_tokens"]:
-        return _invalid("`max_tokens` must be greater than `thinking.budget_tokens`")
-    if params.get("temperature", 1) != 1:
-        return _invalid("`temperature` may only be set to 1 when thinking is enabled")
-    if object_in(params, "tool_choice").get("type") in ("tool", "any"):
-        return _invalid("Thinking may not be enabled when tool_choice forces tool use.")
-    return None
-
-
-def _tool_refusal(params: dict[str, Any]) -> Refusal | None:
-    tools = objects_in(params, "tools")
-    for place, tool in enumerate(tools):
-        if not isinstance(tool.get("name"), str) or not re.fullmatch(r"[a-zA-Z0-9_-]{1,128}", tool["name"]):
-            return _invalid(f"tools.{place}.custom.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
-        if object_in(tool, "input_schema").get("type") != "object":
-            return _invalid(f"tools.{place}.custom.input_schema.type: Input should be 'object'")
-    choice = params.get("tool_choice")
-    if choice is None:
-        return None
-    if not tools:
-        return _invalid("tool_choice: tools must be given when a tool choice is")
-    if choice.get("type") not in ("auto", "any", "tool", "none"):
-        return _invalid("tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'")
-    if choice["type"] == "tool" and choice.get("name") not in [tool["name"] for tool in tools]:
-        return _invalid(f"Tool '{choice.get('name')}' not found in provided tools")
-    return None
-
-
-def _output_refusal(output: Any, ability: Ability) -> Refusal | None:
-    if output is None:
-        return None
-    if ability.json_schema == "none":
-        return _invalid(f"output_config: '{ability.model}' does not support output_config.")
-    for name in output:
-        if name not in ("format", "effort"):
-            return _invalid(f"output_config.{name}: Extra inputs are not permitted")
-    effort = output.get("effort")
-    if effort is not None and effort not in ability.efforts:
-        return _invalid(f"output_config.effort: '{effort}' is not supported on {ability.model}")
-    wanted = output.get("format")
-    if wanted is None:
-        return None
-    if wanted.get("type") != "json_schema" or not isinstance(wanted.get("schema"), dict):
-        return _invalid("output_config.format: Input should be of type 'json_schema' with a schema")
-    strangers = wanted.keys() - {"type", "schema"}
-    if strangers:
-        return _invalid(f"output_config.format.json_schema.{min(strangers)}: Extra inputs are not permitted")
-    problem = anthropic_problem(wanted["schema"])
-    return _invalid(f"output_config.format.schema: {problem}") if problem else None

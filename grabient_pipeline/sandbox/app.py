@@ -1,34 +1,58 @@
-"""The application: the four APIs and, under `/_sandbox`, what people and tests ask the sandbox itself."""
+"""The application: the four APIs behind their gate. What it tells about itself is in `control.py`."""
 
 import asyncio
 import tempfile
 from collections import Counter, deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import orjson
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from grabient_pipeline.sandbox import anthropic, google, openai
+from grabient_pipeline.sandbox import anthropic, embeddings, google, openai
 from grabient_pipeline.sandbox.abilities import PROVIDERS, Provider
-from grabient_pipeline.sandbox.context import Context, json_response
-from grabient_pipeline.sandbox.documents import as_object, object_in
-from grabient_pipeline.sandbox.faults import FAULTS, Dropped, Faults, UnknownFaultError
+from grabient_pipeline.sandbox.anthropic_rows import AnthropicDialect
+from grabient_pipeline.sandbox.billing import Billing
+from grabient_pipeline.sandbox.context import Context, ErrorAnswer
+from grabient_pipeline.sandbox.control import CallKey, Control
+from grabient_pipeline.sandbox.desk import Desk, Dropped
+from grabient_pipeline.sandbox.faults import Call, Faults
+from grabient_pipeline.sandbox.google_rows import GeminiDialect
+from grabient_pipeline.sandbox.openai_rows import ChatDialect
 from grabient_pipeline.sandbox.production import Dialect, Workshop
-from grabient_pipeline.sandbox.store import Batch, Store, now
+from grabient_pipeline.sandbox.store import Store, now
 
 DEFAULT_BATCH_SECONDS = 2.0
 DEFAULT_SEED = 20
 _REMEMBERED_REQUESTS = 10_000
-_ERRORS = {"anthropic": anthropic.error, "openai": openai.error, "groq": openai.error, "google": google.error}
+_ERRORS: dict[Provider, ErrorAnswer] = {
+    "anthropic": anthropic.error,
+    "openai": openai.error,
+    "groq": openai.error,
+    "google": google.error,
+}
+# By what the path ends with, the longer before the shorter; what is left is reading.
+_POSTS: tuple[tuple[str, Call], ...] = (
+    ("cancel", "cancelling"),
+    ("/embeddings", "embedding"),
+    ("mbedContents", "embedding"),
+    (":embedContent", "embedding"),
+    ("/batches", "creating"),
+    (":batchGenerateContent", "creating"),
+    ("/messages", "asking"),
+    ("/chat/completions", "asking"),
+    (":generateContent", "asking"),
+)
+_GETS: tuple[tuple[str, Call], ...] = (
+    ("/results", "downloading"),
+    ("/content", "downloading"),
+    (":download", "downloading"),
+)
 
 
 class Sandbox:
@@ -46,18 +70,21 @@ class Sandbox:
         assert directory is not None
         self.store = Store(directory)
         self.faults = Faults()
-        for fault in faults or []:
-            self.faults.arm(**fault)
+        self.faults.arm_all(faults or [])
         dialects: dict[Provider, Dialect] = {
-            "anthropic": anthropic.AnthropicDialect(),
-            "openai": openai.ChatDialect("openai"),
-            "groq": openai.ChatDialect("groq"),
-            "google": google.GeminiDialect(),
+            "anthropic": AnthropicDialect(),
+            "openai": ChatDialect("openai"),
+            "groq": ChatDialect("groq"),
+            "google": GeminiDialect(),
         }
         self.workshop = Workshop(self.store, seed, dialects)
-        self.context = Context(self.store, self.workshop, self.faults, batch_seconds)
+        self.billing = Billing(self.store)
+        self.desk = Desk(seed, self.billing, self.faults)
+        self.context = Context(self.store, self.workshop, self.desk, self.faults, batch_seconds)
         self.requests: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED_REQUESTS)
-        self.app: ASGIApp = _Gate(Starlette(routes=self._routes(), lifespan=self._lifespan), self)
+        self.calls: Counter[CallKey] = Counter()
+        control = Control(self.context, self.billing, self.requests, self.calls, self.forget)
+        self.app: ASGIApp = _Gate(Starlette(routes=self._routes(control), lifespan=self._lifespan), self)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
@@ -69,122 +96,30 @@ class Sandbox:
             if self._temporary is not None:
                 self._temporary.cleanup()
 
-    def _routes(self) -> list[BaseRoute]:
+    def _routes(self, control: Control) -> list[BaseRoute]:
+        context = self.context
         return [
-            Mount("/anthropic", routes=anthropic.routes(self.context)),
-            Mount("/openai/v1", routes=openai.routes(self.context, "openai")),
-            Mount("/groq/openai/v1", routes=openai.routes(self.context, "groq")),
-            Mount("/google", routes=google.routes(self.context)),
+            Mount("/anthropic", routes=anthropic.routes(context)),
             Mount(
-                "/_sandbox",
-                routes=[
-                    Route("/batches", self._batches, methods=["GET"]),
-                    Route("/batches", self._forget, methods=["DELETE"]),
-                    Route("/billed", self._billed, methods=["GET"]),
-                    Route("/requests", self._requests, methods=["GET"]),
-                    Route("/faults", self._list_faults, methods=["GET"]),
-                    Route("/faults", self._arm, methods=["POST"]),
-                    Route("/faults", self._disarm, methods=["DELETE"]),
-                ],
+                "/openai/v1",
+                routes=[*openai.routes(context, "openai"), *embeddings.openai_routes(context)],
             ),
+            Mount("/groq/openai/v1", routes=openai.routes(context, "groq")),
+            Mount("/google", routes=[*google.routes(context), *embeddings.google_routes(context)]),
+            Mount("/_sandbox", routes=control.routes()),
         ]
 
-    async def _batches(self, _: Request) -> Response:
-        moment = now()
-        return json_response({"batches": [self._described(batch, moment) for batch in self.store.batches()]})
-
     def forget(self) -> None:
-        """Begin anew: no batch, no file, no armed fault, no logged call."""
+        """Begin anew: no batch, no file, no bill, no armed fault, no logged call."""
         self.faults.disarm()
         self.store.forget()
+        self.desk.forget()
         self.requests.clear()
+        self.calls.clear()
 
-    async def _forget(self, _: Request) -> Response:
-        self.forget()
-        return json_response({"batches": []})
-
-    def _described(self, batch: Batch, moment: float) -> dict[str, Any]:
-        phase = batch.phase(moment)
-        outcome = batch.outcome if phase.ended else None
-        stored = self.store.input_of(batch)
-        metadata = object_in(batch.details, "metadata")
-        found: dict[str, Any] = {
-            "metadata": metadata,
-            "display_name": batch.details.get("display_name", ""),
-            "file_name": stored.name if stored and batch.provider != "anthropic" else "",
-            "custom_id_prefix": batch.custom_id_prefix,
-        }
-        return {
-            "provider": batch.provider,
-            "id": batch.id,
-            "state": phase.value,
-            "model": batch.model,
-            "request_count": batch.request_count,
-            "created_at": batch.created,
-            "token": metadata.get("submission") or found["display_name"] or found["custom_id_prefix"],
-            "found_in": found,
-            "problems": batch.problems,
-            "billed": {
-                "requests": outcome.succeeded if outcome else 0,
-                "input_tokens": outcome.input_tokens if outcome else 0,
-                "output_tokens": outcome.output_tokens if outcome else 0,
-            },
-            "errored": outcome.errored if outcome else 0,
-            "unfinished": outcome.expired + outcome.cancelled if outcome else 0,
-        }
-
-    async def _billed(self, _: Request) -> Response:
-        return json_response(await run_in_threadpool(self.billed))
-
-    def billed(self) -> dict[str, Any]:
-        """What has been billed so far, a provider at a time; only batches that ended count."""
-        return {provider: self._billed_by(provider) for provider in PROVIDERS}
-
-    def _billed_by(self, provider: Provider) -> dict[str, Any]:
-        moment = now()
-        custom_ids: Counter[bytes] = Counter()
-        identities: Counter[bytes] = Counter()
-        tokens = {"input_tokens": 0, "output_tokens": 0}
-        for batch in self.store.batches(provider):
-            if batch.outcome is None or not batch.phase(moment).ended:
-                continue
-            tokens["input_tokens"] += batch.outcome.input_tokens
-            tokens["output_tokens"] += batch.outcome.output_tokens
-            for line in self.store.billed_path(batch).read_bytes().splitlines():
-                custom_id, _, identity = line.partition(b"\t")
-                custom_ids[custom_id] += 1
-                identities[identity] += 1
-        times = Counter(identities.values())
-        return {
-            "requests": custom_ids.total(),
-            "custom_ids": len(custom_ids),
-            "custom_ids_billed_more_than_once": sum(count > 1 for count in custom_ids.values()),
-            "distinct_questions": len(identities),
-            "questions_by_times_billed": {str(count): times[count] for count in sorted(times)},
-            **tokens,
-        }
-
-    async def _requests(self, _: Request) -> Response:
-        return json_response({"requests": list(self.requests)})
-
-    async def _list_faults(self, _: Request) -> Response:
-        known = {
-            name: {"description": kind.description, "parameters": kind.parameters} for name, kind in FAULTS.items()
-        }
-        return json_response({"armed": [asdict(fault) for fault in self.faults.armed()], "known": known})
-
-    async def _arm(self, request: Request) -> Response:
-        try:
-            wanted = orjson.loads(await request.body())
-            faults = cast(list[Any], wanted) if isinstance(wanted, list) else [wanted]
-            armed = [self.faults.arm(**as_object(fault)) for fault in faults]
-        except (orjson.JSONDecodeError, TypeError, UnknownFaultError) as problem:
-            return json_response({"error": str(problem)}, 400)
-        return json_response({"armed": [asdict(fault) for fault in armed]})
-
-    async def _disarm(self, _: Request) -> Response:
-        self.faults.disarm()
-        return json_response({"armed": []})
+    def billed(self) -> dict[Provider, dict[str, Any]]:
+        """What has been billed so far, a provider at a time; batches count once they have ended."""
+        return self.billing.summary()
 
 
 class _Gate:
@@ -210,23 +145,33 @@ class _Gate:
         if provider is None:
             await self._inner(scope, receive, noted)
             return
+        call = call_of(scope["method"], scope["path"])
+        try:
+            await self._pass(scope, receive, noted, provider, call)
+        finally:
+            self._sandbox.calls[provider, call, entry["status"]] += 1
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send, provider: Provider, call: Call) -> None:
         request = Request(scope, receive)
-        answer = await self._refused(request, provider)
+        answer = await self._refused(request, provider, call)
         if answer is None:
-            await self._inner(scope, receive, _with_errors(provider, noted))
+            await self._inner(scope, receive, _with_errors(provider, send))
             return
         # A client that is still sending would not see an answer that comes before its last byte.
         async for _ in request.stream():
             pass
-        await answer(scope, receive, noted)
+        await answer(scope, receive, send)
 
-    async def _refused(self, request: Request, provider: Provider) -> Response | None:
-        fault = self._sandbox.faults.take("any", provider)
-        if fault is not None and fault.name == "down":
-            return _ERRORS[provider](503, "", "")
-        if fault is not None:
-            await asyncio.sleep(fault["seconds"])
-            return Dropped()
+    async def _refused(self, request: Request, provider: Provider, call: Call) -> Response | None:
+        struck = self._sandbox.faults.take_call(provider, call)
+        if struck is not None:
+            fault, wait = struck
+            if fault.name == "hang":
+                await asyncio.sleep(fault["seconds"])
+                return Dropped()
+            if fault.name == "down":
+                return _ERRORS[provider](fault["status"])
+            return _ERRORS[provider](429, retry_after=wait)
         if provider == "anthropic":
             return anthropic.refused_call(request)
         if provider == "google":
@@ -237,6 +182,18 @@ class _Gate:
 def _provider_of(path: str) -> Provider | None:
     first = path.split("/", 2)[1]
     return next((provider for provider in PROVIDERS if provider == first), None)
+
+
+def call_of(method: str, path: str) -> Call:
+    """What sort of call this is."""
+    if method == "DELETE":
+        return "cancelling"
+    if method != "GET" and ("/upload/" in path or path.endswith("/files")):
+        return "uploading"
+    for ending, call in _GETS if method == "GET" else _POSTS:
+        if path.endswith(ending):
+            return call
+    return "reading"
 
 
 def _with_errors(provider: Provider, send: Send) -> Send:

@@ -67,6 +67,8 @@ def refusal_of(body: dict[str, Any], ability: Ability) -> Refusal | None:
     """Why the model's endpoint refuses this body, or None."""
     if not body.keys() <= _KNOWN[ability.provider]:
         return _unrecognized(min(body.keys() - _KNOWN[ability.provider]), ability)
+    if body.get("metadata") is not None and not body.get("store"):
+        return _bad("The 'metadata' parameter is only allowed when 'store' is enabled.", "metadata")
     return (
         _message_refusal(body)
         or _limit_refusal(body, ability)
@@ -115,7 +117,7 @@ def _message_refusal(body: dict[str, Any]) -> Refusal | None:
             param = f"messages[{place}].content"
             return _bad(f"Invalid value for '{param}': expected a string or an array, got null.", param, "invalid_type")
     if body.get("stream"):
-        return _bad("Streaming is not supported in batch requests.", "stream", "unsupported_value")
+        return _bad("Streaming is not supported here.", "stream", "unsupported_value")
     return None
 
 

@@ -1,4 +1,4 @@
-"""Google's Gemini API: batches as long-running operations, and files with resumable upload."""
+"""Google's Gemini API: ordinary calls, batches as long-running operations, files with resumable upload."""
 
 import base64
 import hashlib
@@ -15,14 +15,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from grabient_pipeline.sandbox.abilities import GOOGLE_INLINE_BYTES, LIMITS, Ability, ability_of
-from grabient_pipeline.sandbox.answers import Answer
-from grabient_pipeline.sandbox.asked import Asked
-from grabient_pipeline.sandbox.context import KEY_PREFIX, Context, StrangeRow, json_response
-from grabient_pipeline.sandbox.documents import JsonObject, as_object, names_in, object_in, objects_in
-from grabient_pipeline.sandbox.faults import creation
-from grabient_pipeline.sandbox.production import Refusal, Row, Written, checked
-from grabient_pipeline.sandbox.schemas import google_problem
+from grabient_pipeline.sandbox.abilities import GOOGLE_INLINE_BYTES, LIMITS, ability_of
+from grabient_pipeline.sandbox.cancelling import cancelled
+from grabient_pipeline.sandbox.context import KEY_PREFIX, Context, json_response
+from grabient_pipeline.sandbox.creating import Creation
+from grabient_pipeline.sandbox.desk import CUSTOM_ID_HEADER
+from grabient_pipeline.sandbox.documents import JsonObject, as_object, object_in, objects_in
+from grabient_pipeline.sandbox.google_rows import RPC_EXPIRED, RPC_INVALID, GeminiDialect, camel_keys, unknown_name
+from grabient_pipeline.sandbox.production import Refusal
+from grabient_pipeline.sandbox.spoiling import StrangeRow
 from grabient_pipeline.sandbox.store import Batch, Phase, StoredFile, common_prefix, lines_of, now
 
 # The documents describe batches for this version only, so a client that forgot to pin it is told.
@@ -41,8 +42,6 @@ _STATUSES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-# Codes of google.rpc.Status, as they stand in operations and rows.
-_RPC_INVALID, _RPC_INTERNAL, _RPC_UNAVAILABLE, _RPC_EXPIRED = 3, 13, 14, 4
 _STATES = {
     Phase.VALIDATING: "BATCH_STATE_PENDING",
     Phase.RUNNING: "BATCH_STATE_RUNNING",
@@ -53,34 +52,44 @@ _STATES = {
     Phase.EXPIRED: "BATCH_STATE_EXPIRED",
     Phase.CANCELLED: "BATCH_STATE_CANCELLED",
 }
-_REQUEST_FIELDS = names_in(
-    """
-    model contents systemInstruction generationConfig safetySettings tools toolConfig cachedContent serviceTier
-    labels store
-    """
-)
-_CONFIG_FIELDS = names_in(
-    """
-    stopSequences responseMimeType responseSchema responseJsonSchema responseModalities candidateCount
-    maxOutputTokens temperature topP topK seed presencePenalty frequencyPenalty responseLogprobs logprobs
-    enableEnhancedCivicAnswers speechConfig thinkingConfig mediaResolution imageConfig
-    """
-)
-_THINKING_FIELDS = names_in(
-    """
-    includeThoughts thinkingBudget thinkingLevel
-    """
-)
+_BATCH_TYPE = "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch"
+_RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
+_QUOTA_FAILURE = "type.googleapis.com/google.rpc.QuotaFailure"
+_ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 _STRANGE = StrangeRow({"response": {"candidates": []}}, "key")
 
 
-def error(status: int, type_: str = "", message: str = "", details: list[dict[str, Any]] | None = None) -> Response:
-    """An error answer in Google's form; `type_` is the status word."""
+def error(
+    status: int,
+    type_: str = "",
+    message: str = "",
+    details: list[JsonObject] | None = None,
+    *,
+    retry_after: float | None = None,
+) -> Response:
+    """An error answer in Google's form; `type_` is the status word. When to come again is told in the body alone."""
     word = type_ or _STATUSES.get(status, "UNKNOWN")
-    inner: dict[str, Any] = {"code": status, "message": message or word.replace("_", " ").capitalize(), "status": word}
+    text = message or word.replace("_", " ").capitalize()
+    details = [*details] if details else []
+    if retry_after is not None:
+        text = f"{text} Please retry in {retry_after:g}s."
+        details.append({"@type": _RETRY_INFO, "retryDelay": f"{retry_after:g}s"})
+    inner: JsonObject = {"code": status, "message": text, "status": word}
     if details:
         inner["details"] = details
     return json_response({"error": inner}, status)
+
+
+def denied(status: int | None) -> Response:
+    """The answer to an account without access to batches."""
+    if status is None or status == 400:
+        message = "Batches are not available on the free tier. Please enable billing on your project."
+        return error(400, "FAILED_PRECONDITION", message)
+    if status == 429:
+        message = "You exceeded your current quota, please check your plan and billing details."
+        violation = {"quotaId": "BatchEnqueuedTokensPerModel-FreeTier", "quotaValue": "0"}
+        return error(429, message=message, details=[{"@type": _QUOTA_FAILURE, "violations": [violation]}])
+    return error(status, message="Batches are not available to this project.")
 
 
 def routes(context: Context) -> list[BaseRoute]:
@@ -94,6 +103,7 @@ def routes(context: Context) -> list[BaseRoute]:
         Route(base + "/files/{id}:download", api.download, methods=["GET"]),
         Route(base + "/files/{id}", api.file, methods=["GET"]),
         Route(base + "/files/{id}", api.delete_file, methods=["DELETE"]),
+        Route(base + "/models/{model}:generateContent", api.ask, methods=["POST"]),
         Route(base + "/models/{model}:batchGenerateContent", api.create, methods=["POST"]),
         Route(base + "/batches", api.list_batches, methods=["GET"]),
         Route(base + "/batches/{id}:cancel", api.cancel, methods=["POST"]),
@@ -116,7 +126,7 @@ def refused_call(request: Request) -> Response | None:
         )
     if not key.startswith(KEY_PREFIX):
         reason = {
-            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "@type": _ERROR_INFO,
             "reason": "API_KEY_INVALID",
             "domain": "googleapis.com",
             "metadata": {"service": "generativelanguage.googleapis.com"},
@@ -143,6 +153,34 @@ class _Api:
         self._context = context
         self._store = context.store
         self._uploads: dict[str, _Upload] = {}
+        self._dialect = GeminiDialect()
+        self._creation = Creation(context, "google", self._create, self._created, error, denied)
+
+    # Ordinary calls.
+
+    async def ask(self, request: Request) -> Response:
+        return await self._context.desk.serve(request, "google", "asking", self._ask)
+
+    def _ask(self, request: Request, body: bytes) -> Response:
+        model = request.path_params["model"]
+        if ability_of("google", model) is None:
+            return no_model(model, "generateContent")
+        if len(body) > GOOGLE_INLINE_BYTES:
+            return _too_large()
+        try:
+            document = as_object(orjson.loads(body))
+        except orjson.JSONDecodeError:
+            return error(400, message="Invalid JSON payload received.")
+        row = self._dialect.request(request.headers.get(CUSTOM_ID_HEADER, ""), model, document)
+        if row.refusal is not None:
+            return _refused(row.refusal)
+        answer = self._context.desk.answer(row)
+        if answer.finish == "overloaded":
+            return _refused(self._dialect.overload(answer))
+        # What is blocked costs less, which the response settles.
+        response = self._dialect.response(row, answer)
+        self._context.desk.bill("google", row, answer)
+        return json_response(response)
 
     # Files.
 
@@ -155,7 +193,7 @@ class _Api:
             described = object_in(as_object(orjson.loads(await request.body() or b"{}")), "file")
         except orjson.JSONDecodeError:
             return error(400, message="Invalid JSON payload received.")
-        wanted = _camel_keys(described)
+        wanted = camel_keys(described)
         name = str(wanted.get("name") or "").removeprefix("files/")
         if name and not _FILE_NAME.fullmatch(name):
             return error(400, message=_name_rule(name))
@@ -238,7 +276,7 @@ class _Api:
     async def list_files(self, request: Request) -> Response:
         # Results of batches can be downloaded but are not listed.
         files = [file for file in self._store.files("google") if file.purpose == "batch" and file.name]
-        page = _page(request, files, 10, 100)
+        page = self._page(request, files, 10, 100)
         if isinstance(page, Response):
             return page
         document: dict[str, Any] = {"files": [self._file_document(request, file) for file in page[0]]}
@@ -265,6 +303,9 @@ class _Api:
             return error(400, message=f"File files/{name} was uploaded; only generated files can be downloaded.")
         if request.query_params.get("alt") != "media":
             return error(400, message="Only alt=media is served here.")
+        gone = self._context.faults.take("results_gone", "google")
+        if gone is not None:
+            return error(gone["status"], "NOT_FOUND", f"The File {name} does not exist any more.")
         return self._context.results(
             "google", self._store.content("google", name), "application/octet-stream", _STRANGE
         )
@@ -296,30 +337,26 @@ class _Api:
     # Batches.
 
     async def create(self, request: Request) -> Response:
-        return await creation(self._context.faults, "google", request, self._create, error)
+        return await self._creation.answer(request)
 
-    async def _create(self, request: Request) -> Response:
+    async def _create(self, request: Request) -> Batch | Response:
         model = request.path_params["model"]
         if ability_of("google", model) is None:
-            return error(
-                404,
-                message=f"models/{model} is not found for API version {VERSION}, or is not supported for "
-                "batchGenerateContent.",
-            )
+            return no_model(model, "batchGenerateContent")
         body = await request.body()
         if len(body) > GOOGLE_INLINE_BYTES:
-            return error(400, message=f"Request payload size exceeds the limit: {GOOGLE_INLINE_BYTES} bytes.")
+            return _too_large()
         try:
             document = as_object(orjson.loads(body))
         except orjson.JSONDecodeError:
             return error(400, message="Invalid JSON payload received.")
-        wanted = _camel_keys(object_in(document, "batch"))
+        wanted = camel_keys(object_in(document, "batch"))
         strangers = (document.keys() - {"batch"}) | (
             wanted.keys() - {"displayName", "inputConfig", "model", "webhookConfig", "priority", "name"}
         )
         if strangers:
             return _unknown_name(min(strangers), "batch")
-        config = _camel_keys(object_in(wanted, "inputConfig"))
+        config = camel_keys(object_in(wanted, "inputConfig"))
         if ("fileName" in config) == ("requests" in config):
             return error(400, message="Exactly one of batch.input_config.file_name and requests is needed.")
         if "fileName" in config:
@@ -338,7 +375,7 @@ class _Api:
         return stored
 
     def _inline(self, requests: Any) -> StoredFile | Response:
-        rows = objects_in(_camel_keys(as_object(requests)), "requests")
+        rows = objects_in(camel_keys(as_object(requests)), "requests")
         if not rows:
             return error(400, message="batch.input_config.requests.requests must not be empty.")
         for place, row in enumerate(rows):
@@ -353,7 +390,7 @@ class _Api:
         stored = StoredFile("google", f"inline-{secrets.token_hex(12)}", "", "inline", content.stat().st_size, now())
         return self._store.add_file(stored, content)
 
-    def _make(self, model: str, display_name: str, source: StoredFile, inline: bool) -> Response:
+    def _make(self, model: str, display_name: str, source: StoredFile, inline: bool) -> Batch:
         batch_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(40))
         count = 0
         prefix: str | None = None
@@ -365,35 +402,40 @@ class _Api:
         batch = Batch("google", batch_id, now(), 0.0, count, model, source.id)
         batch.details = {"display_name": display_name, "inline": inline, "output_file": f"batch-{batch_id}"}
         batch.custom_id_prefix = prefix or ""
-        self._context.add_batch(batch)
+        return self._context.add_batch(batch)
+
+    def _created(self, request: Request, batch: Batch) -> Response:
         return json_response(self._operation(batch, Phase.VALIDATING))
 
     async def retrieve(self, request: Request) -> Response:
-        batch = self._store.batch("google", request.path_params["id"])
-        return json_response(self._operation(batch)) if batch else _no_batch(request)
+        batch = self._context.asked_for("google", request.path_params["id"])
+        return json_response(self._told(batch)) if batch else _no_batch(request)
 
     async def list_batches(self, request: Request) -> Response:
         if request.query_params.get("filter"):
             return error(400, message="Filtering is not supported.")
-        batches = [batch for batch in self._store.batches("google") if not batch.deleted]
-        page = _page(request, batches, 50, 100)
+        page = self._page(request, self._context.listed("google"), 50, 100)
         if isinstance(page, Response):
             return page
+        poisoned = self._context.faults.take("poisoned", "google") is not None
         # Inline answers are left out: a list of them could be of any size.
-        operations = [self._operation(batch, listed=True) for batch in page[0]]
+        operations = [self._operation(batch, listed=not poisoned) for batch in page[0]]
+        if poisoned:
+            operations = _poisoned([*operations, _foreign_operation()])
         return json_response(({"operations": operations} if operations else {}) | page[1])
 
     async def cancel(self, request: Request) -> Response:
         batch = self._store.batch("google", request.path_params["id"])
         if batch is None:
             return _no_batch(request)
-        phase = batch.phase(now())
-        if phase.ended:
-            return error(400, "FAILED_PRECONDITION", f"The batch is in state {_STATES[phase]} and cannot be cancelled.")
-        if phase is not Phase.CANCELLING:
-            self._store.cancel(batch, now())
-            self._context.workshop.begin(batch)
-        return json_response({})
+        message = "The batch is in state {} and cannot be cancelled."
+        return await cancelled(
+            self._context,
+            batch,
+            lambda phase: error(400, "FAILED_PRECONDITION", message.format(_STATES[phase])),
+            lambda: json_response({}),
+            error,
+        )
 
     async def delete(self, request: Request) -> Response:
         batch = self._store.batch("google", request.path_params["id"])
@@ -403,11 +445,48 @@ class _Api:
         self._store.save_batch(batch)
         return json_response({})
 
+    def _page(
+        self, request: Request, known: list[Any], usual: int, most: int
+    ) -> tuple[list[Any], dict[str, str]] | Response:
+        size = request.query_params.get("pageSize") or request.query_params.get("page_size") or "0"
+        token = request.query_params.get("pageToken") or request.query_params.get("page_token") or ""
+        if not size.isdigit():
+            return error(400, message="Invalid page size.")
+        count = self._context.page_size("google", min(int(size) or usual, most))
+        start = 0
+        cursor = _untoken(token)
+        if token:
+            places = [place for place, each in enumerate(known) if each.id == self._context.place_of(cursor)]
+            if not places:
+                return error(400, message="Invalid page token.")
+            start = places[0] + 1
+        further = self._context.empty_page("google", cursor)
+        if further is not None:
+            return [], {"nextPageToken": _token(further)}
+        page = known[start : start + count]
+        more = {"nextPageToken": _token(page[-1].id)} if len(known) > start + count else {}
+        return page, more
+
+    def _told(self, batch: Batch) -> JsonObject:
+        """What is told of a batch, with everything that is armed."""
+        operation = self._operation(batch)
+        metadata, faults = operation["metadata"], self._context.faults
+        if "output" in metadata and faults.take("no_output_file", "google"):
+            del metadata["output"], operation["response"]
+        if faults.take("poisoned", "google"):
+            operation = _poisoned([operation])[0]
+        unknown = faults.take("unknown_state", "google")
+        if unknown is not None:
+            metadata["state"] = "BATCH_STATE_" + unknown["word"].upper()
+        if faults.take("no_counts", "google"):
+            del metadata["batchStats"]
+        return operation
+
     def _operation(self, batch: Batch, phase: Phase | None = None, listed: bool = False) -> dict[str, Any]:
         phase = phase or batch.phase(now())
         updated = batch.ended_at if phase.ended else now()
         metadata: dict[str, Any] = {
-            "@type": "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch",
+            "@type": _BATCH_TYPE,
             "model": f"models/{batch.model}",
             "displayName": batch.details["display_name"],
             "createTime": _time(batch.created),
@@ -428,13 +507,13 @@ class _Api:
             if output is not None:
                 metadata["output"] = output
                 operation["response"] = {
-                    "@type": "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatchOutput",
+                    "@type": f"{_BATCH_TYPE}Output",
                     **output,
                 }
         elif phase is Phase.FAILED:
-            operation["error"] = {"code": _RPC_INVALID, "message": batch.problems[0]["message"]}
+            operation["error"] = {"code": RPC_INVALID, "message": batch.problems[0]["message"]}
         elif phase is Phase.EXPIRED:
-            operation["error"] = {"code": _RPC_EXPIRED, "message": "The batch expired before it was finished."}
+            operation["error"] = {"code": RPC_EXPIRED, "message": "The batch expired before it was finished."}
         else:
             operation["error"] = {"code": 1, "message": "The batch was cancelled."}
         return operation
@@ -488,29 +567,52 @@ def _no_batch(request: Request) -> Response:
     return error(404, message=f"Could not find the batch: batches/{request.path_params['id']}")
 
 
+def no_model(model: str, method: str) -> Response:
+    """The answer to a call of a model that is not there or cannot do this."""
+    message = f"models/{model} is not found for API version {VERSION}, or is not supported for {method}."
+    return error(404, message=message)
+
+
+def _too_large() -> Response:
+    return error(400, message=f"Request payload size exceeds the limit: {GOOGLE_INLINE_BYTES} bytes.")
+
+
+def _refused(refusal: Refusal) -> Response:
+    return error(refusal.status, message=refusal.message)
+
+
+def _poisoned(operations: list[JsonObject]) -> list[JsonObject]:
+    """The operations, with details for each error among their inline answers."""
+    for operation in operations:
+        output = object_in(object_in(operation, "metadata"), "output")
+        for row in objects_in(object_in(output, "inlinedResponses"), "inlinedResponses"):
+            if "error" in row:
+                row["error"]["details"] = [{"@type": _ERROR_INFO, "reason": "INVALID", "domain": "googleapis.com"}]
+    return operations
+
+
+def _foreign_operation() -> JsonObject:
+    """A batch of somebody else who works with the same key, and whose only request failed."""
+    moment = _time(now())
+    name = "batches/somebody-elses"
+    row = {"error": {"code": RPC_INVALID, "message": "Request contains an invalid argument."}}
+    metadata = {
+        "@type": _BATCH_TYPE,
+        "model": "models/gemini-2.5-flash-lite",
+        "displayName": "somebody else's",
+        "createTime": moment,
+        "updateTime": moment,
+        "endTime": moment,
+        "batchStats": {"requestCount": "1", "failedRequestCount": "1"},
+        "state": "BATCH_STATE_SUCCEEDED",
+        "name": name,
+        "output": {"inlinedResponses": {"inlinedResponses": [row]}},
+    }
+    return {"name": name, "metadata": metadata, "done": True}
+
+
 def _unknown_name(name: str, where: str) -> Response:
-    return error(400, message=_unknown_name_message(name, where))
-
-
-def _unknown_name_message(name: str, where: str) -> str:
-    return f"Invalid JSON payload received. Unknown name \"{name}\" at '{where}': Cannot find field."
-
-
-def _page(request: Request, known: list[Any], usual: int, most: int) -> tuple[list[Any], dict[str, str]] | Response:
-    size = request.query_params.get("pageSize") or request.query_params.get("page_size") or "0"
-    token = request.query_params.get("pageToken") or request.query_params.get("page_token") or ""
-    if not size.isdigit():
-        return error(400, message="Invalid page size.")
-    count = min(int(size) or usual, most)
-    start = 0
-    if token:
-        places = [place for place, each in enumerate(known) if each.id == _untoken(token)]
-        if not places:
-            return error(400, message="Invalid page token.")
-        start = places[0] + 1
-    page = known[start : start + count]
-    more = {"nextPageToken": _token(page[-1].id)} if len(known) > start + count else {}
-    return page, more
+    return error(400, message=unknown_name(name, where))
 
 
 def _token(last: str) -> str:
@@ -527,200 +629,3 @@ def _untoken(token: str) -> str:
 def _time(moment: float) -> str:
     whole = datetime.fromtimestamp(moment, UTC)
     return f"{whole:%Y-%m-%dT%H:%M:%S.%f}000Z"
-
-
-def _camel(name: str) -> str:
-    if "_" not in name:
-        return name
-    first, *others = name.split("_")
-    return first + "".join(part.capitalize() for part in others)
-
-
-def _camel_keys(document: dict[str, Any]) -> dict[str, Any]:
-    """Google's JSON takes both spellings of a field's name."""
-    return {_camel(name): value for name, value in document.items()}
-
-
-class GeminiDialect:
-    """Rows of a Gemini batch."""
-
-    def problems(self, batch: Batch, path: Path) -> list[dict[str, Any]]:
-        number = 0
-        for number, line in enumerate(lines_of(path), 1):
-            try:
-                row = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                return [{"code": _RPC_INVALID, "message": f"Line {number} of the input file is not valid JSON."}]
-            if not isinstance(row, dict) or "request" not in row:
-                return [{"code": _RPC_INVALID, "message": f"Line {number} of the input file has no request."}]
-        if number == 0:
-            return [{"code": _RPC_INVALID, "message": "The input file has no requests."}]
-        return []
-
-    def read(self, batch: Batch, line: bytes) -> Row:
-        row = orjson.loads(line)
-        metadata = row.get("metadata")
-        key = row.get("key")
-        label = str(key if key is not None else as_object(metadata).get("key", ""))
-        ability = ability_of("google", batch.model)
-        assert ability is not None
-        found = checked(lambda: self._read(batch, row, ability), _RPC_INVALID)
-        if isinstance(found, Refusal):
-            return Row(label, ability.model, refusal=found, extra=(key, metadata))
-        return Row(label, ability.model, found, extra=(key, metadata))
-
-    @staticmethod
-    def _read(batch: Batch, row: JsonObject, ability: Ability) -> Asked | Refusal:
-        request = _camel_keys(object_in(row, "request"))
-        config = _camel_keys(object_in(request, "generationConfig"))
-        message = _unknown_row_name(row, batch) or _problem(request, config, ability)
-        if message:
-            return Refusal(_RPC_INVALID, "INVALID_ARGUMENT", message)
-        asked = Asked(_text(request.get("systemInstruction")), "\n".join(_text(part) for part in request["contents"]))
-        asked.output_limit = config.get("maxOutputTokens") or ability.max_output_tokens
-        schema = config.get("responseSchema") or config.get("responseJsonSchema")
-        if schema:
-            asked.form, asked.schema = "schema", schema
-        elif config.get("responseMimeType") == "application/json":
-            asked.form = "json"
-        asked.effort = _effort(_camel_keys(object_in(config, "thinkingConfig")), ability)
-        return asked
-
-    def answered(self, batch: Batch, row: Row, answer: Answer) -> Written:
-        if answer.finish == "overloaded":
-            code = _RPC_UNAVAILABLE if answer.noise[40] & 1 else _RPC_INTERNAL
-            message = (
-                "The model is overloaded. Please try again later." if code == _RPC_UNAVAILABLE else "Internal error."
-            )
-            return _written(row, {"error": {"code": code, "message": message}}, "errored")
-        usage: dict[str, Any] = {
-            "promptTokenCount": answer.input_tokens,
-            "candidatesTokenCount": answer.output_tokens - answer.reasoning_tokens,
-            "totalTokenCount": answer.input_tokens + answer.output_tokens,
-            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": answer.input_tokens}],
-        }
-        if answer.reasoning_tokens:
-            usage["thoughtsTokenCount"] = answer.reasoning_tokens
-        response: dict[str, Any] = {}
-        if answer.finish == "refusal" and answer.noise[41] & 1:
-            response["promptFeedback"] = {"blockReason": "PROHIBITED_CONTENT"}
-            usage.pop("candidatesTokenCount")
-            usage["totalTokenCount"] = answer.input_tokens
-            answer.output_tokens = answer.reasoning_tokens = 0
-        else:
-            finish = {"length": "MAX_TOKENS", "refusal": "SAFETY"}.get(answer.finish, "STOP")
-            content: dict[str, Any] = {"role": "model"}
-            if answer.text and answer.finish != "refusal":
-                content["parts"] = [{"text": answer.text}]
-            response["candidates"] = [{"content": content, "finishReason": finish, "index": 0}]
-        response["usageMetadata"] = usage
-        response["modelVersion"] = row.model
-        response["responseId"] = base64.urlsafe_b64encode(answer.noise[:16]).decode().rstrip("=")
-        return _written(row, {"response": response}, "succeeded")
-
-    def refused(self, batch: Batch, row: Row) -> Written:
-        assert row.refusal is not None
-        return _written(row, {"error": {"code": row.refusal.status, "message": row.refusal.message}}, "errored")
-
-    def unfinished(self, batch: Batch, row: Row) -> Written:
-        fate = "cancelled" if batch.cancelled is not None else "expired"
-        return _written(row, {"error": {"code": _RPC_EXPIRED, "message": f"The batch was {fate}."}}, fate)
-
-    def result_names(self, batch: Batch) -> tuple[str, str | None]:
-        return batch.details["output_file"], None
-
-
-def _written(row: Row, result: dict[str, Any], fate: Any) -> Written:
-    key, metadata = row.extra
-    line: dict[str, Any] = {}
-    if key is not None:
-        line["key"] = key
-    line.update(result)
-    if metadata is not None:
-        line["metadata"] = metadata
-    return Written(orjson.dumps(line) + b"\n", fate)
-
-
-def _unknown_row_name(row: dict[str, Any], batch: Batch) -> str | None:
-    strangers = row.keys() - ({"request", "metadata"} if batch.details["inline"] else {"key", "request", "metadata"})
-    return _unknown_name_message(min(strangers), "request") if strangers else None
-
-
-def _text(content: Any) -> str:
-    message = as_object(content)
-    # A single part may stand for the list, as in all of Google's JSON.
-    parts = objects_in(message, "parts") or [object_in(message, "parts")]
-    return "\n".join(str(part.get("text", "")) for part in parts)
-
-
-def _effort(thinking: dict[str, Any], ability: Ability) -> str:
-    if ability.thinking == "level":
-        return str(thinking.get("thinkingLevel") or ability.default_effort).lower()
-    budget = int(thinking.get("thinkingBudget") or 0)
-    return "medium" if budget < 0 else str(budget)
-
-
-def _problem(request: dict[str, Any], config: dict[str, Any], ability: Ability) -> str | None:
-    """Why the row is refused, or None."""
-    for name in request:
-        if name not in _REQUEST_FIELDS:
-            return _unknown_name_message(name, "request")
-    for name in config:
-        if name not in _CONFIG_FIELDS:
-            return _unknown_name_message(name, "request.generation_config")
-    contents = objects_in(request, "contents")
-    if not contents:
-        return "* GenerateContentRequest.contents: contents is not specified"
-    for place, content in enumerate(contents):
-        if not content.get("parts"):
-            return f"* GenerateContentRequest.contents[{place}].parts: contents.parts must not be empty."
-        if content.get("role", "user") not in ("user", "model"):
-            return "Please use a valid role: user, model."
-    return _config_problem(config, ability) or _thinking_problem(config.get("thinkingConfig"), ability)
-
-
-def _config_problem(config: dict[str, Any], ability: Ability) -> str | None:
-    limit = config.get("maxOutputTokens")
-    if limit is not None and (not isinstance(limit, int) or limit < 1):
-        return "* GenerateContentRequest.generation_config.max_output_tokens: max_output_tokens must be positive."
-    if limit is not None and limit > ability.max_output_tokens:
-        return (
-            f"Unable to submit request because it has a maxOutputTokens value of {limit} but the supported range is "
-            f"from 1 (inclusive) to {ability.max_output_tokens + 1} (exclusive)."
-        )
-    temperature = config.get("temperature")
-    if temperature is not None and not 0 <= temperature <= 2:
-        return "* GenerateContentRequest.generation_config.temperature: temperature must be in the range [0.0, 2.0]."
-    openapi, described = config.get("responseSchema"), config.get("responseJsonSchema")
-    if openapi is not None and described is not None:
-        return "Only one of response_schema and response_json_schema can be set in generation_config."
-    schema = openapi if openapi is not None else described
-    if schema is None:
-        return None
-    if config.get("responseMimeType") != "application/json":
-        return "Function calling or a response schema needs the response mime type 'application/json'."
-    stranger = google_problem(schema, openapi is not None)
-    if stranger is None:
-        return None
-    if openapi is not None:
-        return _unknown_name_message(stranger, "request.generation_config.response_schema")
-    return f"The keyword '{stranger}' is not supported in response_json_schema."
-
-
-def _thinking_problem(wanted: Any, ability: Ability) -> str | None:
-    if wanted is None:
-        return None
-    thinking = _camel_keys(wanted)
-    if ability.thinking not in ("budget", "level"):
-        return f"Thinking is not enabled for models/{ability.model}"
-    for name in thinking:
-        if name not in _THINKING_FIELDS:
-            return _unknown_name_message(name, "request.generation_config.thinking_config")
-    budget, level = thinking.get("thinkingBudget"), thinking.get("thinkingLevel")
-    if budget is not None and level is not None:
-        return "You can only set one of thinking budget and thinking level."
-    if level is not None and (ability.thinking != "level" or str(level).lower() not in ability.efforts):
-        return f"Thinking level {level} is not supported for models/{ability.model}."
-    if budget is not None and budget not in (0, -1) and not 512 <= budget <= 24576:
-        return f"The thinking budget {budget} is invalid. Please choose a value between 512 and 24576."
-    return None

@@ -1,6 +1,5 @@
-"""The Batch and Files APIs of OpenAI, and of Groq, which speaks the same with small differences."""
+"""Chat completions, batches and files of OpenAI, and of Groq, which speaks the same with small differences."""
 
-import hashlib
 import re
 import secrets
 from dataclasses import dataclass
@@ -15,25 +14,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from grabient_pipeline.sandbox.abilities import LIMITS, Provider, ability_of
-from grabient_pipeline.sandbox.answers import Answer
-from grabient_pipeline.sandbox.chat import asked_of, refusal_of
-from grabient_pipeline.sandbox.context import KEY_PREFIX, Context, StrangeRow, json_response
-from grabient_pipeline.sandbox.faults import creation
-from grabient_pipeline.sandbox.production import Refusal, Row, Written, checked
+from grabient_pipeline.sandbox.abilities import LIMITS, Provider
+from grabient_pipeline.sandbox.cancelling import cancelled
+from grabient_pipeline.sandbox.context import KEY_PREFIX, Context, json_response, later
+from grabient_pipeline.sandbox.creating import Creation
+from grabient_pipeline.sandbox.desk import CUSTOM_ID_HEADER
+from grabient_pipeline.sandbox.documents import JsonObject, as_object
+from grabient_pipeline.sandbox.openai_rows import CODES, ENDPOINT, ERROR_TYPES, FLAVOURS, ChatDialect, Flavour
+from grabient_pipeline.sandbox.production import Refusal
+from grabient_pipeline.sandbox.spoiling import StrangeRow
 from grabient_pipeline.sandbox.store import Batch, Phase, StoredFile, common_prefix, copy_stream, lines_of, now
 
-ENDPOINT = "/v1/chat/completions"
 _HOUR = 3600
-_MOST_PROBLEMS = 20
-_ERROR_TYPES = {
-    401: "invalid_request_error",
-    403: "permission_error",
-    429: "rate_limit_error",
-    500: "server_error",
-    503: "server_error",
-}
-_CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
+_MOST_BYTES_OF_A_CALL = 32 * 1024 * 1024
 _STRANGE = StrangeRow(
     {"id": "batch_req_0", "response": {"status_code": 200, "request_id": "req_0", "body": {}}, "error": None},
     "custom_id",
@@ -50,40 +43,28 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Flavour:
-    """In what Groq differs from OpenAI."""
-
-    provider: Provider
-    file_prefix: str
-    # The longest window that may be asked for, in hours.
-    longest_window: int
-    mixed_models: bool
-    # Batches carry `model` and `usage`; lists have `first_id` and friends rather than a cursor.
-    newer_fields: bool
-    key_page: str
-
-
-FLAVOURS: dict[Provider, Flavour] = {
-    "openai": Flavour("openai", "file-", 24, False, True, "https://platform.openai.com/account/api-keys"),
-    "groq": Flavour("groq", "file_", 7 * 24, True, False, "https://console.groq.com/keys"),
-}
-
-
 def error(
-    status: int, type_: str = "", message: str = "", param: str | None = None, code: str | None = None
+    status: int,
+    type_: str = "",
+    message: str = "",
+    param: str | None = None,
+    code: str | None = None,
+    *,
+    retry_after: float | None = None,
 ) -> Response:
     """An error answer in OpenAI's and Groq's form."""
-    kind = type_ or _ERROR_TYPES.get(status, "invalid_request_error")
+    kind = type_ or ERROR_TYPES.get(status, "invalid_request_error")
     text = message or {429: "Rate limit reached", 503: "Service unavailable"}.get(status, "The server had an error")
-    inner = {"message": text, "type": kind, "param": param, "code": code or _CODES.get(status)}
-    return json_response({"error": inner}, status, {"x-request-id": f"req_{secrets.token_hex(16)}"})
+    inner = {"message": text, "type": kind, "param": param, "code": code or CODES.get(status)}
+    headers = {"x-request-id": f"req_{secrets.token_hex(16)}", **later(retry_after)}
+    return json_response({"error": inner}, status, headers)
 
 
 def routes(context: Context, provider: Provider) -> list[BaseRoute]:
     """Everything under `/openai/v1` or `/groq/openai/v1`."""
     api = _Api(context, FLAVOURS[provider])
     return [
+        Route("/chat/completions", api.ask, methods=["POST"]),
         Route("/files", api.upload, methods=["POST"]),
         Route("/files", api.list_files, methods=["GET"]),
         Route("/files/{id}", api.file, methods=["GET"]),
@@ -116,6 +97,33 @@ class _Api:
         self._store = context.store
         self._flavour = flavour
         self._provider: Provider = flavour.provider
+        self._dialect = ChatDialect(flavour.provider)
+        self._creation = Creation(context, flavour.provider, self._create, self._created, error, self._denied)
+
+    # Ordinary calls.
+
+    async def ask(self, request: Request) -> Response:
+        return await self._context.desk.serve(request, self._provider, "asking", self._ask)
+
+    def _ask(self, request: Request, content: bytes) -> Response:
+        if len(content) > _MOST_BYTES_OF_A_CALL:
+            return error(413, message=f"Request too large: the limit is {_MOST_BYTES_OF_A_CALL} bytes.")
+        try:
+            body = as_object(orjson.loads(content))
+        except orjson.JSONDecodeError:
+            return error(400, message="We could not parse the JSON body of your request.")
+        if not isinstance(body.get("model"), str):
+            return error(400, message="you must provide a model parameter")
+        row = self._dialect.request(request.headers.get(CUSTOM_ID_HEADER, ""), body)
+        if row.refusal is not None:
+            return _refused(row.refusal)
+        answer = self._context.desk.answer(row)
+        if answer.finish == "overloaded":
+            return _refused(self._dialect.overload(answer))
+        self._context.desk.bill(self._provider, row, answer)
+        return json_response(
+            self._dialect.completion(row, answer, now()), 200, {"x-request-id": f"req_{secrets.token_hex(16)}"}
+        )
 
     # Files.
 
@@ -177,7 +185,7 @@ class _Api:
         page = self._page(files, query, 10_000, 10_000)
         if isinstance(page, Response):
             return page
-        return self._list(request, page, [self._file_document(file) for file in page[0]])
+        return self._list(page, [self._file_document(file) for file in page.members])
 
     async def file(self, request: Request) -> Response:
         stored = self._store.file(self._provider, request.path_params["id"])
@@ -197,6 +205,9 @@ class _Api:
         if stored is None:
             return self._no_file(request)
         path = self._store.content(self._provider, stored.id)
+        gone = self._context.faults.take("results_gone", self._provider) if stored.purpose == "batch_output" else None
+        if gone is not None:
+            return error(gone["status"], "invalid_request_error", self._no_file_message(request), "id")
         if stored.purpose == "batch_output" and stored.name.endswith("_output.jsonl"):
             return self._context.results(self._provider, path, "application/octet-stream", _STRANGE)
         return self._context.plain(path, "application/octet-stream")
@@ -204,9 +215,9 @@ class _Api:
     # Batches.
 
     async def create(self, request: Request) -> Response:
-        return await creation(self._context.faults, self._provider, request, self._create, error)
+        return await self._creation.answer(request)
 
-    async def _create(self, request: Request) -> Response:
+    async def _create(self, request: Request) -> Batch | Response:
         try:
             wanted = orjson.loads(await request.body())
         except orjson.JSONDecodeError:
@@ -234,7 +245,7 @@ class _Api:
             return error(400, message=message, param="input_file_id", code="invalid_value")
         return await self._make(wanted, stored, window)
 
-    async def _make(self, wanted: dict[str, Any], stored: StoredFile, window: int) -> Response:
+    async def _make(self, wanted: dict[str, Any], stored: StoredFile, window: int) -> Batch:
         content = self._store.content(self._provider, stored.id)
         model, count, prefix = await run_in_threadpool(_glance, content)
         identity = secrets.token_hex(16) if self._flavour.newer_fields else f"01{secrets.token_hex(12)}"
@@ -248,35 +259,42 @@ class _Api:
             "output_file": self._file_id(),
             "error_file": self._file_id(),
         }
-        document = self._batch_document(batch, Phase.VALIDATING)
-        self._context.add_batch(batch)
-        return json_response(document)
+        return self._context.add_batch(batch)
+
+    def _created(self, request: Request, batch: Batch) -> Response:
+        return json_response(self._batch_document(batch, Phase.VALIDATING))
+
+    def _denied(self, status: int | None) -> Response:
+        if self._provider == "groq":
+            message = "The Batch API is not available for your plan. Please upgrade."
+            return error(status or 403, "permissions_error", message, code="not_available_for_plan")
+        return error(status or 403, message="Your project does not have access to the Batch API.")
 
     async def retrieve(self, request: Request) -> Response:
-        batch = self._store.batch(self._provider, request.path_params["id"])
-        return json_response(self._batch_document(batch)) if batch else self._no_batch(request)
+        batch = self._context.asked_for(self._provider, request.path_params["id"])
+        return json_response(self._told(batch)) if batch else self._no_batch(request)
 
     async def list_batches(self, request: Request) -> Response:
-        batches = self._store.batches(self._provider)
+        batches = self._context.listed(self._provider)
         asked_ids = request.query_params.getlist("id")
         if asked_ids and not self._flavour.newer_fields:
             batches = [batch for batch in batches if batch.id in asked_ids]
         page = self._page(batches, request.query_params, 20, 100)
         if isinstance(page, Response):
             return page
-        return self._list(request, page, [self._batch_document(batch) for batch in page[0]])
+        return self._list(page, [self._batch_document(batch) for batch in page.members])
 
     async def cancel(self, request: Request) -> Response:
         batch = self._store.batch(self._provider, request.path_params["id"])
         if batch is None:
             return self._no_batch(request)
-        phase = batch.phase(now())
-        if phase.ended:
-            return error(409, message=f"Cannot cancel a batch with status '{_WORDS[phase]}'.")
-        if phase is not Phase.CANCELLING:
-            self._store.cancel(batch, now())
-            self._context.workshop.begin(batch)
-        return json_response(self._batch_document(batch, Phase.CANCELLING))
+        return await cancelled(
+            self._context,
+            batch,
+            lambda phase: error(409, message=f"Cannot cancel a batch with status '{_WORDS[phase]}'."),
+            lambda: json_response(self._batch_document(batch, Phase.CANCELLING)),
+            error,
+        )
 
     # Forms.
 
@@ -285,32 +303,40 @@ class _Api:
         return self._flavour.file_prefix + (random[:22] if self._flavour.newer_fields else f"01{secrets.token_hex(12)}")
 
     def _no_file(self, request: Request) -> Response:
-        return error(404, message=f"No such File object: {request.path_params['id']}", param="id")
+        return error(404, message=self._no_file_message(request), param="id")
+
+    @staticmethod
+    def _no_file_message(request: Request) -> str:
+        return f"No such File object: {request.path_params['id']}"
 
     def _no_batch(self, request: Request) -> Response:
         return error(404, message=f"No batch found with id '{request.path_params['id']}'.")
 
-    def _page(self, known: list[Any], query: Any, usual: int, most: int) -> tuple[list[Any], bool] | Response:
-        """One page and whether there is more."""
+    def _page(self, known: list[Any], query: Any, usual: int, most: int) -> "_Page | Response":
         limit = query.get("limit", str(usual))
         if not limit.isdigit() or not 1 <= int(limit) <= most:
             return error(400, message=f"Invalid 'limit': expected a value from 1 to {most}.", param="limit")
-        after = query.get("after" if self._flavour.newer_fields else "cursor")
+        size = self._context.page_size(self._provider, int(limit))
+        after = query.get("after" if self._flavour.newer_fields else "cursor") or ""
         if after:
-            places = [place for place, each in enumerate(known) if each.id == after]
+            places = [place for place, each in enumerate(known) if each.id == self._context.place_of(after)]
             if not places:
                 return error(400, message=f"Invalid 'after': '{after}' is not in the list.", param="after")
             known = known[places[0] + 1 :]
-        return known[: int(limit)], len(known) > int(limit)
+        further = self._context.empty_page(self._provider, after)
+        if further is not None:
+            return _Page([], further, True)
+        page = known[:size]
+        return _Page(page, page[-1].id if page else None, len(known) > size)
 
-    def _list(self, request: Request, page: tuple[list[Any], bool], data: list[dict[str, Any]]) -> Response:
-        document: dict[str, Any] = {"object": "list", "data": data}
+    def _list(self, page: "_Page", data: list[JsonObject]) -> Response:
+        document: JsonObject = {"object": "list", "data": data}
         if self._flavour.newer_fields:
             document["first_id"] = data[0]["id"] if data else None
-            document["last_id"] = data[-1]["id"] if data else None
-            document["has_more"] = page[1]
+            document["last_id"] = page.last
+            document["has_more"] = page.more
         else:
-            document["paging"] = {"next_cursor": data[-1]["id"] if page[1] else None}
+            document["paging"] = {"next_cursor": page.last if page.more else None}
         return json_response(document)
 
     def _file_document(self, file: StoredFile) -> dict[str, Any]:
@@ -325,6 +351,27 @@ class _Api:
         if self._flavour.newer_fields:
             document["status"] = "processed"
             document["expires_at"] = None if file.expires is None else int(file.expires)
+        return document
+
+    def _told(self, batch: Batch) -> JsonObject:
+        """What is told of a batch, with everything that is armed."""
+        document = self._batch_document(batch)
+        faults, provider = self._context.faults, self._provider
+        if document["output_file_id"] is not None and faults.take("no_output_file", provider):
+            document["output_file_id"] = None
+        empty = faults.take("empty_file_ids", provider)
+        for name in ("output_file_id", "error_file_id"):
+            if empty is not None and document[name] is None:
+                document[name] = empty["value"]
+        if document["errors"] is not None and faults.take("errors_as_list", provider):
+            document["errors"] = document["errors"]["data"]
+        unknown = faults.take("unknown_state", provider)
+        if unknown is not None:
+            document["status"] = unknown["word"]
+        if faults.take("counts_as_strings", provider):
+            document["request_counts"] = {name: str(count) for name, count in document["request_counts"].items()}
+        if faults.take("no_counts", provider):
+            document["request_counts"] = None
         return document
 
     def _batch_document(self, batch: Batch, phase: Phase | None = None) -> dict[str, Any]:
@@ -375,9 +422,23 @@ class _Api:
         outcome = batch.outcome
         if phase.ended and outcome is not None:
             failed = outcome.errored + outcome.expired + outcome.cancelled
-            return {"total": batch.request_count, "completed": outcome.succeeded, "failed": failed}
+            completed = outcome.succeeded + outcome.miscounted
+            return {"total": batch.request_count, "completed": completed, "failed": failed}
         elapsed = min(0.99, (moment - batch.created) / batch.seconds) if batch.seconds else 0.0
         return {"total": batch.request_count, "completed": int(batch.request_count * elapsed), "failed": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A part of a list; `last` is what leads on from it."""
+
+    members: list[Any]
+    last: str | None
+    more: bool
+
+
+def _refused(refusal: Refusal) -> Response:
+    return error(refusal.status, refusal.type, refusal.message, refusal.param, refusal.code)
 
 
 def _window_hours(window: str) -> int | None:
@@ -423,216 +484,3 @@ def _glance(path: Path) -> tuple[str, int, str]:
 
 
 _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([^"\\]*)"')
-
-
-class ChatDialect:
-    """Rows of an OpenAI or Groq batch."""
-
-    def __init__(self, provider: Provider) -> None:
-        self.provider: Provider = provider
-        self._flavour = FLAVOURS[provider]
-
-    def problems(self, batch: Batch, path: Path) -> list[dict[str, Any]]:
-        seen: set[str] = set()
-        found: list[dict[str, Any]] = []
-        model: Any = None
-        number = 0
-        for number, line in enumerate(lines_of(path), 1):
-            problem = self._line_problem(line, seen, model)
-            if problem is not None:
-                code, message, param = problem
-                found.append({"code": code, "message": message, "param": param, "line": number})
-                if len(found) >= _MOST_PROBLEMS:
-                    break
-            elif model is None:
-                model = orjson.loads(line)["body"]["model"]
-            if number > LIMITS[self.provider].requests:
-                most = LIMITS[self.provider].requests
-                message = f"The batch has too many requests. The maximum number of requests is {most}."
-                return [{"code": "too_many_tasks", "message": message, "param": None, "line": None}]
-        if number == 0:
-            message = "The input file is empty. There must be at least one request."
-            found.append({"code": "empty_file", "message": message, "param": None, "line": None})
-        return found
-
-    def _line_problem(self, line: bytes, seen: set[str], model: Any) -> tuple[str, str, str | None] | None:
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return "invalid_json_line", "This line is not parseable as valid JSON.", None
-        if not isinstance(row, dict):
-            return "invalid_json_line", "This line is not a JSON object.", None
-        fields = cast(dict[str, Any], row)
-        for name in ("custom_id", "method", "url", "body"):
-            if name not in fields:
-                return "missing_required_parameter", f"Missing required parameter: '{name}'.", name
-        strangers = fields.keys() - {"custom_id", "method", "url", "body"}
-        if strangers:
-            return "unknown_parameter", f"Unknown parameter: '{min(strangers)}'.", min(strangers)
-        custom_id, body = fields["custom_id"], fields["body"]
-        if not isinstance(custom_id, str) or not custom_id:
-            return "invalid_type", "'custom_id' has to be a non-empty string.", "custom_id"
-        if custom_id in seen:
-            return (
-                "duplicate_custom_id",
-                f"The custom_id '{custom_id}' is used by another request of this file.",
-                "custom_id",
-            )
-        seen.add(custom_id)
-        if fields["method"] != "POST":
-            return "invalid_method", f"Invalid method '{fields['method']}': only POST is supported.", "method"
-        if fields["url"] != ENDPOINT:
-            return "invalid_url", f"The url '{fields['url']}' is not the batch's endpoint '{ENDPOINT}'.", "url"
-        if not isinstance(body, dict):
-            return "invalid_type", "'body' has to be an object.", "body"
-        return self._model_problem(cast(dict[str, Any], body).get("model"), model)
-
-    def _model_problem(self, named: Any, model: Any) -> tuple[str, str, str | None] | None:
-        if not isinstance(named, str):
-            return "missing_required_parameter", "Missing required parameter: 'body.model'.", "body.model"
-        if self._flavour.mixed_models:
-            return None
-        if model is not None and named != model:
-            message = f"The model '{named}' is not the model '{model}' of the requests before: one batch, one model."
-            return "mismatched_model", message, "body.model"
-        if ability_of(self.provider, named) is None:
-            message = f"The model '{named}' does not exist or is not supported by the Batch API."
-            return "model_not_found", message, "body.model"
-        return None
-
-    def read(self, batch: Batch, line: bytes) -> Row:
-        row = orjson.loads(line)
-        body = row["body"]
-        ability = ability_of(self.provider, body["model"])
-        if ability is None:
-            message = f"The model `{body['model']}` does not exist or you do not have access to it."
-            refusal = Refusal(404, "invalid_request_error", message, None, "model_not_found")
-            return Row(row["custom_id"], body["model"], refusal=refusal)
-        found = checked(lambda: refusal_of(body, ability) or asked_of(body, ability))
-        if isinstance(found, Refusal):
-            return Row(row["custom_id"], ability.model, refusal=found)
-        return Row(row["custom_id"], ability.model, found, extra=ability.answers_as)
-
-    def answered(self, batch: Batch, row: Row, answer: Answer) -> Written:
-        if answer.finish == "overloaded":
-            status = 503 if answer.noise[40] & 1 else 500
-            inner = {"message": "The server had an error processing this request.", "type": "server_error",
-                     "param": None, "code": None}  # fmt: skip
-            return self._failed(row.custom_id, status, inner)
-        body = (
-            self._openai_body(batch, row, answer) if self._flavour.newer_fields else self._groq_body(batch, row, answer)
-        )
-        return self._line(row.custom_id, {"status_code": 200, "request_id": self._request_id(answer.noise.hex()),
-                                          "body": body}, answer.noise.hex(), "succeeded")  # fmt: skip
-
-    def _openai_body(self, batch: Batch, row: Row, answer: Answer) -> dict[str, Any]:
-        refused = answer.finish == "refusal"
-        return {
-            "id": f"chatcmpl-{answer.noise[:15].hex()}",
-            "object": "chat.completion",
-            "created": int(batch.running_since),
-            "model": row.extra,
-            "choices": [
-                {
-                    "index": 0,
-                    "message": {
-                        "role": "assistant",
-                        "content": None if refused else answer.text,
-                        "refusal": answer.text if refused else None,
-                        "annotations": [],
-                    },
-                    "logprobs": None,
-                    "finish_reason": "length" if answer.finish == "length" else "stop",
-                }
-            ],
-            "usage": {
-                "prompt_tokens": answer.input_tokens,
-                "completion_tokens": answer.output_tokens,
-                "total_tokens": answer.input_tokens + answer.output_tokens,
-                "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-                "completion_tokens_details": {
-                    "reasoning_tokens": answer.reasoning_tokens,
-                    "audio_tokens": 0,
-                    "accepted_prediction_tokens": 0,
-                    "rejected_prediction_tokens": 0,
-                },
-            },
-            "service_tier": "default",
-            "system_fingerprint": "fp_5a1dbe0f7c",
-        }
-
-    def _groq_body(self, batch: Batch, row: Row, answer: Answer) -> dict[str, Any]:
-        message = {"role": "assistant", "content": answer.text}
-        if answer.reasoning and row.asked is not None and row.asked.reasoning == "field":
-            message["reasoning"] = answer.reasoning
-        seconds = round(answer.output_tokens / 500, 4)
-        return {
-            "id": f"chatcmpl-{_uuid(answer.noise.hex())}",
-            "object": "chat.completion",
-            "created": int(batch.running_since),
-            "model": row.extra,
-            "choices": [
-                {
-                    "index": 0,
-                    "message": message,
-                    "logprobs": None,
-                    "finish_reason": "length" if answer.finish == "length" else "stop",
-                }
-            ],
-            "usage": {
-                "queue_time": 0.05,
-                "prompt_tokens": answer.input_tokens,
-                "prompt_time": 0.02,
-                "completion_tokens": answer.output_tokens,
-                "completion_time": seconds,
-                "total_tokens": answer.input_tokens + answer.output_tokens,
-                "total_time": round(seconds + 0.02, 4),
-                "completion_tokens_details": {"reasoning_tokens": answer.reasoning_tokens},
-            },
-            "usage_breakdown": None,
-            "system_fingerprint": "fp_6f27a1d3c9",
-            "x_groq": {"id": self._request_id(answer.noise.hex())},
-            "service_tier": "on_demand",
-        }
-
-    def refused(self, batch: Batch, row: Row) -> Written:
-        refusal = row.refusal
-        assert refusal is not None
-        inner = {"message": refusal.message, "type": refusal.type, "param": refusal.param, "code": refusal.code}
-        return self._failed(row.custom_id, refusal.status, inner)
-
-    def unfinished(self, batch: Batch, row: Row) -> Written:
-        cancelled = batch.cancelled is not None
-        code = "batch_cancelled" if cancelled else "batch_expired"
-        why = "was cancelled" if cancelled else "expired"
-        line = {
-            "id": f"batch_req_{_digest(row.custom_id)}",
-            "custom_id": row.custom_id,
-            "response": None,
-            "error": {"code": code, "message": f"This request was not executed before the batch {why}."},
-        }
-        return Written(orjson.dumps(line) + b"\n", "cancelled" if cancelled else "expired", True)
-
-    def result_names(self, batch: Batch) -> tuple[str, str | None]:
-        return batch.details["output_file"], batch.details["error_file"]
-
-    def _failed(self, custom_id: str, status: int, inner: dict[str, Any]) -> Written:
-        digest = _digest(custom_id)
-        answer = {"status_code": status, "request_id": self._request_id(digest), "body": {"error": inner}}
-        return self._line(custom_id, answer, digest, "errored")
-
-    @staticmethod
-    def _line(custom_id: str, response: dict[str, Any], digest: str, fate: Any) -> Written:
-        line = {"id": f"batch_req_{digest[-32:]}", "custom_id": custom_id, "response": response, "error": None}
-        return Written(orjson.dumps(line) + b"\n", fate, fate != "succeeded")
-
-    def _request_id(self, digest: str) -> str:
-        return digest[-32:] if self._flavour.newer_fields else f"req_01{digest[-24:]}"
-
-
-def _digest(custom_id: str) -> str:
-    return hashlib.blake2b(custom_id.encode(), digest_size=16).hexdigest()
-
-
-def _uuid(digest: str) -> str:
-    return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-a{digest[17:20]}-{digest[20:32]}"

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from grabient_pipeline.sandbox.abilities import Provider
 from grabient_pipeline.sandbox.answers import Answer, Model
 from grabient_pipeline.sandbox.asked import Asked, Reader
 from grabient_pipeline.sandbox.colours import Eye, hexes_in
-from grabient_pipeline.sandbox.store import Batch, Outcome, Store, StoredFile, lines_of, now
+from grabient_pipeline.sandbox.hostile import hostile
+from grabient_pipeline.sandbox.store import Batch, Fate, Outcome, Store, StoredFile, lines_of, now
 
 # Rows that are looked at together: palettes are measured a block at a time.
 _BLOCK = 256
@@ -27,8 +28,6 @@ _BLOCK = 256
 _SHUFFLE_WINDOW = 64
 
 _LOG = logging.getLogger(__name__)
-
-Fate = Literal["succeeded", "errored", "expired", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,8 @@ class Row:
     # What the dialect needs to remember until the answer is there.
     extra: Any = None
     colours: str = ""
+    # Its place in the batch, from 0 on.
+    place: int = 0
 
 
 @dataclass(slots=True)
@@ -75,6 +76,15 @@ def checked(read: Callable[[], _Checked], status: int = 400) -> "_Checked | Refu
         return Refusal(status, "invalid_request_error", f"Invalid type or value in the request body: {problem}")
 
 
+def bill_of(row: Row, answer: Answer) -> bytes:
+    """What is noted of a billed request: its custom id, the model, and the identity of the question, tabs between."""
+    custom_id = row.custom_id
+    if not custom_id.isprintable():
+        # A tab or the end of a line in it would be read as ours.
+        custom_id = "".join(letter if letter.isprintable() else " " for letter in custom_id)
+    return f"{custom_id}\t{row.model}\t{answer.identity}".encode()
+
+
 class Dialect(Protocol):
     """How one provider's batches read and write."""
 
@@ -87,6 +97,10 @@ class Dialect(Protocol):
     def answered(self, batch: Batch, row: Row, answer: Answer) -> Written: ...
 
     def refused(self, batch: Batch, row: Row) -> Written: ...
+
+    def failure(self, status: int, message: str) -> Refusal:
+        """What a failed request is told; `status` is the one of HTTP."""
+        ...
 
     def unfinished(self, batch: Batch, row: Row) -> Written: ...
 
@@ -174,44 +188,45 @@ class Workshop:
         models: dict[str, Model] = {}
         numbered = enumerate(lines_of(source))
         while block := list(islice(numbered, _BLOCK)):
-            rows = [(index, dialect.read(batch, line)) for index, line in block]
-            for _, row in rows:
+            rows: list[Row] = []
+            for place, line in block:
+                row = dialect.read(batch, line)
+                row.place = place
                 if row.asked is not None:
                     row.colours = hexes_in(row.asked.user)
-            self._eye.look(row.colours for _, row in rows if row.asked is not None)
-            for index, row in rows:
-                yield self._row(batch, dialect, models, index, row, outcome)
+                rows.append(row)
+            self._eye.look(row.colours for row in rows if row.asked is not None)
+            for row in rows:
+                yield self._row(batch, dialect, models, row, outcome)
             # Lets the server's own thread have its turn.
             time.sleep(0)
 
     def _row(
-        self, batch: Batch, dialect: Dialect, models: dict[str, Model], index: int, row: Row, outcome: Outcome
+        self, batch: Batch, dialect: Dialect, models: dict[str, Model], row: Row, outcome: Outcome
     ) -> tuple[Written, bytes]:
         bill = b""
-        if not batch.finishes(index):
+        if not batch.finishes(row.place):
             written = dialect.unfinished(batch, row)
         elif row.asked is None:
+            written = dialect.refused(batch, row)
+        elif batch.fails(row.place):
+            fault = batch.faults["fail_rows"]
+            row.refusal = dialect.failure(fault["status"], fault["message"])
             written = dialect.refused(batch, row)
         else:
             model = models.get(row.model)
             if model is None:
                 model = models[row.model] = Model(row.model, self._seed, batch.ordinal, self._eye, self._reader)
             answer = model.answer(row.asked, row.colours)
+            if "hostile_words" in batch.faults:
+                answer = hostile(answer)
             written = dialect.answered(batch, row, answer)
             if written.fate == "succeeded":
                 outcome.input_tokens += answer.input_tokens
                 outcome.output_tokens += answer.output_tokens
                 outcome.reasoning_tokens += answer.reasoning_tokens
-                bill = f"{row.custom_id}\t{row.model}\t{answer.identity}\n".encode()
-        fate = written.fate
-        if fate == "succeeded":
-            outcome.succeeded += 1
-        elif fate == "errored":
-            outcome.errored += 1
-        elif fate == "expired":
-            outcome.expired += 1
-        else:
-            outcome.cancelled += 1
+                bill = bill_of(row, answer) + b"\n"
+        outcome.count(written.fate)
         return written, bill
 
 

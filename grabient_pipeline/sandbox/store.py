@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import orjson
 
 from grabient_pipeline.sandbox.abilities import Provider
+
+Fate = Literal["succeeded", "errored", "expired", "cancelled", "miscounted"]
 
 
 class Phase(Enum):
@@ -71,11 +73,17 @@ class Outcome:
     errored: int = 0
     expired: int = 0
     cancelled: int = 0
+    # In the error file, and counted as completed all the same.
+    miscounted: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
     output_file: str | None = None
     error_file: str | None = None
+
+    def count(self, fate: Fate) -> None:
+        """Count a request."""
+        setattr(self, fate, getattr(self, fate) + 1)
 
 
 @dataclass(slots=True)
@@ -99,6 +107,10 @@ class Batch:
     finished_share: float | None = None
     cancelled: float | None = None
     deleted: bool = False
+    # False: whoever had it made was never told so in time.
+    answered: bool = True
+    # Armed faults that concern its whole life, with their parameters.
+    faults: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     outcome: Outcome | None = None
 
     def phase(self, now: float) -> Phase:
@@ -135,16 +147,27 @@ class Batch:
         """When the last state was reached; only meaningful once it was."""
         if self.problems:
             return self.running_since
-        ready = self.outcome.ready if self.outcome else self.created
+        return self.ends_at(self.outcome.ready if self.outcome else self.created)
+
+    def ends_at(self, ready: float) -> float:
+        """When the end is reached if the requests have been worked on by then."""
         if self.cancelled is not None:
             return max(ready, self.cancelled + self.wind_down)
         return max(ready, self.created + self.seconds)
 
     def finishes(self, index: int) -> bool:
         """Whether the request at this place is worked on before the batch ends early."""
-        if self.finished_share is None:
-            return True
-        return int((index + 1) * self.finished_share) > int(index * self.finished_share)
+        return self.finished_share is None or _in_share(index, self.finished_share)
+
+    def fails(self, index: int) -> bool:
+        """Whether the request at this place is made to fail."""
+        fault = self.faults.get("fail_rows")
+        return fault is not None and _in_share(index, fault["share"])
+
+
+def _in_share(index: int, share: float) -> bool:
+    """Whether this place belongs to the share, which is spread evenly."""
+    return int((index + 1) * share) > int(index * share)
 
 
 class Store:
@@ -177,12 +200,14 @@ class Store:
             self._ordinals[key] = max(self._ordinals.get(key, 0), batch.ordinal + 1)
 
     def forget(self) -> None:
-        """Forget every batch and file, as if nothing had ever been sent."""
+        """Forget every batch, file and bill, as if nothing had ever been sent."""
         with self._lock:
             self._batches.clear()
             self._files.clear()
             self._ordinals.clear()
-            for path in (*(self.directory / "batches").iterdir(), *(self.directory / "files").glob("*.meta.json")):
+            # Contents stay for who is reading them.
+            metadata = (self.directory / "files").glob("*.meta.json")
+            for path in (*(self.directory / "batches").iterdir(), *metadata, *(self.directory / "billed").iterdir()):
                 path.unlink()
 
     # Files.
@@ -267,18 +292,42 @@ class Store:
                     path.unlink()
                 return
             billed.replace(self.billed_path(batch))
-            batch.outcome = outcome
             for stored, path in made:
                 # Results come into being when the batch ends, however early they were worked out.
-                stored.created = batch.ended_at
+                stored.created = batch.ends_at(outcome.ready)
                 self.add_file(stored, path)
+            # Last of all: from now on the batch may be seen to have ended, and its files are asked for.
+            batch.outcome = outcome
             self.save_batch(batch)
 
-    def cancel(self, batch: Batch, now: float) -> None:
-        """Note the wish to cancel: what has been worked on by now stays finished."""
+    def note_lost_answer(self, batch: Batch) -> None:
+        """Note that whoever had the batch made was not told so in time."""
+        batch.answered = False
+        self.save_batch(batch)
+
+    def end(self, batch: Batch, now: float) -> None:
+        """Bring the end of a batch forward to now, with its results."""
         with self._lock:
-            elapsed = (now - batch.created) / batch.seconds if batch.seconds else 0.0
-            share = min(1.0, elapsed)
+            if batch.phase(now).ended:
+                return
+            # One that is being cancelled has no time left to wind down in.
+            batch.seconds = max(0.0, now - batch.created) if batch.cancelled is None else 0.0
+            outcome = batch.outcome
+            for name in (outcome.output_file, outcome.error_file) if outcome is not None else ():
+                stored = self._files.get((batch.provider, name)) if name is not None else None
+                if stored is not None:
+                    stored.created = batch.ended_at
+                    self.save_file(stored)
+            self.save_batch(batch)
+
+    def cancel(self, batch: Batch, now: float, share: float | None = None) -> None:
+        """Note the wish to cancel: what has been worked on by now stays finished, or the share that is given."""
+        with self._lock:
+            if batch.provider == "google":
+                # It hands nothing out of a batch that was cancelled, and so bills nothing.
+                share = 0.0
+            elif share is None:
+                share = min(1.0, (now - batch.created) / batch.seconds) if batch.seconds else 0.0
             batch.finished_share = share if batch.finished_share is None else min(share, batch.finished_share)
             batch.cancelled = now
             if batch.outcome is not None:

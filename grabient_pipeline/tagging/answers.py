@@ -19,7 +19,7 @@ from grabient_pipeline.tagging import vocabulary
 
 # Raise it when the result for some text changes: stored answers that were read by another version are read
 # again.
-PARSER_VERSION: int = 1
+PARSER_VERSION: int = 2
 
 LONGEST_TAG: Final = 100
 MOST_WORDS: Final = 4
@@ -55,19 +55,9 @@ class Tags(NamedTuple):
     seasonal: tuple[str, ...]
     associations: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, list[str] | str | None]:
-        """The fields in their order, open ones as lists: what JSON and the tables take."""
-        return {
-            "mood": list(self.mood),
-            "style": list(self.style),
-            "harmony": list(self.harmony),
-            "temperature": self.temperature,
-            "contrast": self.contrast,
-            "brightness": self.brightness,
-            "saturation": self.saturation,
-            "seasonal": list(self.seasonal),
-            "associations": list(self.associations),
-        }
+    def as_json(self) -> str:
+        """The fields in their order, as one object: what the tables take."""
+        return orjson.dumps(self._asdict()).decode()
 
 
 class ParsedAnswer(NamedTuple):
@@ -264,6 +254,9 @@ _DEEPEST_WRAPPER: Final = 3
 _MOST_ITEMS: Final = 256
 
 
+_MOST_MOODS, _MOST_STYLES, _MOST_ASSOCIATIONS = (MOST_TAGS[field] for field in ("mood", "style", "associations"))
+
+
 def _tags(answer: dict[str, object]) -> Tags | None:
     """The tags of an object, None if nothing is left of it."""
     if not answer.keys() >= _FIELDS:
@@ -272,15 +265,15 @@ def _tags(answer: dict[str, object]) -> Tags | None:
             return None
         answer = unwrapped
     get = answer.get
-    mood = _words(get("mood"), _MOOD)[: MOST_TAGS["mood"]]
-    style = _words(get("style"), _TAG)[: MOST_TAGS["style"]]
+    mood = _words(get("mood"), _MOOD, _MOST_MOODS)
+    style = _words(get("style"), _TAG, _MOST_STYLES)
     harmony = _words(get("harmony"), _HARMONY)
     temperature = _one_word(get("temperature"), _TEMPERATURE)
     contrast = _one_word(get("contrast"), _CONTRAST)
     brightness = _one_word(get("brightness"), _BRIGHTNESS)
     saturation = _one_word(get("saturation"), _SATURATION)
     seasonal = _words(get("seasonal"), _SEASONAL)
-    associations = _words(get("associations"), _TAG)[: MOST_TAGS["associations"]]
+    associations = _words(get("associations"), _TAG, _MOST_ASSOCIATIONS)
     if not (mood or style or harmony or seasonal or associations) and not (
         temperature or contrast or brightness or saturation
     ):
@@ -309,17 +302,21 @@ def _with_fields(value: object, deepest: int = _DEEPEST_WRAPPER) -> dict[str, ob
     return inside[0] if len(inside) == 1 else None
 
 
-def _words(value: object, meaning: _Meaning) -> tuple[str, ...]:
-    """What the strings of a field mean, without repeats; a lone string is a list of one."""
-    items = cast("list[object]", value if isinstance(value, list) else [value] if isinstance(value, str) else [])
+def _words(value: object, meaning: _Meaning, most: int = _MOST_ITEMS) -> tuple[str, ...]:
+    """What the strings of a field mean, without repeats, so many at most; a lone string is a list of one."""
+    if isinstance(value, str):
+        value = [value]
+    elif not isinstance(value, list):
+        return ()
+    items = cast("list[object]", value)
     if len(items) > _MOST_ITEMS:
         items = items[:_MOST_ITEMS]
     try:
         meant = dict.fromkeys(map(meaning, items))
     except TypeError:  # A list or an object in the list cannot be looked up; asking first costs more than all else.
         meant = dict.fromkeys(map(meaning, _flat(items)))
-    meant.pop(None, None)
-    return cast("tuple[str, ...]", tuple(meant))
+    words = tuple(filter(None, meant))
+    return words if len(words) <= most else words[:most]
 
 
 def _one_word(value: object, meaning: _Meaning) -> str | None:
@@ -398,7 +395,8 @@ _TYPED: Final = str.maketrans(dict.fromkeys("‐‑‒–—−", "-") | dict.fr
 # No tag has these; broken JSON and mark-up have.
 _FRAGMENT: Final = re.compile(r'[{}\[\]"\\<>|:]')
 _COLOUR_CODE: Final = re.compile(r"#[0-9a-f]{3,8}\b")
-_EDGES: Final = " .,;!?*#'-•·…~/&+=“”„«»"
+# A spreadsheet takes what begins with one of = + - @ for a formula.
+_EDGES: Final = " .,;!?*#'-•·…~/&+=@“”„«»"
 _NOT_IN_A_WORD: Final = re.compile(r"[\W_]+")
 
 _FORBIDDEN: Final = frozenset((*vocabulary.GENERIC_WORDS, *vocabulary.GENERIC_SPELLINGS))

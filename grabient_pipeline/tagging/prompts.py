@@ -7,6 +7,7 @@ schema. What differs from model to model belongs to the batch.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -72,27 +73,29 @@ Answer with one JSON object and nothing else, no explanation and no Markdown:
 {{"mood":["..."],"style":["..."],"harmony":["..."],"temperature":"...","contrast":"...","brightness"\
 :"...","saturation":"...","seasonal":["..."],"associations":["..."]}}
 
-mood: 2 to 5 emotional words. Not {_either(vocabulary.NOT_A_MOOD)}.
+mood: 2 to 5 emotional words. Not {either(vocabulary.NOT_A_MOOD)}.
 style: 1 to 5 movements, eras, aesthetics, cultural or national traditions, or industries.
-harmony: 1 to 2 of: {_listed(vocabulary.HARMONY)}.
+harmony: 1 to 2 of: {listed(vocabulary.HARMONY)}.
 temperature, contrast, brightness, saturation: exactly one value each, by these definitions:
 {_definitions()}
-seasonal: 0 to 4 seasons or holidays, only from: {_listed(vocabulary.SEASONAL)}. [] if nothing is clear.
+seasonal: 0 to 4 seasons or holidays, only from: {listed(vocabulary.SEASONAL)}. [] if nothing is clear.
 associations: 2 to 7 specific, concrete objects, places, materials, textures, environments, periods, \
 activities, foods, natural phenomena or cultures.
 
 Mood, style and association tags are what someone would type to find this very palette, in English or as \
 the art world calls it, none twice, the best first; the precise word rather than the common one. All tags \
 are lower case and singular, of 1 to 2 words unless listed above. Never use \
-{_either(vocabulary.GENERIC_WORDS)}, or other words as generic."""
+{either(vocabulary.GENERIC_WORDS)}, or other words as generic."""
 
 
-def _listed(words: tuple[str, ...]) -> str:
+def listed(words: Sequence[str]) -> str:
+    """Words as they stand in a prompt."""
     return ", ".join(words)
 
 
-def _either(words: tuple[str, ...]) -> str:
-    return f"{_listed(words[:-1])} or {words[-1]}"
+def either(words: Sequence[str]) -> str:
+    """Words of which none may be used."""
+    return f"{listed(words[:-1])} or {words[-1]}"
 
 
 def _definitions() -> str:

@@ -7,11 +7,15 @@ like, and the parser reads them all alike.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from grabient_pipeline.tagging import vocabulary
 
 JsonSchema = dict[str, Any]
+
+# What a refining model is asked for: the attributes are measured.
+REFINED_FIELDS: Final = tuple(field for field in vocabulary.FIELDS if field not in vocabulary.ATTRIBUTES)
 
 
 def _words(description: str, allowed: tuple[str, ...] | None = None) -> JsonSchema:
@@ -36,9 +40,24 @@ def tagging_schema() -> JsonSchema:
         "seasonal": _words("0 to 4, empty if nothing is clear", vocabulary.SEASONAL),
         "associations": _words("2 to 7 specific, concrete things"),
     }
+    return _object({field: properties[field] for field in vocabulary.FIELDS})
+
+
+def refinement_schema(counts: Mapping[str, tuple[int, int]]) -> JsonSchema:
+    """The schema of a refinement, a new dict each time.
+
+    Args:
+        counts: (least, most) words of each field.
+    """
+    said = {field: "{} to {}, the best first".format(*counts[field]) for field in REFINED_FIELDS}
+    allowed = {"harmony": vocabulary.HARMONY, "seasonal": vocabulary.SEASONAL}
+    return _object({field: _words(said[field], allowed.get(field)) for field in REFINED_FIELDS})
+
+
+def _object(properties: JsonSchema) -> JsonSchema:
     return {
         "type": "object",
-        "properties": {field: properties[field] for field in vocabulary.FIELDS},
-        "required": list(vocabulary.FIELDS),
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
     }

@@ -18,6 +18,7 @@ import duckdb
 import filelock
 
 from grabient_pipeline.errors import WarehouseBusy, WarehouseError
+from grabient_pipeline.moments import reached
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse.schema import migrate
 
@@ -26,9 +27,9 @@ WAIT_SECONDS = 60.0
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # So that people's DuckDB 1.5 clients can open the published file.
     "storage_compatibility_version": "v1.5.0",
-    # The tables stream through; a cache of most of the machine's memory would serve nobody. What does not fit in goes to
-    # files beside the database.
-    "memory_limit": "512MB",
+    # The tables stream through; a cache of most of the machine's memory would serve nobody. What does not fit in
+    # goes to files beside the database.
+    "memory_limit": "1GB",
     # Row groups are written as they fill, and do not wait in memory for others.
     "write_buffer_row_group_count": 1,
     # Nothing is fetched from the network behind a person's back.
@@ -38,7 +39,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 # An eighth of DuckDB's own. A batch fills several of these, which every core compresses and writes as its rows come in.
 # Of DuckDB's it fills a part of one, which goes through the log first and is then compressed by a single core, together
 # with whatever was in it before.
-_ROW_GROUP_SIZE = 16_384
+_ROW_GROUP_SIZE = 4_096
 
 
 class Warehouse:
@@ -93,7 +94,9 @@ class Warehouse:
                 with copy.open("rb+") as file:
                     os.fsync(file.fileno())
                 os.utime(copy, ns=(stamp, stamp))
+                reached("publish.copied")
                 copy.replace(self.published)
+                reached("publish.published")
             except OSError as error:
                 copy.unlink(missing_ok=True)
                 raise WarehouseError(
@@ -101,6 +104,15 @@ class Warehouse:
                     "what was done is safe, and the next step publishes it"
                 ) from error
             return True
+
+    def copy_to(self, folder: Path, wait_seconds: float = WAIT_SECONDS) -> Warehouse:
+        """A copy in a folder of the caller's, to try something on; this one and what is published stay as they are."""
+        copy = Warehouse(folder / "warehouse.duckdb", folder / "grabient.duckdb")
+        with self._lock(wait_seconds):
+            for path in (self.path, self.path.with_name(f"{self.path.name}.wal")):
+                if path.exists():
+                    shutil.copyfile(path, folder / path.name)
+        return copy
 
     def _migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
         if not self._migrated:

@@ -12,16 +12,24 @@ from dagster._core.test_utils import create_run_for_test
 import grabient_pipeline
 from grabient_pipeline.assets import ASSETS
 from grabient_pipeline.assets.batches import BackfillConfig
+from grabient_pipeline.assets.embeddings import EmbeddingsConfig
 from grabient_pipeline.assets.palettes import PalettesConfig
+from grabient_pipeline.assets.refinement import RefinementConfig
+from grabient_pipeline.checks import CHECKS
 from grabient_pipeline.definitions import build_definitions, defs
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.resources import PipelineResource
 from grabient_pipeline.sandbox.server import SandboxServer
-from grabient_pipeline.sensors import poll_batches
+from grabient_pipeline.sensors import MAX_FAILURES_IN_A_ROW, poll_batches
 from grabient_pipeline.warehouse import Warehouse
 
 SEEDS = ("_gIIgHMgJigFKgEigDwgOEgK8gImgBQgDSgHW", "0.5,0.5,0.5,0.5,0.5,0.5,1,1,1,0,0.33,0.67")
 PROVIDER_ASSETS = ("anthropic_batches", "openai_batches", "groq_batches", "google_batches")
+STAGE_TWO = (
+    *("palette_tag_consensus", "model_scorecard", "refinement_batches", "palette_tag_refined"),
+    *("palette_embeddings", "palette_gallery"),
+)
+COLLECT = ("tag_responses", "palette_tags", *STAGE_TWO)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +65,7 @@ def materialize(
     instance: dg.DagsterInstance, *names: str, raise_on_error: bool = True, **config: dg.Config
 ) -> dg.ExecuteInProcessResult:
     return dg.materialize(
-        ASSETS,
+        [*ASSETS, *CHECKS],
         selection=list(names),
         instance=instance,
         resources={"pipeline": PipelineResource()},
@@ -104,7 +112,12 @@ def test_the_definitions_load_and_have_the_public_names() -> None:
     dg.Definitions.validate_loadable(defs)
     graph = defs.resolve_asset_graph()
     keys = {key.to_user_string() for key in graph.get_all_asset_keys()}
-    assert keys == {"palettes", "palette_images", *PROVIDER_ASSETS, "tag_responses", "palette_tags"}
+    assert keys == {"palettes", "palette_images", *PROVIDER_ASSETS, "tag_responses", "palette_tags", *STAGE_TWO}
+    assert {key.name for key in graph.asset_check_keys} == {
+        "consensus_counts_every_usable_answer",
+        "embed_texts_are_within_bounds",
+        "search_keeps_its_level",
+    }
     assert {job.name for job in defs.resolve_all_job_defs()} >= {"backfill", "collect"}
     assert defs.resolve_sensor_def("poll_batches").minimum_interval_seconds == 300
     # A sensor that started by itself would poll, and collect, before anybody has looked.
@@ -122,10 +135,22 @@ def test_the_graph_follows_the_picture() -> None:
     assert all(parents[name] == {"palettes"} for name in PROVIDER_ASSETS)
     assert parents["tag_responses"] == set(PROVIDER_ASSETS)
     assert parents["palette_tags"] == {"tag_responses"}
+    assert parents["palette_tag_consensus"] == {"palette_tags"}
+    assert parents["model_scorecard"] == {"palette_tags"}
+    assert parents["refinement_batches"] == {"palette_tag_consensus"}
+    assert parents["palette_tag_refined"] == {"refinement_batches", "tag_responses"}
+    assert parents["palette_gallery"] == {"palette_tag_refined", "palette_embeddings"}
+
+
+def test_the_collect_job_goes_as_far_as_it_can() -> None:
+    """The sensor asks for this job only, so all that follows from an answer must be in it."""
+    steps = {node.name for node in defs.resolve_job_def("collect").nodes}
+    assert steps >= set(COLLECT)
+    assert not steps & {"palettes", *PROVIDER_ASSETS}
 
 
 def test_each_field_of_the_launchpad_is_described() -> None:
-    for config in (PalettesConfig, BackfillConfig):
+    for config in (PalettesConfig, BackfillConfig, RefinementConfig, EmbeddingsConfig):
         assert all(field.description for field in config.model_fields.values())
     assert set(BackfillConfig.model_fields) >= {"models", "analysis_count", "limit", "max_cost_usd", "dry_run"}
 
@@ -164,6 +189,33 @@ def test_palettes_to_tags(data_dir: Path, instance: dg.DagsterInstance, seeds_fi
     third = materialize(instance, *PROVIDER_ASSETS, **config)
     failed = rows(data_dir, "SELECT count(*) FROM tag_requests WHERE state = 'failed'")[0][0]
     assert sum(metadata_of(third, name)["requests submitted"] for name in PROVIDER_ASSETS) == failed
+
+
+def test_palettes_are_embedded_and_embedded_once(data_dir: Path, instance: dg.DagsterInstance, seeds_file: str) -> None:
+    first = materialize(instance, "palettes", "palette_embeddings", palettes=PalettesConfig(files=[seeds_file]))
+    told = metadata_of(first, "palette_embeddings")
+    assert (told["model"], told["embedded anew"], told["cost (USD)"]) == ("local/wordllama-256", 2, 0)
+    assert told["dagster/row_count"] == 2
+    assert all(column.description for column in told["dagster/column_schema"].columns)
+    # Without the sample palettes there is nothing to measure the search by, and nothing is wrong with it.
+    (check,) = first.get_asset_check_evaluations()
+    assert check.passed
+    assert "not measured" in (check.description or "")
+    assert metadata_of(materialize(instance, "palette_embeddings"), "palette_embeddings")["embedded anew"] == 0
+
+
+def test_an_unknown_embedding_model_fails_with_what_to_do(
+    data_dir: Path, instance: dg.DagsterInstance, seeds_file: str
+) -> None:
+    result = materialize(
+        instance,
+        "palettes",
+        "palette_embeddings",
+        raise_on_error=False,
+        palettes=PalettesConfig(files=[seeds_file]),
+        palette_embeddings=EmbeddingsConfig(model="ada"),
+    )
+    assert "local/wordllama-256" in failure_of(result, "palette_embeddings")
 
 
 def test_a_provider_without_a_key_is_left_out(
@@ -260,6 +312,83 @@ def test_a_retired_model_is_left_out_with_its_replacement(
     assert "anthropic/claude-haiku-4-5-20251001" in str(told["left out"])
 
 
+class TestStageTwo:
+    """What follows from the answers, in the order in which the sensor's job brings it about."""
+
+    def test_from_answers_to_refined_palettes(
+        self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str
+    ) -> None:
+        submit_something(instance, seeds_file)
+        assert tick(instance).run_requests
+        first = materialize(instance, *COLLECT)
+        assert metadata_of(first, "palette_tag_consensus")["dagster/row_count"] == 2
+        scorecard = metadata_of(first, "model_scorecard")
+        assert scorecard["dagster/row_count"] == 1
+        assert "data:image/png;base64," in str(scorecard["quality against cost"])
+        assert len(str(scorecard["quality against cost"])) < 100_000
+        sent = metadata_of(first, "refinement_batches")
+        assert (sent["batches submitted"], sent["requests submitted"], sent["dagster/row_count"]) == (1, 2, 1)
+        assert metadata_of(first, "palette_tag_refined")["dagster/row_count"] == 0
+        gallery = metadata_of(first, "palette_gallery")
+        assert (gallery["palettes"], gallery["path"]) == (2, str(data_dir / "gallery" / "index.html"))
+        assert gallery["size (kB)"] == round((data_dir / "gallery" / "index.html").stat().st_size / 1000)
+        assert all(check.passed for check in first.get_asset_check_evaluations())
+        assert {check.check_name for check in first.get_asset_check_evaluations()} == {
+            "consensus_counts_every_usable_answer",
+            "embed_texts_are_within_bounds",
+            "search_keeps_its_level",
+        }
+
+        assert tick(instance).run_requests, "the sensor sees the refinement end as well"
+        second = materialize(instance, *COLLECT)
+        refined = metadata_of(second, "palette_tag_refined")
+        assert (refined["dagster/row_count"], refined["usable"]) == (2, 2)
+        assert metadata_of(second, "refinement_batches")["batches submitted"] == 0
+        assert all(column.description for column in refined["dagster/column_schema"].columns)
+        assert not tick(instance).run_requests
+        assert rows(data_dir, "SELECT text_source, count(*) FROM searchable_palettes GROUP BY ALL") == [("refined", 2)]
+
+    def test_above_the_cap_the_rest_goes_on_and_the_reason_is_told(
+        self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str
+    ) -> None:
+        submit_something(instance, seeds_file)
+        tick(instance)
+        result = materialize(instance, *COLLECT, refinement_batches=RefinementConfig(max_cost_usd=0.0001))
+        assert result.success
+        told = metadata_of(result, "refinement_batches")
+        assert told["batches submitted"] == 0
+        assert "above the cap of $0.00" in str(told["held back"])
+
+    def test_without_the_key_of_the_refining_model_the_rest_goes_on(
+        self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        submit_something(instance, seeds_file)
+        tick(instance)
+        monkeypatch.delenv("ANTHROPIC_API_KEY")
+        result = materialize(instance, *COLLECT)
+        assert result.success
+        held_back = metadata_of(result, "refinement_batches")["held back"]
+        assert held_back == "Anthropic left out: ANTHROPIC_API_KEY is not set"
+
+    def test_refinement_can_be_off(
+        self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        submit_something(instance, seeds_file)
+        tick(instance)
+        monkeypatch.setenv("GRABIENT_REFINEMENT_MODEL", "none")
+        result = materialize(instance, *COLLECT)
+        assert "refinement is off" in str(metadata_of(result, "refinement_batches")["held back"])
+        assert rows(data_dir, "SELECT count(*) FROM tag_batches WHERE stage = 'refinement'") == [(0,)]
+
+    def test_an_unknown_model_fails_with_what_to_do(
+        self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str
+    ) -> None:
+        submit_something(instance, seeds_file)
+        config = RefinementConfig(model="anthropic/claude-9")
+        result = materialize(instance, "refinement_batches", raise_on_error=False, refinement_batches=config)
+        assert "grabient models lists them" in failure_of(result, "refinement_batches")
+
+
 class TestSensor:
     """`poll_batches` starts a collection when there is something to collect, and only then."""
 
@@ -301,6 +430,21 @@ class TestSensor:
         create_run_for_test(instance, "collect", status=dg.DagsterRunStatus.FAILURE, tags=first.tags)
         (second,) = tick(instance).run_requests
         assert second.run_key != first.run_key
+
+    def test_what_follows_a_collection_is_tried_again_until_a_person_is_needed(
+        self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str
+    ) -> None:
+        """All was collected, then a later step failed: nothing will end any more that could start it again."""
+        keys = set()
+        for _ in range(MAX_FAILURES_IN_A_ROW):
+            create_run_for_test(instance, "collect", status=dg.DagsterRunStatus.FAILURE)
+            outcome = tick(instance)
+            keys |= {request.run_key for request in outcome.run_requests}
+        assert len(keys) == MAX_FAILURES_IN_A_ROW - 1
+        assert not outcome.run_requests
+        assert f"failed {MAX_FAILURES_IN_A_ROW} times" in (outcome.skip_message or "")
+        create_run_for_test(instance, "collect", status=dg.DagsterRunStatus.SUCCESS)
+        assert tick(instance).skip_message == "nothing is under way"
 
     def test_a_busy_database_is_left_alone(
         self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, monkeypatch: pytest.MonkeyPatch

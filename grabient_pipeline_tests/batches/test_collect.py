@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from grabient_pipeline import pipeline as pipeline_module
 from grabient_pipeline.batches import collect as collect_module
-from grabient_pipeline.batches import parse as parse_module
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.tagging import ParsedAnswer, Tags
 
@@ -144,6 +144,24 @@ def test_what_cannot_be_downloaded_stays_for_the_next_time(workbench):
     assert "in_flight" not in workbench.states()
 
 
+@pytest.mark.parametrize("model", [MINI, OSS, "google/gemini-2.5-flash-lite"])
+def test_a_completed_batch_without_counts_still_owes_its_files(workbench, model):
+    """Taken at its word, every answer of it would be settled as missing, and paid for again."""
+    provider = model.partition("/")[0]
+    workbench.backfill(model, analysis_count=1)
+    workbench.wait()
+    workbench.arm("no_counts", provider)
+    workbench.arm("no_output_file", provider)
+    workbench.pipeline.poll()
+    report = workbench.pipeline.collect()
+    assert not report.batches
+    assert "asked again" in next(iter(report.failures.values()))
+    assert set(workbench.states()) == {"in_flight"}
+    workbench.disarm()
+    assert len(workbench.pipeline.collect().batches) == 1
+    assert workbench.value("SELECT count(*) FROM tag_responses WHERE outcome = 'missing'") == 0
+
+
 def test_a_batch_that_the_provider_rejects_as_a_whole_says_why(workbench, monkeypatch):
     # An OpenAI batch whose model does not exist is accepted, and fails when it is validated.
     from grabient_pipeline.providers.openai import OpenAIBatches
@@ -192,7 +210,7 @@ class TestParsing:
         workbench.backfill(MINI, analysis_count=2)
         workbench.settle()
         before = workbench.rows("FROM palette_tags ORDER BY ALL")
-        monkeypatch.setattr(parse_module, "PARSER_VERSION", 99)
+        monkeypatch.setattr(pipeline_module, "TAGGING", replace(TAGGING, parser_version=99))
         assert workbench.pipeline.parse_answers().answers == PALETTES * 2
         assert workbench.rows("FROM palette_tags ORDER BY ALL") == before
 
@@ -203,7 +221,7 @@ class TestParsing:
             workbench.settle()
         assert workbench.states() == {"failed": PALETTES}
         assert workbench.value("SELECT count(*) FROM request_claims") == 0
-        monkeypatch.setattr(parse_module, "PARSER_VERSION", 99)
+        monkeypatch.setattr(pipeline_module, "TAGGING", replace(TAGGING, parser_version=99))
         usable = workbench.pipeline.parse_answers().usable
         assert usable >= 1
         assert workbench.states().get("succeeded", 0) == usable

@@ -122,7 +122,7 @@ class TestBounds:
         max_bytes=st.integers(1024 + 400, 1024 + 3000),
     )
     def test_all_rows_in_order_within_the_limits_in_as_few_batches_as_can_be(self, sizes, max_requests, max_bytes):
-        bounds = list(batch_bounds(np.array(sizes, dtype=np.int64), max_requests, max_bytes))
+        bounds = batch_bounds(np.array(sizes, dtype=np.int64), max_requests, max_bytes)
         covered = [row for start, end in bounds for row in range(start, end)]
         assert covered == list(range(len(sizes)))
         for start, end in bounds:
@@ -130,17 +130,25 @@ class TestBounds:
             assert sum(sizes[start:end]) <= max_bytes - 1024
         assert len(bounds) == greedy(sizes, max_requests, max_bytes - 1024)
 
+    def test_batches_are_equally_large_where_the_limits_allow(self):
+        """Not 20, 20 and 5."""
+        assert batch_bounds(np.full(45, 10, dtype=np.int64), 20, 10_000) == [(0, 15), (15, 30), (30, 45)]
+
+    def test_batches_are_as_they_fit_where_equal_ones_would_be_too_large(self):
+        sizes = np.array([10, 10, 10, 90, 90, 10], dtype=np.int64)
+        assert batch_bounds(sizes, 100, 1024 + 125) == [(0, 4), (4, 6)]
+
     def test_a_row_that_is_too_large_stands_alone(self):
         """The provider refuses it; nothing here loops for ever."""
         sizes = np.array([10, 5000, 10], dtype=np.int64)
-        assert list(batch_bounds(sizes, 100, 1024 + 100)) == [(0, 1), (1, 2), (2, 3)]
+        assert batch_bounds(sizes, 100, 1024 + 100) == [(0, 1), (1, 2), (2, 3)]
 
     def test_sums_beyond_what_32_bits_hold(self):
         sizes = np.full(10, 2_000_000_000, dtype=np.int64)
-        assert len(list(batch_bounds(sizes, 100, 5_000_000_000))) == 5
+        assert len(batch_bounds(sizes, 100, 5_000_000_000)) == 5
 
     def test_nothing(self):
-        assert list(batch_bounds(np.array([], dtype=np.int64), 100, 10_000)) == []
+        assert batch_bounds(np.array([], dtype=np.int64), 100, 10_000) == []
 
 
 def greedy(sizes, max_requests, room):

@@ -30,13 +30,18 @@ def test_the_way_of_a_backfill(grabient: Grabient, sandbox: SandboxServer) -> No
     watched = grabient("poll", "--watch", "--interval", 0.05, "--json")
     assert watched.status == 0
     assert watched.json["pending"] == 0
-    assert len(watched.json["collected"]) == len(ENABLED)
-    assert watched.json["answers"] == 60
+    tagging = [batch for batch in watched.json["collected"] if batch["stage"] == "tagging"]
+    refinement = [batch for batch in watched.json["collected"] if batch["stage"] == "refinement"]
+    assert len(tagging) == len(ENABLED)
+    assert sum(sum(batch["requests"].values()) for batch in tagging) == 60
+    # Polling goes on to the second stage by itself; what could not be used is asked again.
+    assert watched.json["sent_to_be_refined"] == sum(sum(batch["requests"].values()) for batch in refinement) >= 3
 
-    assert len(sandbox.sandbox.store.batches()) == len(ENABLED)
+    assert len(sandbox.sandbox.store.batches()) == len(watched.json["collected"])
     status = grabient("status", "--json").json
-    assert status["batches"] == {"completed": len(ENABLED)}
-    assert status["usable_answers"] == watched.json["usable_answers"] > 50
+    assert status["batches"] == {"completed": len(watched.json["collected"])}
+    assert status["answers"] == 60 > status["usable_answers"] - 1 > 50
+    assert (status["consensus"], status["refined"], status["stale"]) == (3, 3, 0)
     assert status["outstanding_usd"] == 0 < status["cost_usd"]
     assert grabient("poll").out == "Nothing is under way.\n"
 
@@ -159,3 +164,71 @@ def test_no_key_is_ever_shown(grabient: Grabient, keys: dict[str, str], three_pa
     ]
     shown = "".join(each.out + each.err for each in told)
     assert not [key for name, key in keys.items() if name.endswith("_KEY") and key in shown]
+
+
+class TestRefine:
+    """`grabient refine`: what polling does by itself, and what it never does: paying again for what has changed."""
+
+    @pytest.fixture
+    def refined(self, grabient: Grabient, keys: dict[str, str], three_palettes: Path) -> Grabient:
+        """Three palettes, tagged once by one model, and refined."""
+        grabient("backfill", "--model", MINI, "--analysis-count", 1)
+        assert grabient("poll", "--watch", "--interval", 0.05).status == 0
+        assert grabient("status", "--json").json["refined"] == 3
+        return grabient
+
+    def test_nothing_is_ready_before_there_are_answers(
+        self, grabient: Grabient, keys: dict[str, str], three_palettes: Path
+    ) -> None:
+        told = grabient("refine")
+        assert (told.status, told.out) == (0, "There is nothing to refine yet: no palette has a usable answer.\n")
+
+    def test_what_is_refined_is_not_refined_again(self, refined: Grabient, sandbox: SandboxServer) -> None:
+        before = len(sandbox.sandbox.store.batches())
+        told = refined("refine")
+        assert (told.status, told.out) == (
+            0,
+            "Nothing is ready: every palette is refined, or its tagging is under way.\n",
+        )
+        assert len(sandbox.sandbox.store.batches()) == before
+
+    def test_what_is_stale_is_offered_with_its_price_and_paid_only_on_request(
+        self, refined: Grabient, sandbox: SandboxServer
+    ) -> None:
+        refined("backfill", "--model", MINI, "--analysis-count", 2, "--limit", 2)
+        assert refined("poll", "--watch", "--interval", 0.05).status == 0
+        stale = refined("status", "--json").json["stale"]
+        assert stale >= 1
+        before = len(sandbox.sandbox.store.batches())
+
+        told = refined("refine")
+        assert told.status == 0
+        assert f"{stale} palette" in told.err
+        assert "(grabient refine --stale)" in told.err
+        would = refined("refine", "--stale", "--dry-run", "--json").json
+        assert (would["requests"], would["dry_run"]) == (stale, True)
+        assert refined("refine", "--dry-run", "--json").json["stale"] == {
+            "palettes": stale,
+            "estimated_cost_usd": would["estimated_cost_usd"],
+        }
+        assert len(sandbox.sandbox.store.batches()) == before
+
+        assert refined("refine", "--stale").status == 0
+        assert refined("poll", "--watch", "--interval", 0.05).status == 0
+        assert refined("status", "--json").json["stale"] == 0
+
+    def test_any_model_of_the_catalogue_can_refine(
+        self, grabient: Grabient, keys: dict[str, str], three_palettes: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GRABIENT_REFINEMENT_MODEL", "google/gemini-2.5-flash-lite")
+        grabient("backfill", "--model", MINI, "--analysis-count", 1)
+        assert grabient("poll", "--watch", "--interval", 0.05).status == 0
+        (model,) = grabient("status", "--json").json["refining_models"]
+        assert (model["provider"], model["model"], model["usable"]) == ("google", "gemini-2.5-flash-lite", 3)
+
+    def test_above_the_cap_nothing_is_submitted(self, refined: Grabient) -> None:
+        refined("backfill", "--model", MINI, "--analysis-count", 2)
+        refined("poll", "--watch", "--interval", 0.05)
+        told = refined("refine", "--stale", "--max-cost", 0.0001)
+        assert told.status == 1
+        assert "above the cap of $0.00" in told.err

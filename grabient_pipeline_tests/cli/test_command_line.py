@@ -15,7 +15,22 @@ from grabient_pipeline.errors import SettingsError
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline_tests.cli.conftest import Grabient, Told
 
-COMMANDS = ["backfill", "config get", "config set", "demo", "dev", "import", "models", "poll", "sandbox", "status"]
+COMMANDS = [
+    *(
+        "backfill",
+        "cancel",
+        "config get",
+        "config set",
+        "demo",
+        "dev",
+        "evaluate",
+        "gallery",
+        "import",
+        "models",
+        "poll",
+    ),
+    *("quarantine", "reconcile", "refine", "sandbox", "scorecard", "search", "status"),
+]
 ANSI = re.compile(r"\x1b\[")
 
 

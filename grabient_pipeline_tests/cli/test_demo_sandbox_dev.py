@@ -40,16 +40,24 @@ def test_the_demo_goes_the_whole_way_and_starts_afresh(
 
     told = grabient("demo", "--palettes", 3, "--analysis-count", 1)
     assert told.status == 0
-    assert told.out.startswith("3 palettes, each described 1 time by 10 models: 30 requests in 10 batches\n")
+    said = "3 palettes, each described 1 time by 10 models: 30 requests in 10 batches; 3 palettes refined\n"
+    assert told.out.startswith(said)
     assert "a-key-of-mine" not in told.out + told.err
     tried = subprocess.run(shlex.split(told.out.splitlines()[-1]), capture_output=True, text=True, check=True)
     assert "associations" in tried.stdout
     assert [path.name for path in data_dir.iterdir()] == ["demo"]
     assert len(list((data_dir / "demo" / "images").glob("*.png"))) == 3
+    assert f"  the gallery   {(data_dir / 'demo' / 'gallery' / 'index.html').as_uri()}\n" in told.out
 
     facts = grabient("demo", "--palettes", 2, "--analysis-count", 1, "--json").json
     assert (facts["palettes"], facts["requests"], facts["batches"]) == (2, 20, 10)
     assert facts["usable_answers"] > 15
+    assert facts["refined"] == 2
+    assert facts["gallery"] == str(data_dir / "demo" / "gallery" / "index.html")
+    assert "</html>" in Path(facts["gallery"]).read_text("utf-8")
+    # What is told for each model adds up to the whole.
+    models = [*facts["models"], *facts["refining_models"]]
+    assert sum(model["cost_usd"] for model in models) == pytest.approx(facts["cost_usd"])
     assert len(list((data_dir / "demo" / "images").glob("*.png"))) == 2
     assert mine.read_text() == "not the demo's"
     with duckdb.connect(facts["database"], read_only=True) as connection:

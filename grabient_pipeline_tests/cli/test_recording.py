@@ -18,10 +18,15 @@ def test_commands_are_recorded_in_the_dagster_instance(workbench, monkeypatch):
     assert runner.invoke(app, ["backfill", "--model", "openai/gpt-4o-mini", "--analysis-count", "1"]).exit_code == 0
     workbench.wait()
     assert runner.invoke(app, ["poll"]).exit_code == 0
+    workbench.wait()
+    assert runner.invoke(app, ["poll"]).exit_code == 0
     with dg.DagsterInstance.get() as instance:
         recorded = {
             name: instance.get_latest_materialization_event(dg.AssetKey(name))
-            for name in ("openai_batches", "tag_responses", "palette_tags", "groq_batches")
+            for name in (
+                *("openai_batches", "tag_responses", "palette_tags", "palette_tag_consensus", "refinement_batches"),
+                *("palette_tag_refined", "palette_gallery", "groq_batches"),
+            )
         }
     assert recorded.pop("groq_batches") is None
     for event in recorded.values():

@@ -12,9 +12,11 @@ import secrets
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import orjson
 import pytest
+from anthropic.types.messages import MessageBatch
 
 from grabient_pipeline.batches.request_file import RequestTemplate, json_text
 from grabient_pipeline.batches.stages import TAGGING
@@ -24,7 +26,7 @@ from grabient_pipeline.providers import anthropic as anthropic_module
 from grabient_pipeline.providers import chat_completions as chat_module
 from grabient_pipeline.providers import google as google_module
 from grabient_pipeline.providers.access import open_provider
-from grabient_pipeline.providers.base import ResultRow, Submission, UnreadableRow, result_rows
+from grabient_pipeline.providers.base import ResultRow, Sought, Submission, UnreadableRow, result_rows
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.tagging import user_message
@@ -98,6 +100,9 @@ class Api:
         assert not list(folder.glob("*.part"))
         return list(result_rows(self.provider, files))
 
+    def find(self, token, since=LONG_AGO, requests=3, known=()):
+        return self.provider.find(Sought(token, since, requests, frozenset(known)))
+
     def there(self, token):
         """The batches of this submission that exist at the provider."""
         return [
@@ -156,7 +161,7 @@ class TestFinding:
         batch_id = it.provider.submit(submission)
         it.wait(batch_id)
         it.wait(it.provider.submit(it.submission()))
-        found = it.provider.find(submission.token, dt.datetime.now(dt.UTC))
+        found = it.find(submission.token, dt.datetime.now(dt.UTC))
         assert (found.batch_id, found.thorough) == (batch_id, True)
         assert found.evidence
 
@@ -164,7 +169,7 @@ class TestFinding:
     def test_what_was_never_there(self, api, key):
         it = api(key)
         it.wait(it.provider.submit(it.submission()))
-        found = it.provider.find("neverthere000000", LONG_AGO)
+        found = it.find("neverthere000000")
         assert (found.batch_id, found.thorough, found.candidates) == (None, True, ())
 
     @pytest.mark.parametrize("key", ["openai", "groq", "google"])
@@ -173,7 +178,7 @@ class TestFinding:
         it.arm("slow_batch", times=1)
         submission = it.submission()
         batch_id = it.provider.submit(submission)
-        assert it.provider.find(submission.token, LONG_AGO).batch_id == batch_id
+        assert it.find(submission.token).batch_id == batch_id
         it.provider.cancel(batch_id)
 
     def test_anthropic_cannot_tell_while_it_runs(self, api):
@@ -182,12 +187,38 @@ class TestFinding:
         it.arm("slow_batch", times=1)
         submission = it.submission()
         batch_id = it.provider.submit(submission)
-        found = it.provider.find(submission.token, LONG_AGO)
+        found = it.find(submission.token)
         assert (found.batch_id, found.thorough, found.candidates) == (None, False, (batch_id,))
         it.provider.cancel(batch_id)
         it.wait(batch_id)
-        found = it.provider.find(submission.token, LONG_AGO)
+        found = it.find(submission.token)
         assert (found.batch_id, found.thorough) == (batch_id, True)
+
+    @pytest.mark.parametrize(
+        "told", [{"requests": 4}, {"known": True}], ids=["another number", "known to be another's"]
+    )
+    def test_anthropic_what_is_certainly_another_batch_is_no_candidate(self, api, told):
+        it = api("anthropic")
+        it.arm("slow_batch", times=1)
+        batch_id = it.provider.submit(it.submission())
+        found = it.find("neverthere000000", **({"known": [batch_id]} if "known" in told else told))
+        it.provider.cancel(batch_id)
+        assert batch_id not in found.candidates
+
+    @pytest.mark.parametrize(
+        ("counts", "told"),
+        [
+            ({"processing": 3, "succeeded": 1, "errored": 0, "canceled": 0, "expired": 0}, 4),
+            ({"processing": "3", "succeeded": "1", "errored": "0", "canceled": "0", "expired": "0"}, 4),
+            ({"processing": 3}, None),
+            (None, None),
+        ],
+        ids=["numbers", "strings", "not all", "none"],
+    )
+    def test_anthropic_counts_that_cannot_be_read_tell_nothing(self, counts, told):
+        """As another number, they would make a batch of ours somebody else's, and it would be paid for again."""
+        batch = MessageBatch.construct(request_counts=counts)
+        assert anthropic_module._request_count(batch) == told
 
     def test_anthropic_results_that_cannot_be_read_are_not_a_no(self, api):
         """Taken for somebody else's, a batch of ours would be paid for again."""
@@ -199,7 +230,7 @@ class TestFinding:
         path = it.server.sandbox.store.content("anthropic", ours.outcome.output_file)
         content = path.read_bytes()
         path.write_bytes(b'{"custom_id": "half a r\n' + content)
-        found = it.provider.find(submission.token, LONG_AGO)
+        found = it.find(submission.token)
         path.write_bytes(content)
         assert found.batch_id is None
         assert not found.thorough
@@ -211,7 +242,7 @@ class TestFinding:
         submission = it.submission()
         batch_id = it.provider.submit(submission)
         it.there(submission.token)[0].details["metadata"] = {}
-        assert it.provider.find(submission.token, LONG_AGO).batch_id == batch_id
+        assert it.find(submission.token).batch_id == batch_id
 
 
 @each_provider
@@ -239,6 +270,17 @@ def test_an_expired_batch_gives_what_was_finished(api, key):
 
 
 class TestCreation:
+    @each_provider
+    def test_the_moment_before_it_is_told(self, api, key):
+        """Until then nothing can have been made; from then on it may have been."""
+        it = api(key)
+        seen = []
+        submission = replace(it.submission(), before_creation=lambda: seen.append(it.creations()))
+        before = it.creations()
+        it.wait(it.provider.submit(submission))
+        assert seen == [before]
+        assert it.creations() == before + 1
+
     @each_provider
     @pytest.mark.parametrize("fault", ["create_then_500", "create_then_drop", "create_then_timeout"])
     def test_a_lost_answer_is_uncertain_and_never_asked_for_again(self, api, server, monkeypatch, key, fault):
@@ -360,7 +402,7 @@ class TestKeys:
             lambda: provider.poll(batch_id),
             lambda: provider.download(batch_id, tmp_path),
             lambda: provider.cancel(batch_id),
-            lambda: provider.find("token", LONG_AGO),
+            lambda: provider.find(Sought("token", LONG_AGO, 3)),
         ]
         for call in calls:
             with pytest.raises(ProviderRefused) as refused:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from grabient_pipeline.providers.access import open_provider
 from grabient_pipeline.providers.base import ResultRow, UnreadableRow, result_rows
+from grabient_pipeline.providers.rows import LONGEST_LINE
 
 KEYS = {
     "ANTHROPIC_API_KEY": "k",
@@ -210,7 +211,7 @@ def test_an_unreadable_line_is_kept_with_the_reason(providers, provider, line):
     row = providers[provider].read_row(line)
     assert isinstance(row, UnreadableRow)
     assert row.reason
-    assert len(row.line) <= 2000
+    assert len(row.line) <= LONGEST_LINE
     assert "\x1b" not in row.line + row.reason
 
 

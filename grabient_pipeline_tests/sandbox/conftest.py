@@ -9,11 +9,13 @@ from typing import Any
 
 import anthropic
 import groq
+import httpx
 import openai
 import pytest
 from google import genai
 
 from grabient_pipeline.sandbox import SandboxServer
+from grabient_pipeline.sandbox.desk import CUSTOM_ID_HEADER
 
 PALETTE = [
     "#ce885f",
@@ -68,6 +70,8 @@ USUAL_MODELS = {
     "groq": "llama-3.3-70b-versatile",
     "google": "gemini-2.0-flash",
 }
+# Called alone, the SDK warns of models that are near their end.
+CALLED_MODELS = {**USUAL_MODELS, "anthropic": "claude-haiku-4-5-20251001"}
 # Any of these in a developer's shell would send a test somewhere else.
 STRAY_VARIABLES = [
     "ANTHROPIC_API_KEY",
@@ -249,6 +253,62 @@ class Bench:
     def run(self, provider: str, rows: list[dict[str, Any]], model: str | None = None) -> dict[str, dict[str, Any]]:
         """Submit, wait, read."""
         return self.results(provider, self.wait(provider, self.submit(provider, rows, model)))
+
+    def arm(self, name: str, provider: str | None = None, times: int | None = None, **parameters: Any) -> None:
+        document = {"name": name, "provider": provider, "times": times, **parameters}
+        answer = httpx.post(self.server.url + "/_sandbox/faults", json=document)
+        assert answer.status_code == 200, answer.text
+
+    def disarm(self) -> None:
+        httpx.delete(self.server.url + "/_sandbox/faults")
+
+    def told(self, path: str, **query: str) -> Any:
+        """What the sandbox tells about itself."""
+        return httpx.get(f"{self.server.url}/_sandbox/{path}", params=query).json()
+
+    def end_batches(self, **query: str) -> list[str]:
+        """Bring every batch to its end now; their ids."""
+        return httpx.post(f"{self.server.url}/_sandbox/batches/end", params=query).json()["ended"]
+
+    def cancel(self, provider: str, batch_id: str) -> Any:
+        if provider == "anthropic":
+            return self.anthropic.messages.batches.cancel(batch_id)
+        if provider == "google":
+            return self.google.batches.cancel(name=batch_id)
+        return getattr(self, provider).batches.cancel(batch_id)
+
+    def listed(self, provider: str, size: int = 20) -> list[str]:
+        """The ids of all batches, as the SDK's own paging finds them; Groq's has none."""
+        if provider == "anthropic":
+            return [batch.id for batch in self.anthropic.messages.batches.list(limit=size)]
+        if provider == "openai":
+            return [batch.id for batch in self.openai.batches.list(limit=size)]
+        if provider == "google":
+            return [str(job.name) for job in self.google.batches.list(config={"page_size": size})]
+        found, cursor = [], None
+        while True:
+            page: Any = self.groq.batches.list(extra_query={"limit": size} | ({"cursor": cursor} if cursor else {}))
+            found += [batch.id for batch in page.data]
+            cursor = page.paging["next_cursor"]
+            if cursor is None:
+                return found
+
+    def call(self, provider: str, custom_id: str | None = "call-1", **options: Any) -> str:
+        """Ask one model once, without a batch; what it said."""
+        headers = {CUSTOM_ID_HEADER: custom_id} if custom_id is not None else {}
+        model, user = options.pop("model", CALLED_MODELS[provider]), options.pop("user", user_text())
+        client = options.pop("client", None) or getattr(self, provider)
+        if provider == "anthropic":
+            options = {"max_tokens": 1000, "system": SYSTEM, "messages": [{"role": "user", "content": user}], **options}
+            message = client.messages.create(model=model, extra_headers=headers, **options)
+            return "".join(getattr(block, "text", "") for block in message.content)
+        if provider == "google":
+            config = {"system_instruction": SYSTEM, "http_options": {"headers": headers}, **options}
+            return client.models.generate_content(model=model, contents=user, config=config).text or ""
+        messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
+        options = {"messages": messages, **options}
+        completion = client.chat.completions.create(model=model, extra_headers=headers, **options)
+        return completion.choices[0].message.content or ""
 
     def ask(self, provider: str, model: str | None = None, **parameters: Any) -> dict[str, Any]:
         """The result row of a single request with these parameters."""

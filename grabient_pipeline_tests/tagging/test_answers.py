@@ -331,7 +331,7 @@ def assert_sound(text: str | None, finish_reason: str | None) -> None:
     if parsed.tags is not None:
         assert_within_bounds(parsed.tags)
         # What was understood once is understood the same again.
-        again = parse_answer(orjson.dumps(parsed.tags.as_dict()).decode(), "stop")
+        again = parse_answer(parsed.tags.as_json(), "stop")
         assert again.tags == parsed.tags
 
 

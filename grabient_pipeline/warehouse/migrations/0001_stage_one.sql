@@ -125,7 +125,7 @@ COMMENT ON COLUMN tag_batches.collected_at IS 'When its results were taken in; n
 COMMENT ON COLUMN tag_batches.error IS 'What the provider said was wrong, or why it was released';
 
 CREATE TABLE tag_requests (
-    custom_id      VARCHAR NOT NULL,
+    custom_id      VARCHAR PRIMARY KEY,
     submission     VARCHAR NOT NULL,
     stage          VARCHAR NOT NULL CHECK (stage IN ('tagging', 'refinement')),
     seed           VARCHAR NOT NULL,

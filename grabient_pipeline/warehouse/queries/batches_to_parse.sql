@@ -1,8 +1,9 @@
--- Collected tagging batches whose answers this version of the parser has not read.
+-- Collected batches of a stage whose answers this version of its parser has not read. Parameters: stage,
+-- parser_version.
 SELECT submission
 FROM tag_batches AS batches
 LEFT JOIN answer_parses AS parses USING (submission)
-WHERE batches.stage = 'tagging'
+WHERE batches.stage = $stage
   AND batches.collected_at IS NOT NULL
   AND coalesce(parses.parser_version, 0) <> $parser_version
 ORDER BY batches.collected_at, submission

@@ -2,7 +2,7 @@
 -- `parsed` is a table of ours. Parameters: submission.
 INSERT OR IGNORE INTO request_claims
 SELECT
-    md5_number(concat_ws(chr(31), stage, seed, provider, model, analysis_index, prompt_version)),
+    md5_number(concat_ws(chr(31), stage, seed, provider, model, analysis_index, prompt_version, basis)),
     custom_id
 FROM tag_requests
 WHERE submission = $submission

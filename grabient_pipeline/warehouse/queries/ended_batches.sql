@@ -1,5 +1,7 @@
--- What has ended and is not collected: the oldest first, since its results are the first to vanish.
-SELECT submission, stage, provider, model, batch_id, status, error
+-- What has ended and is not collected.
+SELECT
+    submission, stage, provider, CASE access WHEN 'direct' THEN concat(provider, ':direct') ELSE provider END AS api, model, batch_id, status, error, created_at, coalesce(completed_at, now()),
+    reported_count
 FROM tag_batches
 WHERE status IN ('completed', 'expired', 'cancelled', 'failed') AND collected_at IS NULL
-ORDER BY submitted_at, submission
+ORDER BY created_at, submission

@@ -5,6 +5,7 @@ SELECT
     $provider AS provider,
     $model AS model,
     $endpoint AS endpoint,
+    $access AS access,
     'reserved' AS status,
     $request_count AS request_count,
     $prompt_version AS prompt_version,

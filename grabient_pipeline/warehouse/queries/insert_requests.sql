@@ -1,4 +1,4 @@
--- `reserved` is a table of ours: custom_id, submission, seed, analysis_index, attempt.
+-- `reserved` is a table of ours: custom_id, submission, seed, analysis_index, attempt, basis.
 -- Parameters: stage, provider, model, prompt_version.
 INSERT INTO tag_requests BY NAME
 SELECT
@@ -11,5 +11,6 @@ SELECT
     analysis_index,
     $prompt_version AS prompt_version,
     attempt,
-    'in_flight' AS state
+    'in_flight' AS state,
+    basis
 FROM reserved

@@ -1,19 +1,32 @@
 -- Palette x analysis index, less what succeeded, is in flight, or has failed as often as is allowed.
--- `asked` is a table of ours: seed, position. Parameters: stage, provider, model, prompt_version, analysis_count,
--- max_failures.
+-- What was answered on another basis counts as answered, unless it is to be renewed; what failed on another basis tells
+-- nothing of this one.
+-- `asked` is a table of ours: seed, position, basis. Parameters: stage, provider, model, prompt_version, analysis_count,
+-- max_failures, renew.
 WITH past AS (
     SELECT
-        seed,
-        analysis_index,
-        count(*) FILTER (state IN ('in_flight', 'succeeded')) AS held,
-        count(*) FILTER (state = 'failed') AS failures,
+        requests.seed,
+        requests.analysis_index,
+        count(*) FILTER (
+            requests.state = 'in_flight'
+            OR (
+                requests.state = 'succeeded'
+                AND (NOT $renew OR requests.basis IS NOT DISTINCT FROM asked.basis)
+            )
+        ) AS held,
+        count(*) FILTER (requests.state = 'failed' AND requests.basis IS NOT DISTINCT FROM asked.basis) AS failures,
         count(*) AS attempts
-    FROM tag_requests
-    WHERE stage = $stage AND provider = $provider AND model = $model AND prompt_version = $prompt_version
-    GROUP BY seed, analysis_index
+    FROM tag_requests AS requests
+    JOIN asked USING (seed)
+    WHERE requests.stage = $stage
+      AND requests.provider = $provider
+      AND requests.model = $model
+      AND requests.prompt_version = $prompt_version
+    GROUP BY requests.seed, requests.analysis_index
 )
 SELECT
     asked.position,
+    asked.basis,
     wanted.analysis_index::INTEGER AS analysis_index,
     (coalesce(past.attempts, 0) + 1)::INTEGER AS attempt
 FROM asked

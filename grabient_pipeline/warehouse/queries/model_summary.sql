@@ -1,4 +1,4 @@
--- How each tagging model has done: its answers, how many can be used, and what they cost.
+-- How each model has done: its answers, how many can be used, and what they cost. Parameters: answers, the table.
 SELECT
     provider,
     model,
@@ -7,6 +7,6 @@ SELECT
     coalesce(sum(usage.input_tokens), 0)::BIGINT AS input_tokens,
     coalesce(sum(usage.output_tokens), 0)::BIGINT AS output_tokens,
     coalesce(sum(cost_usd), 0) AS cost_usd
-FROM palette_tags
+FROM query_table($answers)
 GROUP BY provider, model
 ORDER BY provider, model

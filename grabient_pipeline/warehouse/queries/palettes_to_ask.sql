@@ -1,5 +1,5 @@
 -- The palettes of which a model still has to be asked something, in the order in which they came.
--- Parameters: stage, provider, model, prompt_version, analysis_count, max_failures.
+-- Parameters: stage, provider, model, prompt_version, analysis_count, max_failures, limit.
 WITH past AS (
     SELECT
         seed,
@@ -25,3 +25,4 @@ SELECT palettes.seed, palettes.canonical_seed
 FROM palettes
 ANTI JOIN finished USING (seed)
 ORDER BY palettes.created_at, palettes.seed
+LIMIT $limit

@@ -1,0 +1,25 @@
+"""What a process of a command has loaded before it begins, so that a kill hits its work and not its imports.
+
+The fork server imports this once; no connection is made.
+"""
+
+# ruff: noqa: F401
+# pyright: reportUnusedImport=false
+
+import anthropic.types.messages
+import groq.types
+import openai.types
+import pyarrow
+import pyarrow.dataset
+
+import grabient_pipeline.cli
+import grabient_pipeline.pipeline
+from grabient_pipeline.providers.access import open_provider
+from grabient_pipeline.providers.catalogue import batch_price, load_catalogue
+
+_CATALOGUE = load_catalogue()
+for _model in _CATALOGUE.models:
+    batch_price(_model)
+for _provider in _CATALOGUE.providers.values():
+    # Its SDK, and the types that the SDK makes when they are first needed.
+    open_provider(_provider.key, {_provider.key_variable: "no-key"})

@@ -1,0 +1,56 @@
+"""The step that writes the gallery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from grabient_pipeline.errors import SettingsError
+from grabient_pipeline.gallery.content import read_content
+from grabient_pipeline.gallery.page import render_page
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryReport:
+    """How many palettes the gallery shows, where it is, its size in bytes, and whether it had to be written."""
+
+    palettes: int
+    path: Path
+    size: int
+    written: bool
+
+
+def build_gallery(data_dir: Path, path: Path) -> GalleryReport:
+    """Bring the page up to what has been published in a data directory.
+
+    The file appears whole or not at all, and one that says the same already stays untouched.
+
+    Raises:
+        SettingsError: it cannot be written.
+    """
+    content = read_content(data_dir)
+    page = render_page(content).encode()
+    try:
+        written = not (path.exists() and path.read_bytes() == page)
+        if written:
+            _write(path, page)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot write the gallery to {path}: {error.strerror or error}; make its folder writable"
+        ) from error
+    return GalleryReport(content.count, path, len(page), written)
+
+
+def _write(path: Path, page: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(page)
+        except BaseException:
+            temporary.unlink()
+            raise
+    # A temporary file is private to its owner; a page is there to be shown.
+    temporary.chmod(0o644)
+    temporary.replace(path)

@@ -1,0 +1,248 @@
+"use strict";
+// The page of a palette: its colours to copy, who said what of it, what it cost, and what is near it in colour.
+
+const page = document.getElementById("palette");
+const NEAR_PALETTES = 6;
+const MEASURED_FIELDS = ["harmony", ...ATTRIBUTES];
+
+const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
+
+/** Fill the page. `back`: the address of the list; `previous`, `next`: the palettes beside this one in it, or undefined. */
+function showPalette(palette, back, previous, next) {
+  const details = detailsOf(palette);
+  const hero = element("div", { className: "hero" });
+  hero.style.backgroundImage = gradientOf(palette);
+  page.replaceChildren(
+    element(
+      "nav",
+      { className: "ways", ariaLabel: "Palettes" },
+      element("a", { href: back, className: "back" }, "All palettes"),
+      wayTo(previous, "Previous", "prev"),
+      wayTo(next, "Next", "next"),
+    ),
+    hero,
+    colourStrip(palette),
+    element(
+      "header",
+      { className: "palette-head" },
+      element(
+        "div",
+        {},
+        element("h1", {}, titleOf(palette)),
+        element("p", { className: "lead" }, leadOf(palette)),
+      ),
+      element(
+        "div",
+        { className: "copies" },
+        copyButton("seed", details.seed, { ariaLabel: "Copy the seed", data: { what: "Seed" } }),
+        copyButton("CSS gradient", gradientOf(palette), {
+          ariaLabel: "Copy the CSS gradient",
+          data: { what: "CSS gradient" },
+        }),
+        copyButton("hex list", coloursOf(palette).join(", "), {
+          ariaLabel: "Copy the list of hex codes",
+          data: { what: "List of hex codes" },
+        }),
+      ),
+    ),
+    element(
+      "div",
+      { className: "palette-body" },
+      element("section", { className: "said", aria: { labelledby: "said-title" } }, saidOf(palette, details)),
+      element("div", { className: "facts" }, factsOf(palette, details)),
+    ),
+    element(
+      "section",
+      { className: "near", aria: { labelledby: "near-title" } },
+      element("h2", { id: "near-title" }, "Near in colour"),
+      element("ul", { className: "near-cards" }, nearestTo(palette, NEAR_PALETTES).map((other) => element("li", {}, card(other)))),
+    ),
+  );
+}
+
+/** Say that an address leads nowhere. */
+function showUnknown(address, back) {
+  page.replaceChildren(
+    element("nav", { className: "ways", ariaLabel: "Palettes" }, element("a", { href: back, className: "back" }, "All palettes")),
+    element("h1", {}, "No such palette"),
+    element("p", { className: "lead" }, `There is no palette ${address} here.`),
+  );
+}
+
+function wayTo(palette, label, rel) {
+  if (palette === undefined) return null;
+  return element(
+    "a",
+    { href: `#${PALETTES.id[palette]}`, className: `way ${rel}`, rel, ariaLabel: `${label}: ${titleOf(palette)}` },
+    label,
+  );
+}
+
+function colourStrip(palette) {
+  const strip = coloursOf(palette).map((colour) => {
+    const swatch = element("span", { className: "strip-colour" });
+    swatch.style.backgroundColor = colour;
+    const button = copyButton("", colour, { className: "strip-copy", ariaLabel: `Copy ${colour}`, data: { what: colour } });
+    button.append(swatch, element("span", { className: "strip-code" }, colour));
+    return element("li", {}, button);
+  });
+  return element("ul", { className: "strip", ariaLabel: "Its eleven colours" }, strip);
+}
+
+function leadOf(palette) {
+  const names = PALETTES.colour_names[palette].map((word) => WORDS[word]).join(", ");
+  // Where there is no name, the colours are the title already.
+  return PALETTES.name[palette] ? capital(names) : PALETTES.id[palette];
+}
+
+// Who said what
+
+function saidOf(palette, details) {
+  const title = element("h2", { id: "said-title" }, "What the models say");
+  const sections = sectionsOf(palette, details);
+  if (!sections.length) return [title, element("p", { className: "help" }, "No model has described this palette yet.")];
+  const answering = new Set([...details.said.values()].flat().flatMap(({ models }) => models));
+  const leftOut = sections.flatMap(({ rows }) => rows).filter((row) => row.leftOut).length;
+  const table = element(
+    "table",
+    { className: "votes" },
+    element("caption", { className: "unseen" }, "Tags, the models that said them, and their share of the votes"),
+    element(
+      "thead",
+      {},
+      element(
+        "tr",
+        {},
+        element("th", { scope: "col" }, element("span", { className: "unseen" }, "Tag")),
+        PALETTES.models.map((model, number) => modelHead(model, answering.has(number))),
+        element("th", { scope: "col", className: "share" }, "Share"),
+      ),
+    ),
+    sections.map((section) => sectionBody(section, details)),
+  );
+  const told = `${many(answering.size, "model")} in ${many(details.answers, "answer")}. Each model has one vote a tag; the share is that of the votes.`;
+  return [
+    title,
+    element("p", { className: "help" }, told),
+    leftOut ? leftOutSwitch(table, leftOut) : null,
+    // A table that is wider than the screen is scrolled by itself, also with the keyboard.
+    element("div", { className: "votes-frame", tabIndex: 0, role: "region", ariaLabel: "Who said what" }, table),
+  ];
+}
+
+/** A section a field: the tags that are kept, then those that are left out; for what is measured, all that was said. */
+function sectionsOf(palette, { said }) {
+  const tags = TAG_FIELDS.map((field) => {
+    const kept = tagsOf(palette, field);
+    const names = new Set(kept.map(({ tag }) => tag));
+    const others = said.get(field).filter(({ tag }) => !names.has(tag)).map((entry) => ({ ...entry, leftOut: true }));
+    return { title: TITLES[field] ?? capital(field), rows: [...kept, ...others] };
+  });
+  const measured = MEASURED_FIELDS.map((field) => {
+    const values = [PALETTES[field][palette]].flat().map((word) => WORDS[word]);
+    const rows = said.get(field).map((entry) => ({ ...entry, measured: values.includes(entry.tag) }));
+    return { title: capital(field), rows };
+  });
+  return [...tags, ...measured].filter(({ rows }) => rows.length);
+}
+
+function modelHead(model, answers) {
+  const name = element("span", { title: answers ? model : `${model}: no usable answer` }, shortName(model));
+  return element("th", { scope: "col", className: answers ? "model" : "model silent" }, name);
+}
+
+function sectionBody({ title, rows }, { refiningModel }) {
+  const columns = PALETTES.models.length + 2;
+  const head = element("tr", {}, element("th", { scope: "rowgroup", colSpan: columns, className: "field" }, title));
+  // A section of which nothing is kept comes and goes with its rows.
+  head.hidden = rows.every((row) => row.leftOut);
+  if (head.hidden) head.className = "left-out";
+  return element("tbody", {}, head, rows.map((row) => voteRow(row, refiningModel)));
+}
+
+function voteRow({ tag, share, models, leftOut, measured }, refiningModel) {
+  const row = element("tr", { className: leftOut ? "left-out" : "", hidden: Boolean(leftOut) });
+  const name = element("a", { href: addressOf({ words: tag }) }, tag);
+  row.append(element("th", { scope: "row" }, name, measured ? element("span", { className: "mark" }, "measured") : ""));
+  if (!models.length) {
+    const own = refiningModel ? `added by ${shortName(refiningModel)}` : "";
+    row.append(element("td", { colSpan: PALETTES.models.length + 1, className: "own" }, own));
+    return row;
+  }
+  for (const [number, model] of PALETTES.models.entries()) {
+    const said = models.includes(number);
+    row.append(
+      element("td", { title: shortName(model), className: said ? "yes" : "no" }, element("span", { className: "unseen" }, said ? "yes" : "no")),
+    );
+  }
+  const bar = element("span", { className: "bar-fill" });
+  bar.style.inlineSize = `${share}%`;
+  row.append(element("td", { className: "share" }, element("span", { className: "bar-frame" }, bar), element("span", { className: "percent" }, `${share}%`)));
+  return row;
+}
+
+function leftOutSwitch(table, count) {
+  const box = element("input", { type: "checkbox", id: "show-left-out" });
+  box.addEventListener("change", () => {
+    for (const row of table.querySelectorAll(".left-out")) row.hidden = !box.checked;
+  });
+  return element("label", { className: "switch-line" }, box, `Also show ${many(count, "tag")} that ${count === 1 ? "was" : "were"} left out`);
+}
+
+// Facts
+
+function factsOf(palette, details) {
+  const [tagging, refinement, embedding] = details.costs;
+  const total = tagging + refinement + embedding;
+  const shares = [["tagging", tagging], ["refinement", refinement], ["embedding", embedding]];
+  const costs = shares.filter(([, cost]) => cost).map(([name, cost]) => `${name} ${dollars(cost)}`);
+  return [
+    factList("Measured", [
+      ...ATTRIBUTES.map((attribute) => {
+        const value = WORDS[PALETTES[attribute][palette]];
+        return [capital(attribute), value, VOCABULARY.definitions[attribute][value]];
+      }),
+      ["Harmony", PALETTES.harmony[palette].map((word) => WORDS[word]).join(", ") || "none"],
+    ]),
+    element("h2", {}, "Embed text"),
+    details.embedText
+      ? [
+          element("p", { className: "embed-text" }, details.embedText),
+          copyButton("Copy", details.embedText, { ariaLabel: "Copy the embed text", data: { what: "Embed text" } }),
+        ]
+      : element("p", { className: "help" }, "There is none yet."),
+    factList("Cost", [
+      ["Together", total ? dollars(total) : "nothing so far"],
+      ...(costs.length > 1 ? costs.map((cost) => cost.split(" ")).map(([name, cost]) => [capital(name), cost]) : []),
+    ]),
+    factList("Origin", [
+      ["Seed", element("code", {}, details.seed)],
+      ["Address", element("code", {}, PALETTES.id[palette])],
+      ["Source", details.source],
+      ["Imported", day.format(details.createdAt)],
+      ["Tags", sourceOfTags(palette, details)],
+    ]),
+  ];
+}
+
+function sourceOfTags(palette, { refiningModel }) {
+  const sources = {
+    refined: `refined by ${shortName(refiningModel ?? "")}`,
+    consensus: "the most voted",
+    measured: "none yet",
+  };
+  return sources[PALETTES.text_source[palette]];
+}
+
+function factList(title, facts) {
+  return [
+    element("h2", {}, title),
+    element(
+      "dl",
+      { className: "fact-list" },
+      facts.map(([name, value, why]) =>
+        element("div", {}, element("dt", {}, name), element("dd", why ? { title: why } : {}, value)),
+      ),
+    ),
+  ];
+}

@@ -1,0 +1,98 @@
+"""A picture of the scorecard: quality against what a usable answer costs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from grabient_pipeline.scorecard.scoring import ModelScore
+
+# One colour a provider, apart for colour-blind eyes too (Okabe and Ito's set).
+_COLOURS = {"anthropic": "#d55e00", "google": "#0072b2", "groq": "#009e73", "openai": "#cc79a7"}
+_OTHER_COLOUR = "#555555"
+_INK = "#222222"
+_FAINT = "#8a8a8a"
+
+
+def plot_scores(scores: Sequence[ModelScore]) -> bytes | None:
+    """A PNG of some 40 kB; None if there is no model with a quality and a cost.
+
+    To the right is dear (on a logarithmic scale), up is good. The line joins the models that nobody beats.
+    """
+    points = [
+        (score.cost_per_usable_usd * 1000, score.quality, score)
+        for score in scores
+        if score.cost_per_usable_usd and score.quality is not None
+    ]
+    if not points:
+        return None
+    # Loading matplotlib takes a second: only who wants a picture pays it.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 4.6), dpi=110, facecolor="white", layout="constrained")
+    axes: Any = figure.add_subplot()
+    best = sorted((cost, quality) for cost, quality, score in points if score.efficient)
+    axes.plot(*zip(*best, strict=True), color=_FAINT, linewidth=1.2, zorder=1)
+    for cost, quality, score in points:
+        colour = _COLOURS.get(score.provider, _OTHER_COLOUR)
+        fill = colour if score.efficient else "white"
+        axes.scatter([cost], [quality], s=64, color=fill, edgecolors=colour, linewidths=1.8, zorder=3)
+    axes.set_xscale("log")
+    axes.set_xlabel("US dollars for 1,000 usable answers", color=_INK)
+    axes.set_ylabel("quality", color=_INK)
+    axes.set_title("Which models are worth their money", loc="left", color=_INK, fontsize=12)
+    axes.text(
+        0, 1.0, "filled: nobody is as good for less", transform=axes.transAxes, color=_FAINT, fontsize=9, va="top"
+    )
+    axes.grid(True, which="major", color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(colors=_INK)
+    axes.xaxis.set_major_formatter(_dollars)
+    axes.xaxis.set_minor_formatter(_some_dollars)
+    _label(axes, points)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", metadata={"Software": None})  # pyright: ignore[reportUnknownMemberType]
+    return picture.getvalue()
+
+
+def _dollars(value: float, _: object = None) -> str:
+    return f"${value:g}"
+
+
+def _some_dollars(value: float, _: object = None) -> str:
+    """Between the powers of ten only 2 and 5: more would not fit."""
+    return _dollars(value) if f"{value:e}"[0] in "25" else ""
+
+
+def _label(axes: Any, points: Sequence[tuple[float, float, ModelScore]]) -> None:
+    """Names in a column on the right, a thin line to each point: they never lie on one another."""
+    ordered = sorted(points, key=lambda point: point[1])
+    heights = [quality for _, quality, _ in ordered]
+    low, high = min(heights), max(heights)
+    room = max(high - low, 0.02)
+    axes.set_ylim(low - 0.12 * room, high + 0.12 * room)
+    step = 1.24 * room / max(len(ordered), 12)
+    places: list[float] = []
+    for height in heights:
+        places.append(max(height, places[-1] + step) if places else height)
+    # What was pushed out at the top moves down again, with what lies below.
+    excess = places[-1] - (high + 0.12 * room)
+    for number in range(len(places) - 1, -1, -1):
+        limit = places[number + 1] - step if number + 1 < len(places) else places[number] - max(0.0, excess)
+        places[number] = min(places[number], limit)
+    for (cost, quality, score), place in zip(ordered, places, strict=True):
+        axes.annotate(
+            score.model,
+            xy=(cost, quality),
+            xytext=(1.02, place),
+            textcoords=axes.get_yaxis_transform(),
+            fontsize=8.5,
+            color=_COLOURS.get(score.provider, _OTHER_COLOUR),
+            fontweight="bold" if score.efficient else "normal",
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": "#cccccc", "linewidth": 0.7, "shrinkB": 5, "relpos": (0, 0.5)},
+            annotation_clip=False,
+        )

@@ -1,0 +1,7 @@
+-- Parameters: max_failures, provider, model; null for any.
+CREATE OR REPLACE TEMP TABLE chosen_resting AS
+SELECT *
+FROM resting_requests
+WHERE failures >= $max_failures
+  AND provider = coalesce($provider, provider)
+  AND model = coalesce($model, model)

@@ -1,0 +1,11 @@
+-- Palettes whose consensus counts, the models and answers of a palette on average, and how much the models are of one
+-- mind: the average share of the winner of each attribute.
+SELECT
+    count(*) AS palettes,
+    avg(total_models) AS models,
+    avg(total_analyses) AS analyses,
+    avg(temperature[1].share) AS temperature,
+    avg(contrast[1].share) AS contrast,
+    avg(brightness[1].share) AS brightness,
+    avg(saturation[1].share) AS saturation
+FROM current_consensus

@@ -1,0 +1,9 @@
+-- Answers without an analysis index wait for one, unless they have got it already, or lost their place to another.
+-- `unnumbered` is a table of ours.
+INSERT OR IGNORE INTO unnumbered_palette_tags BY NAME
+SELECT unnumbered.* EXCLUDE (analysis_index, finish_reason, repair)
+FROM unnumbered
+ANTI JOIN tag_requests USING (custom_id)
+ANTI JOIN (
+    SELECT document_key AS convex_id FROM convex_set_aside WHERE table_name = 'palette_tags' AND kind = 'conflict'
+) AS lost USING (convex_id)

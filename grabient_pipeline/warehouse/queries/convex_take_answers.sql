@@ -1,0 +1,93 @@
+-- Imported answers into the ledger, as if they had been asked for here: a request, its raw answer, its claim. `taken` is
+-- a table of ours.
+INSERT INTO tag_requests BY NAME
+SELECT
+    custom_id,
+    submission,
+    'tagging' AS stage,
+    seed,
+    provider,
+    model,
+    analysis_index,
+    prompt_version,
+    CASE verdict WHEN 'new' THEN 1 ELSE 2 END AS attempt,
+    CASE WHEN usable THEN 'succeeded' ELSE 'failed' END AS state
+FROM taken;
+
+INSERT INTO tag_responses BY NAME
+SELECT
+    custom_id,
+    submission,
+    outcome,
+    text,
+    finish_reason,
+    error,
+    CASE
+        WHEN input_tokens IS NULL AND output_tokens IS NULL THEN NULL
+        ELSE {'input_tokens': input_tokens, 'output_tokens': output_tokens}
+    END AS usage,
+    coalesce(convex_created_at, now()) AS received_at
+FROM taken;
+
+-- If the same is under way here, whoever comes first stays.
+INSERT OR IGNORE INTO request_claims
+SELECT
+    md5_number(concat_ws(chr(31), 'tagging', seed, provider, model, analysis_index, prompt_version)),
+    custom_id
+FROM taken
+WHERE usable;
+
+MERGE INTO palette_tags AS kept
+USING (
+    SELECT
+        taken.* EXCLUDE (error, tags),
+        CASE
+            WHEN taken.usable THEN
+                taken.tags::JSON::STRUCT(
+                    mood VARCHAR[], style VARCHAR[], harmony VARCHAR[], temperature VARCHAR, contrast VARCHAR,
+                    brightness VARCHAR, saturation VARCHAR, seasonal VARCHAR[], associations VARCHAR[]
+                )
+        END AS tags,
+        CASE
+            WHEN taken.outcome = 'errored' THEN concat('errored: ', taken.error)
+            ELSE taken.reason
+        END AS error,
+        CASE
+            WHEN taken.input_tokens IS NULL AND taken.output_tokens IS NULL THEN NULL
+            ELSE {'input_tokens': taken.input_tokens, 'output_tokens': taken.output_tokens}
+        END AS usage,
+        (
+            taken.input_tokens * batches.input_usd_per_million + taken.output_tokens * batches.output_usd_per_million
+        ) / 1e6 AS cost_usd,
+        batches.batch_id,
+        coalesce(taken.convex_created_at, now()) AS created_at
+    FROM taken
+    LEFT JOIN tag_batches AS batches ON batches.submission = taken.submission
+) AS fresh
+ON kept.seed = fresh.seed
+   AND kept.provider = fresh.provider
+   AND kept.model = fresh.model
+   AND kept.analysis_index = fresh.analysis_index
+   AND kept.prompt_version = fresh.prompt_version
+WHEN MATCHED THEN UPDATE SET
+    tags = fresh.tags,
+    error = fresh.error,
+    usage = fresh.usage,
+    cost_usd = fresh.cost_usd,
+    batch_id = fresh.batch_id,
+    custom_id = fresh.custom_id,
+    created_at = fresh.created_at,
+    run_number = fresh.run_number,
+    convex_id = fresh.convex_id,
+    convex_created_at = fresh.convex_created_at,
+    convex_fields = fresh.convex_fields
+WHEN NOT MATCHED THEN INSERT (
+    seed, provider, model, analysis_index, prompt_version, tags, error, usage, cost_usd, batch_id, custom_id, created_at,
+    run_number, convex_id, convex_created_at, convex_fields
+) VALUES (
+    fresh.seed, fresh.provider, fresh.model, fresh.analysis_index, fresh.prompt_version, fresh.tags, fresh.error,
+    fresh.usage, fresh.cost_usd, fresh.batch_id, fresh.custom_id, fresh.created_at, fresh.run_number, fresh.convex_id,
+    fresh.convex_created_at, fresh.convex_fields
+);
+
+DELETE FROM unnumbered_palette_tags WHERE custom_id IN (SELECT custom_id FROM taken)

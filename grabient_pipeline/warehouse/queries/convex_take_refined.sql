@@ -1,0 +1,57 @@
+-- Imported refinements into the ledger. `earlier` is a table of ours; they name no consensus as their ground.
+CREATE OR REPLACE TEMP TABLE taken AS
+SELECT earlier.* EXCLUDE (seed), palettes.seed, earlier.outcome = 'succeeded' AND earlier.reason IS NULL AS usable
+FROM earlier
+JOIN palette_spellings AS spellings ON spellings.seed = earlier.seed
+JOIN palettes ON palettes.palette_id = spellings.palette_id
+ANTI JOIN tag_requests USING (custom_id)
+QUALIFY row_number() OVER (PARTITION BY earlier.custom_id ORDER BY earlier.line_number) = 1;
+
+INSERT INTO tag_requests BY NAME
+SELECT
+    custom_id,
+    submission,
+    'refinement' AS stage,
+    seed,
+    provider,
+    model,
+    0 AS analysis_index,
+    prompt_version,
+    1 AS attempt,
+    CASE WHEN usable THEN 'succeeded' ELSE 'failed' END AS state
+FROM taken;
+
+INSERT INTO tag_responses BY NAME
+SELECT
+    custom_id,
+    submission,
+    outcome,
+    text,
+    finish_reason,
+    error,
+    CASE
+        WHEN input_tokens IS NULL AND output_tokens IS NULL THEN NULL
+        ELSE {'input_tokens': input_tokens, 'output_tokens': output_tokens}
+    END AS usage,
+    coalesce(convex_created_at, now()) AS received_at
+FROM taken;
+
+INSERT OR IGNORE INTO request_claims
+SELECT
+    md5_number(concat_ws(chr(31), 'refinement', seed, provider, model, 0, prompt_version)),
+    custom_id
+FROM taken
+WHERE usable;
+
+CREATE OR REPLACE TEMP TABLE parsed AS
+SELECT
+    custom_id,
+    CASE
+        WHEN usable THEN
+            tags::JSON::STRUCT(
+                mood VARCHAR[], style VARCHAR[], harmony VARCHAR[], temperature VARCHAR, contrast VARCHAR,
+                brightness VARCHAR, saturation VARCHAR, seasonal VARCHAR[], associations VARCHAR[]
+            )
+    END AS tags,
+    CASE WHEN outcome = 'errored' THEN concat('errored: ', error) ELSE reason END AS error
+FROM taken

@@ -1,0 +1,118 @@
+-- From what the answers say (count_answers.sql) to the counts of each palette, and from these to the table `counted`: of
+-- what has changed, in the form of palette_tag_consensus without `counted_at`.
+
+CREATE OR REPLACE TEMP TABLE counted_tags AS
+SELECT
+    palette,
+    field,
+    tag,
+    round(sum(weight) / 1e6)::BIGINT AS millionths,
+    count(*)::INTEGER AS answers,
+    bit_or(said_by) AS said_by
+FROM counted_said
+GROUP BY ALL;
+
+-- Few models have few subsets: their names are put together once for each.
+CREATE OR REPLACE TEMP TABLE counted_names AS
+SELECT
+    subsets.said_by,
+    list(models.name ORDER BY models.place) AS models,
+    string_agg(models.name, chr(29) ORDER BY models.place) AS joined
+FROM (SELECT DISTINCT said_by FROM counted_tags) AS subsets
+JOIN counted_models AS models ON get_bit(subsets.said_by, models.place - 1) = 1
+GROUP BY subsets.said_by;
+
+CREATE OR REPLACE TEMP TABLE counted_palettes AS
+WITH totals AS (
+    SELECT palette, count(*)::INTEGER AS total_models, sum(analyses)::INTEGER AS total_analyses
+    FROM counted_analyses
+    GROUP BY ALL
+),
+digests AS (
+    -- From whole numbers and words only, so that the same counts give the same digest everywhere; in any order.
+    SELECT
+        tags.palette,
+        bit_xor(
+            md5_number(
+                concat_ws(chr(31), tags.field, tags.tag, tags.answers, tags.millionths, names.joined)
+            )
+        ) AS digest
+    FROM counted_tags AS tags
+    JOIN counted_names AS names USING (said_by)
+    GROUP BY tags.palette
+)
+SELECT
+    palettes.*,
+    totals.total_models,
+    totals.total_analyses,
+    concat(
+        palettes.prompt_version,
+        '/',
+        md5(concat_ws(chr(30), totals.total_models, totals.total_analyses, digests.digest))
+    ) AS digest
+FROM counted_palettes AS palettes
+JOIN totals USING (palette)
+LEFT JOIN digests USING (palette);
+
+CREATE OR REPLACE TEMP MACRO as_votes(entries) AS coalesce(
+    list_transform(
+        entries,
+        lambda entry: {
+            'tag': entry.tag,
+            'votes': -entry.against / 1e6,
+            'share': entry.share,
+            'answers': entry.answers,
+            'models': entry.models
+        }
+    ),
+    []
+);
+
+CREATE OR REPLACE TEMP TABLE counted AS
+WITH changed AS (
+    FROM counted_palettes ANTI JOIN palette_tag_consensus USING (seed, prompt_version, digest)
+),
+entries AS (
+    SELECT
+        tags.palette,
+        tags.field,
+        -- In the order that sorts the most voted first, ties by name.
+        {
+            'against': -tags.millionths,
+            'tag': tags.tag,
+            'share': tags.millionths / 1e6 / changed.total_models,
+            'answers': tags.answers,
+            'models': names.models
+        } AS entry
+    FROM counted_tags AS tags
+    JOIN changed USING (palette)
+    JOIN counted_names AS names USING (said_by)
+),
+lists AS (
+    SELECT
+        palette,
+        list_sort(list(entry) FILTER (field = 1)) AS mood,
+        list_sort(list(entry) FILTER (field = 2)) AS style,
+        list_sort(list(entry) FILTER (field = 3)) AS harmony,
+        list_sort(list(entry) FILTER (field = 4)) AS temperature,
+        list_sort(list(entry) FILTER (field = 5)) AS contrast,
+        list_sort(list(entry) FILTER (field = 6)) AS brightness,
+        list_sort(list(entry) FILTER (field = 7)) AS saturation,
+        list_sort(list(entry) FILTER (field = 8)) AS seasonal,
+        list_sort(list(entry) FILTER (field = 9)) AS associations
+    FROM entries
+    GROUP BY palette
+)
+SELECT
+    changed.* EXCLUDE (palette),
+    as_votes(lists.mood) AS mood,
+    as_votes(lists.style) AS style,
+    as_votes(lists.harmony) AS harmony,
+    as_votes(lists.temperature) AS temperature,
+    as_votes(lists.contrast) AS contrast,
+    as_votes(lists.brightness) AS brightness,
+    as_votes(lists.saturation) AS saturation,
+    as_votes(lists.seasonal) AS seasonal,
+    as_votes(lists.associations) AS associations
+FROM changed
+LEFT JOIN lists USING (palette)

@@ -1,0 +1,5 @@
+-- The models whose vectors there are, each with its dimensions.
+SELECT embedding_model, list(DISTINCT dimension ORDER BY dimension), count(*)
+FROM palette_embeddings
+GROUP BY embedding_model
+ORDER BY embedding_model

@@ -1,0 +1,1 @@
+SELECT DISTINCT embedding_model FROM palette_embeddings ORDER BY embedding_model

@@ -1,0 +1,74 @@
+-- A usable answer replaces an error and, since it was asked for on newer grounds, an earlier usable one; an error replaces
+-- errors only. The attributes are the measured ones.
+-- `parsed` and `composed` are tables of ours: custom_id, tags, error; custom_id, embed_text. Parameters: recipe.
+MERGE INTO palette_tag_refined AS kept
+USING (
+    SELECT
+        requests.seed,
+        requests.provider,
+        requests.model,
+        requests.prompt_version,
+        CASE
+            WHEN parsed.error IS NULL THEN {
+                'mood': parsed.tags.mood,
+                'style': parsed.tags.style,
+                'harmony': parsed.tags.harmony,
+                'temperature': palettes.temperature,
+                'contrast': palettes.contrast,
+                'brightness': palettes.brightness,
+                'saturation': palettes.saturation,
+                'seasonal': parsed.tags.seasonal,
+                'associations': parsed.tags.associations
+            }
+        END AS tags,
+        composed.embed_text,
+        parsed.error,
+        responses.usage,
+        (
+            responses.usage.input_tokens * batches.input_usd_per_million
+            + responses.usage.output_tokens * batches.output_usd_per_million
+        ) / 1e6 AS cost_usd,
+        -- A digest begins with the version of the prompt.
+        split_part(requests.basis, '/', 1) AS consensus_prompt_version,
+        requests.basis AS consensus_digest,
+        batches.batch_id,
+        parsed.custom_id,
+        responses.received_at AS created_at
+    FROM parsed
+    JOIN composed USING (custom_id)
+    JOIN tag_requests AS requests USING (custom_id)
+    JOIN tag_responses AS responses USING (custom_id)
+    JOIN tag_batches AS batches ON batches.submission = requests.submission
+    JOIN palettes ON palettes.seed = requests.seed
+    -- A renewed batch may hold the same palette after an earlier one: the newest counts.
+    QUALIFY row_number() OVER (
+        PARTITION BY requests.seed, requests.model, requests.prompt_version
+        ORDER BY parsed.error IS NULL DESC, responses.received_at DESC, parsed.custom_id
+    ) = 1
+) AS fresh
+ON kept.seed = fresh.seed AND kept.model = fresh.model AND kept.prompt_version = fresh.prompt_version
+WHEN MATCHED AND (
+    kept.custom_id = fresh.custom_id
+    OR (fresh.created_at >= kept.created_at AND (fresh.error IS NULL OR kept.error IS NOT NULL))
+    OR (fresh.error IS NULL AND kept.error IS NOT NULL)
+) THEN UPDATE SET
+    provider = fresh.provider,
+    tags = fresh.tags,
+    embed_text = fresh.embed_text,
+    embed_text_recipe = $recipe,
+    error = fresh.error,
+    usage = fresh.usage,
+    cost_usd = fresh.cost_usd,
+    consensus_prompt_version = fresh.consensus_prompt_version,
+    consensus_digest = fresh.consensus_digest,
+    batch_id = fresh.batch_id,
+    custom_id = fresh.custom_id,
+    created_at = fresh.created_at
+WHEN NOT MATCHED THEN INSERT (
+    seed, provider, model, prompt_version, tags, embed_text, embed_text_recipe, error, usage, cost_usd,
+    consensus_prompt_version, consensus_digest, batch_id, custom_id, created_at
+) VALUES (
+    fresh.seed, fresh.provider, fresh.model, fresh.prompt_version, fresh.tags, fresh.embed_text, $recipe, fresh.error,
+    fresh.usage, fresh.cost_usd, fresh.consensus_prompt_version, fresh.consensus_digest, fresh.batch_id,
+    fresh.custom_id, fresh.created_at
+)

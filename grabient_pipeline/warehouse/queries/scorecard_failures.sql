@@ -1,0 +1,17 @@
+-- Why answers could not be used: an error begins with a word for its kind. Of an attempt that was followed by another only
+-- the outcome is known. Parameters: prompt_version.
+SELECT
+    requests.provider,
+    requests.model,
+    coalesce(
+        split_part(tags.error, ':', 1),
+        CASE WHEN responses.outcome = 'succeeded' THEN 'asked again' ELSE responses.outcome END,
+        'unknown'
+    ) AS reason,
+    count(*) AS requests
+FROM tag_requests AS requests
+LEFT JOIN tag_responses AS responses USING (custom_id)
+LEFT JOIN palette_tags AS tags ON tags.custom_id = requests.custom_id
+WHERE requests.stage = 'tagging' AND requests.state = 'failed' AND requests.prompt_version = $prompt_version
+GROUP BY ALL
+ORDER BY requests DESC, reason

@@ -1,0 +1,298 @@
+"""Keys stay where they belong, hostile answers stay text, servers stay on this machine."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import httpx2
+import pytest
+
+import grabient_pipeline
+from drills.ground import MODELS, PALETTES
+from grabient_pipeline.assets import ASSETS
+from grabient_pipeline.assets.batches import BackfillConfig
+from grabient_pipeline.assets.palettes import PalettesConfig
+from grabient_pipeline.checks import CHECKS
+from grabient_pipeline.dagster_home import write_dagster_home
+from grabient_pipeline.resources import PipelineResource
+from grabient_pipeline.sandbox import SandboxServer
+from grabient_pipeline.sandbox.hostile import WORDS
+from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
+
+GRABIENT = Path(sys.executable).with_name("grabient")
+PROVIDER_ASSETS = tuple(f"{provider}_batches" for provider in MODELS)
+
+
+def new_keys() -> dict[str, str]:
+    """Keys that the sandbox takes, and that are nowhere else in the world."""
+    return {
+        name: f"sandbox-{secrets.token_hex(16)}"
+        for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GROQ_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY")
+    }
+
+
+@pytest.fixture
+def keys() -> dict[str, str]:
+    return new_keys()
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[SandboxServer]:
+    with SandboxServer(batch_seconds=0, state=tmp_path / "sandbox") as server:
+        yield server
+
+
+def variables_of(sandbox: SandboxServer, keys: dict[str, str], data_dir: Path) -> dict[str, str]:
+    return {
+        **sandbox.environment(),
+        **keys,
+        "GRABIENT_DATA_DIR": str(data_dir),
+        "GRABIENT_SANDBOX": "1",
+        "GRABIENT_DEBUG": "1",
+        "COLUMNS": "200",
+    }
+
+
+@pytest.fixture
+def environment(
+    tmp_path: Path, keys: dict[str, str], sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    variables = variables_of(sandbox, keys, tmp_path / "data")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return {**os.environ, **variables}
+
+
+def palettes_in(folder: Path) -> Path:
+    lines = SAMPLE_PALETTES.read_text("utf-8").splitlines()[:PALETTES]
+    path = folder / "palettes.jsonl"
+    path.write_text("\n".join(lines), "utf-8")
+    return path
+
+
+@pytest.fixture
+def palettes(tmp_path: Path) -> Path:
+    return palettes_in(tmp_path)
+
+
+def run(tmp_path: Path, environment: dict[str, str], *arguments: object) -> int:
+    """A command as a process; what it says is kept beside what it writes."""
+    with (tmp_path / "said.txt").open("ab") as said:
+        return subprocess.run(
+            [GRABIENT, *map(str, arguments)], env=environment, stdout=said, stderr=said, timeout=120, check=False
+        ).returncode
+
+
+def materialize(instance: dg.DagsterInstance, palettes: Path, *names: str, raise_on_error: bool = True) -> None:
+    config: dict[str, dg.Config] = {"palettes": PalettesConfig(files=[str(palettes)])}
+    config |= {name: BackfillConfig(analysis_count=1) for name in PROVIDER_ASSETS}
+    dg.materialize(
+        [*ASSETS, *CHECKS],
+        selection=list(names),
+        instance=instance,
+        resources={"pipeline": PipelineResource()},
+        run_config=dg.RunConfig({name: value for name, value in config.items() if name in names}),
+        raise_on_error=raise_on_error,
+    )
+
+
+def holding(folder: Path, words: dict[str, str]) -> list[str]:
+    """The files below a folder in which one of the words stands, in whatever format, and which."""
+    found: list[str] = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        found += [f"{name} in {path.relative_to(folder)}" for name, word in words.items() if word.encode() in content]
+    return found
+
+
+class TestKeys:
+    def test_no_key_is_in_anything_that_is_written(
+        self,
+        tmp_path: Path,
+        environment: dict[str, str],
+        keys: dict[str, str],
+        palettes: Path,
+        sandbox: SandboxServer,
+        capfd: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The way of a person and the ways in which it goes wrong, with every traceback on."""
+        models = [word for name in MODELS.values() for word in ("--model", name)]
+        once = ("--analysis-count", 1)
+        assert run(tmp_path, environment, "import", palettes) == 0
+        # A provider that repeats the key that it was sent, and two whose answers get lost.
+        sandbox.sandbox.faults.arm("refuse", "openai", 1, status=401, message=f"wrong key {keys['OPENAI_API_KEY']}")
+        sandbox.sandbox.faults.arm("create_then_500", "groq", 1)
+        sandbox.sandbox.faults.arm("create_then_drop", "anthropic", 1)
+        assert run(tmp_path, environment, "backfill", *models, *once) == 1
+        sandbox.sandbox.faults.arm("down", status=403)
+        assert run(tmp_path, environment, "poll") == 1
+        sandbox.sandbox.faults.disarm()
+        assert run(tmp_path, environment, "poll") == 0
+
+        home = write_dagster_home(Settings(tmp_path / "data"))
+        monkeypatch.setenv("DAGSTER_HOME", str(home))
+        with dg.DagsterInstance.get() as instance:
+            materialize(instance, palettes, "palettes", *PROVIDER_ASSETS)
+            sandbox.sandbox.faults.arm("down", status=401)
+            materialize(instance, palettes, "openai_batches", raise_on_error=False)
+            sandbox.sandbox.faults.disarm()
+            materialize(instance, palettes, "tag_responses", "palette_tags")
+        said = capfd.readouterr()
+        (tmp_path / "dagster.txt").write_text(said.out + said.err, "utf-8")
+        (tmp_path / "calls.txt").write_text(
+            httpx2.get(f"{sandbox.url}/_sandbox/requests").text + httpx2.get(f"{sandbox.url}/_sandbox/batches").text,
+            "utf-8",
+        )
+
+        assert holding(tmp_path, keys) == []
+        # The search finds what is there: the palettes stand in the tables, and Dagster's storage has its runs.
+        assert holding(tmp_path, {"a state": "in_flight"})
+        assert list(home.rglob("*.db"))
+
+    def test_the_search_for_them_finds_one(self, tmp_path: Path, keys: dict[str, str]) -> None:
+        (tmp_path / "deep").mkdir()
+        (tmp_path / "deep" / "log").write_bytes(b"\x00" + keys["GROQ_API_KEY"].encode() + b"\xff")
+        assert holding(tmp_path, keys) == [f"GROQ_API_KEY in {Path('deep') / 'log'}"]
+
+
+@pytest.fixture(scope="module")
+def said_of_spoilt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A data directory whose every answer, of both stages, was written by an enemy; and what the commands said."""
+    folder = tmp_path_factory.mktemp("spoilt")
+    models = [word for name in MODELS.values() for word in ("--model", name)]
+    with SandboxServer(batch_seconds=0, faults=[{"name": "hostile_words"}]) as server:
+        environment = {**os.environ, **variables_of(server, new_keys(), folder / "data")}
+        assert run(folder, environment, "import", palettes_in(folder)) == 0
+        assert run(folder, environment, "backfill", *models, "--analysis-count", 2) == 0
+        assert run(folder, environment, "poll", "--watch", "--interval", 0.1) == 0
+        for command in ("status", "quarantine", "scorecard"):
+            assert run(folder, environment, command) == 0
+        yield folder / "data", (folder / "said.txt").read_text("utf-8")
+
+
+@pytest.fixture
+def spoilt(said_of_spoilt: tuple[Path, str]) -> Path:
+    return said_of_spoilt[0]
+
+
+class TestHostileAnswers:
+    """They are kept as they came, and nothing that is made of them is anything but text."""
+
+    def test_they_came_and_every_table_is_there(self, spoilt: Path) -> None:
+        with grabient_pipeline.connect(spoilt) as connection:
+            raw = "\n".join(text for (text,) in connection.execute("SELECT text FROM tag_responses").fetchall() if text)
+            ((palettes, refined),) = connection.execute(
+                "SELECT (SELECT count(*) FROM palettes), (SELECT count(*) FROM palette_tag_refined)"
+            ).fetchall()
+        assert "drop/**/table/**/palettes" in raw
+        assert "<script>alert(1)</script>" in raw
+        assert palettes == refined == PALETTES
+
+    def test_a_tag_is_a_word_for_every_program_that_reads_it(self, spoilt: Path) -> None:
+        tags = tags_of(spoilt)
+        assert tags
+        for tag in tags:
+            assert tag.isprintable(), tag
+            assert not re.search(r"[<>{}\[\]\"\\|]", tag), tag
+            assert tag[0] not in "=+-@", tag
+            assert "\u202e" not in tag
+
+    def test_a_spreadsheet_finds_no_formula_in_an_export(self, spoilt: Path, tmp_path: Path) -> None:
+        export, texts = tmp_path / "tags.csv", tmp_path / "texts.csv"
+        with grabient_pipeline.connect(spoilt) as connection:
+            connection.sql(
+                "SELECT seed, unnest(tags.associations) AS tag FROM palette_tags WHERE tags IS NOT NULL"
+            ).write_csv(str(export))
+            connection.sql("SELECT embed_text FROM palette_tag_refined").write_csv(str(texts))
+        for path in (export, texts):
+            rows = list(csv.reader(io.StringIO(path.read_text("utf-8"))))
+            assert len(rows) > 1
+            # A seed may begin with a minus; it is ours.
+            assert not [row for row in rows if row[-1].startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+    def test_a_terminal_is_told_nothing_but_text(self, said_of_spoilt: tuple[Path, str]) -> None:
+        _, said = said_of_spoilt
+        assert "usable" in said
+        assert [character for character in said if not (character.isprintable() or character == "\n")] == []
+
+    def test_the_ui_is_given_no_markup(self, spoilt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("GRABIENT_DATA_DIR", str(spoilt))
+        monkeypatch.setenv("GRABIENT_REFINEMENT_MODEL", "none")
+        monkeypatch.setenv("DAGSTER_HOME", str(write_dagster_home(Settings(spoilt))))
+        texts: list[str] = []
+        with dg.DagsterInstance.get() as instance:
+            materialize(instance, spoilt, "palette_tags", "palette_tag_consensus", "palette_tag_refined")
+            for name in ("palette_tags", "palette_tag_consensus", "palette_tag_refined"):
+                event = instance.get_latest_materialization_event(dg.AssetKey(name))
+                assert event is not None
+                assert event.asset_materialization is not None
+                for value in event.asset_materialization.metadata.values():
+                    # Markdown is the only kind that the UI renders; a picture of ours is in it, and nothing else.
+                    if isinstance(value, dg.MarkdownMetadataValue):
+                        assert re.fullmatch(r"!\[[\w ]+\]\(data:image/png;base64,[\w+/=]+\)", value.md_str or "")
+                    else:
+                        texts.append(str(value.value))
+        assert len(texts) > 3
+        assert not any(re.search(r"<\w|javascript:|\x1b", text) for text in texts)
+
+
+def test_the_hostile_words_are_hostile() -> None:
+    """What the parser would take away anyway proves nothing: each kind has to be among them."""
+    for kind in ("drop/**/table", "<script>", "onerror=", "javascript:", "\x1b[", "\x1b]", "\u202e", "=cmd", "@sum"):
+        assert any(kind in word for word in WORDS), kind
+
+
+def tags_of(data_dir: Path) -> set[str]:
+    fields = ("mood", "style", "harmony", "seasonal", "associations")
+    tags: set[str] = set()
+    with grabient_pipeline.connect(data_dir) as connection:
+        for table in ("palette_tags", "palette_tag_refined", "palette_tag_consensus"):
+            for field in fields:
+                column = (
+                    f"tags.{field}" if table != "palette_tag_consensus" else f"list_transform({field}, lambda x: x.tag)"
+                )
+                tags |= words_in(connection, f"SELECT DISTINCT unnest({column}) FROM {table}")  # noqa: S608
+    return tags
+
+
+def words_in(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
+    return {word for (word,) in connection.execute(sql).fetchall() if word is not None}
+
+
+def listening(pids: set[int]) -> list[tuple[str, int]]:
+    """The addresses and ports on which these processes listen, as the kernel tells them."""
+    inodes: set[str] = set()
+    for pid in pids:
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            if match := re.fullmatch(r"socket:\[(\d+)\]", str(descriptor.readlink())):
+                inodes.add(match[1])
+    found: list[tuple[str, int]] = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            # 0A is a socket that listens.
+            if fields[3] == "0A" and fields[9] in inodes:
+                address, port = fields[1].split(":")
+                found.append((address, int(port, 16)))
+    return found
+
+
+# 127.0.0.1 as the kernel writes it.
+LOOPBACK = "0100007F"
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")
+def test_the_sandbox_listens_on_this_machine_alone() -> None:
+    with SandboxServer(where="process") as server:
+        assert listening({server.pid}) == [(LOOPBACK, server.port)]

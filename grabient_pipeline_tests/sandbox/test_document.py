@@ -1,0 +1,126 @@
+"""The document about the sandbox is complete, and its examples work as they stand."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import httpx
+import pytest
+
+from grabient_pipeline.sandbox.control import Control
+from grabient_pipeline.sandbox.embeddings import MODELS
+from grabient_pipeline.sandbox.faults import CALLS, FAULTS, MOMENTS
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "sandbox.md"
+TEXT = DOCUMENT.read_text("utf-8")
+ADDRESS = "http://127.0.0.1:8900"
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+CURLS = [block for block in blocks("sh") if block.startswith("curl")]
+
+
+def row_of(name):
+    """The line of the document about a fault."""
+    kind = FAULTS[name]
+    parameters = ", ".join(f"`{parameter}` {json.dumps(value)}" for parameter, value in kind.parameters.items())
+    providers = "all" if len(kind.providers) == 4 else ", ".join(kind.providers)
+    return f"| `{name}` | {kind.description} | {parameters} | {providers} |"
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_is_in_the_document_as_it_is(name):
+    """Where this fails, the line that belongs into the document is what is looked for."""
+    assert row_of(name) in TEXT
+
+
+def test_there_is_no_fault_in_the_document_that_does_not_exist():
+    tables = TEXT[TEXT.index("## Faults") : TEXT.index("## How answers are made")]
+    named = re.findall(r"^\| `(\w+)` \|", tables, re.MULTILINE)
+    assert sorted(named) == sorted([*FAULTS, *CALLS])
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_sort_of_call_is_in_the_document(name):
+    assert f"| `{name}` | {CALLS[name]} |" in TEXT
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_every_moment_has_its_heading(moment):
+    assert f"### {MOMENTS[moment][0].upper()}{MOMENTS[moment][1:]}\n" in TEXT
+
+
+def test_every_route_of_the_sandbox_itself_is_in_the_document(bench):
+    sandbox = bench.server.sandbox
+    control = Control(sandbox.context, sandbox.billing, sandbox.requests, sandbox.calls, sandbox.forget)
+    for route in control.routes():
+        for method in route.methods - {"HEAD"}:
+            assert f"`{method} /_sandbox{route.path}`" in TEXT
+
+
+def test_every_embedding_model_is_in_the_document():
+    for model in MODELS.values():
+        assert f"| `{model.name}` | {model.size}," in TEXT
+
+
+@pytest.mark.parametrize("command", CURLS, ids=lambda command: command.replace("\\\n", "")[:60])
+def test_the_examples_with_curl_work(bench, command, tmp_path):
+    assert answer_to(bench, command).status_code == 200
+
+
+def answer_to(bench, command):
+    """What curl would do, for as much of it as the document uses."""
+    words = iter(shlex.split(command.replace("\\\n", " "))[1:])
+    url, method, headers, data, form, files = "", None, {}, None, {}, {}
+    for word in words:
+        if word == "-H":
+            name, _, value = next(words).partition(": ")
+            headers[name] = value
+        elif word == "-d":
+            data = next(words)
+        elif word == "-X":
+            method = next(words)
+        elif word == "-F":
+            name, _, value = next(words).partition("=")
+            if value.startswith("@"):
+                files[name] = (value[1:], requests_of_the_document())
+            else:
+                form[name] = value
+        else:
+            assert not word.startswith("-"), f"{word} is not known to this test"
+            url = word
+    assert url.startswith(ADDRESS)
+    if data is not None and "FILE_ID" in data:
+        file = bench.openai.files.create(file=("requests.jsonl", requests_of_the_document()), purpose="batch")
+        data = data.replace("FILE_ID", file.id)
+    method = method or ("GET" if data is None and not form else "POST")
+    url = url.replace(ADDRESS, bench.server.url)
+    if form:
+        return httpx.post(url, headers=headers, data=form, files=files)
+    return httpx.request(method, url, headers=headers, content=data)
+
+
+def requests_of_the_document():
+    line = re.search(r'^`(\{"custom_id".*\})`', TEXT, re.MULTILINE)
+    return line.group(1).encode() + b"\n"
+
+
+def test_the_batch_of_the_document_is_answered(bench):
+    create = next(command for command in CURLS if "FILE_ID" in command)
+    batch = bench.wait("openai", answer_to(bench, create).json()["id"])
+    assert list(bench.results("openai", batch)) == ["mine-2"]
+
+
+def test_the_first_example_names_its_call(bench):
+    assert "X-Grabient-Custom-Id: mine-1" in CURLS[0]
+    answer_to(bench, CURLS[0])
+    assert bench.told("billed")["openai"]["direct_requests_without_custom_id"] == 0
+
+
+@pytest.mark.parametrize("program", blocks("python"), ids=lambda program: program.split("\n")[0])
+def test_the_examples_in_python_work(bench, program):
+    exec(compile(program.replace(ADDRESS, bench.server.url), str(DOCUMENT), "exec"), {})

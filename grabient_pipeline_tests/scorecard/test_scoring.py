@@ -1,0 +1,152 @@
+"""The scorecard from real tables: small cases worked out by hand, and the sandbox's models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from grabient_pipeline.batches import collect as collect_module
+from grabient_pipeline.batches.stages import TAGGING
+from grabient_pipeline.scorecard import read_scores, score_models
+from grabient_pipeline.scorecard.plot import plot_scores
+from grabient_pipeline.tagging import ParsedAnswer, Tags
+from grabient_pipeline.warehouse import connect
+
+MINI, NANO = "openai/gpt-4o-mini", "openai/gpt-5-nano"
+OSS = "groq/openai/gpt-oss-20b"
+PALETTES = 3
+
+
+def says(**fields):
+    empty = {"mood": (), "style": (), "harmony": (), "temperature": None, "contrast": None, "brightness": None}
+    return ParsedAnswer(Tags(**{**empty, "saturation": None, "seasonal": (), "associations": (), **fields}), None)
+
+
+@pytest.fixture
+def answers(workbench, monkeypatch):
+    """Let each model answer every request with what it is given here."""
+
+    def answer(**by_model):
+        for model, answer in by_model.items():
+            name = {"mini": MINI, "nano": NANO, "oss": OSS}[model]
+            with monkeypatch.context() as patched:
+                patched.setitem(
+                    collect_module.STAGES, "tagging", replace(TAGGING, parse=lambda *_, answer=answer: answer)
+                )
+                workbench.backfill(name, analysis_count=1)
+                workbench.settle()
+        return {score.model: score for score in score_models(workbench.pipeline.warehouse)}
+
+    return answer
+
+
+def test_without_answers_there_is_no_scorecard(workbench):
+    assert score_models(workbench.pipeline.warehouse) == []
+    assert plot_scores([]) is None
+
+
+def test_a_single_model_is_measured_and_compared_with_nobody(answers):
+    (score,) = answers(mini=says(mood=("calm",), contrast="high")).values()
+    assert (score.requests, score.usable, score.usable_share) == (PALETTES, PALETTES, 1.0)
+    assert score.open_overlap is None
+    assert score.alpha_with_others is None
+    assert score.winners_changed is None
+    assert score.quality == score.measured_agreement
+    assert score.efficient
+
+
+def test_right_is_who_says_what_is_measured(workbench, answers):
+    measured = workbench.rows("SELECT contrast FROM palettes")
+    share = sum(contrast == "high" for (contrast,) in measured) / len(measured)
+    score = answers(mini=says(mood=("x",), contrast="high"))["gpt-4o-mini"]
+    assert score.contrast_agreement == pytest.approx(share)
+    assert score.temperature_agreement == 0, "what is left out is not right"
+    assert score.measured_agreement == pytest.approx(share / 4)
+
+
+def test_overlap_is_who_else_says_it(answers):
+    scores = answers(
+        mini=says(mood=("calm", "airy"), style=("deco",)),
+        nano=says(mood=("calm",), style=("retro",)),
+        oss=says(mood=("calm", "airy")),
+    )
+    # calm is said by both others, airy by one of two.
+    assert scores["gpt-4o-mini"].mood_overlap == pytest.approx((1 + 0.5) / 2)
+    assert scores["gpt-5-nano"].mood_overlap == pytest.approx(1)
+    assert scores["gpt-4o-mini"].style_overlap == 0
+    assert scores["openai/gpt-oss-20b"].style_overlap is None
+    assert scores["gpt-5-nano"].associations_overlap is None
+
+
+def test_leaving_one_out_changes_what_hung_on_it(answers):
+    scores = answers(
+        mini=says(mood=("calm",), contrast="high"),
+        nano=says(mood=("calm",), contrast="low"),
+        oss=says(mood=("wild",), contrast="low"),
+    )
+    # Without nano it is one against one, and "high" comes first by name; without mini, "low" stays.
+    assert scores["gpt-5-nano"].winners_changed == 1
+    assert scores["gpt-4o-mini"].winners_changed == 0
+    # "wild" is gone without the only one who said it; "calm" stays whoever of the two goes.
+    assert scores["openai/gpt-oss-20b"].top_tags_changed == pytest.approx(0.5)
+    assert scores["gpt-4o-mini"].top_tags_changed == 0
+
+
+def test_a_model_that_only_fails_costs_and_gives_nothing(answers):
+    scores = answers(mini=says(mood=("calm",)), nano=ParsedAnswer(None, "refused: no"))
+    failed = scores["gpt-5-nano"]
+    assert (failed.requests, failed.usable, failed.usable_share) == (PALETTES, 0, 0.0)
+    assert failed.failure_reasons == (("refused", PALETTES),)
+    assert failed.cost_usd > 0
+    assert failed.cost_per_usable_usd is None
+    assert failed.quality is None
+    assert not failed.efficient
+    assert plot_scores(list(scores.values()))
+
+
+def test_every_attempt_is_paid_for_and_counted(workbench, answers):
+    answers(mini=ParsedAnswer(None, "empty: x"))
+    score = answers(mini=says(mood=("calm",)))["gpt-4o-mini"]
+    assert (score.requests, score.usable, score.usable_share) == (2 * PALETTES, PALETTES, 0.5)
+    assert score.failure_reasons == (("asked again", PALETTES),)
+    assert score.cost_usd == pytest.approx(workbench.value("SELECT sum(cost_usd) FROM tag_batches"))
+    assert score.cost_per_usable_usd == pytest.approx(score.cost_usd / PALETTES)
+
+
+class TestOnTheSandbox:
+    @pytest.fixture
+    def scored(self, workbench):
+        workbench.backfill(analysis_count=2, max_cost_usd=1e9)
+        workbench.settle()
+        return workbench, workbench.pipeline.score_models()
+
+    def test_all_ten_models_are_compared(self, scored):
+        workbench, scores = scored
+        assert len(scores) == 10
+        assert any(score.efficient for score in scores)
+        assert [score.quality for score in scores] == sorted((score.quality for score in scores), reverse=True)
+        assert sum(score.cost_usd for score in scores) == pytest.approx(
+            workbench.value("SELECT sum(cost_usd) FROM tag_batches")
+        )
+        for score in scores:
+            assert 0 < score.measured_agreement <= 1
+            assert 0 < score.open_overlap <= 1
+            assert -1 <= score.alpha_with_others <= 1
+            assert score.median_hours >= 0
+
+    def test_it_is_read_back_as_it_was_written(self, scored):
+        workbench, scores = scored
+        with connect(workbench.settings.data_dir) as connection:
+            assert read_scores(connection) == scores
+
+    def test_scoring_again_gives_the_same(self, scored):
+        workbench, scores = scored
+        assert workbench.pipeline.score_models() == scores
+
+    def test_the_picture_is_small(self, scored):
+        _, scores = scored
+        picture = plot_scores(scores)
+        assert picture is not None
+        assert picture.startswith(b"\x89PNG")
+        assert len(picture) < 80_000
