@@ -127,7 +127,11 @@ def reserve(
     max_cost_usd: float,
     dry_run: bool = False,
 ) -> list[Reservation]:
-    """Write down every missing request, in batches as large as the providers take them; all in one transaction.
+    """Write down every missing request, in batches as large as the providers take them.
+
+    Nobody else has the database meanwhile. Everything is estimated first; then each model's requests are written in a
+    transaction of their own, since one for all would hold them all in memory. Who dies in between leaves batches that
+    were never sent, as they are left after the last of them.
 
     Args:
         texts: what a model is shown of each palette, by seed, as it stands inside a JSON string.
@@ -137,26 +141,58 @@ def reserve(
     Raises:
         CostCapError: with what is under way already, the estimate is above `max_cost_usd`; nothing is reserved.
     """
-    reservations: list[Reservation] = []
     seeds = list(texts)
     sizes = np.fromiter((len(text) for text in texts.values()), dtype=np.int64, count=len(texts))
-    with warehouse.connect() as connection, transaction(connection):
+    with warehouse.connect() as connection:
         bases = pl.Series([subjects[seed].basis for seed in seeds], dtype=pl.String)
         positions = np.arange(len(seeds), dtype=np.int32)
         connection.register("asked", pl.DataFrame({"seed": seeds, "position": positions, "basis": bases}))
+        planned: list[list[_Planned]] = []
         for provider, model in [(entry.provider, model) for entry in asked for model in entry.models]:
             missing = _missing(connection, stage, model, analysis_count, limit)
-            reservations += _split(connection, stage, provider, model, missing, seeds, sizes, write=not dry_run)
+            planned.append(_split(connection, stage, provider, model, missing, seeds, sizes))
+        reservations = [batch.reservation for batches in planned for batch in batches]
         if not dry_run:
-            # In the same transaction, so that two processes cannot both fit under the cap.
             _check_cap(connection, reservations, max_cost_usd)
-            connection.execute(
-                "INSERT OR IGNORE INTO prompt_versions (version, stage, content, created_at) VALUES (?, ?, ?, now())",
-                [stage.prompt.version, stage.name, stage.prompt.content],
-            )
-            reached("reserve.writing")
-    reached("reserve.written")
+            _write_all(connection, stage, planned, max_cost_usd)
+            reached("reserve.written")
     return reservations
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A batch to be written down, with its requests and its estimated tokens."""
+
+    provider: BatchProvider
+    reservation: Reservation
+    rows: pl.DataFrame
+    tokens_in: int
+    tokens_out: int
+
+
+def _write_all(
+    connection: duckdb.DuckDBPyConnection, stage: Stage, planned: Sequence[Sequence[_Planned]], max_cost_usd: float
+) -> None:
+    written: list[str] = []
+    try:
+        for batches in planned:
+            with transaction(connection):
+                # Once more, in the transaction that writes: no two processes can both fit under the cap.
+                _check_cap(connection, [batch.reservation for batch in batches], max_cost_usd)
+                for batch in batches:
+                    _insert(connection, stage, batch)
+                connection.execute(
+                    "INSERT OR IGNORE INTO prompt_versions (version, stage, content, created_at) "
+                    "VALUES (?, ?, ?, now())",
+                    [stage.prompt.version, stage.name, stage.prompt.content],
+                )
+                reached("reserve.writing")
+            written += [batch.reservation.submission for batch in batches]
+    except BaseException:
+        # None of them was sent, and none will be.
+        for submission in written:
+            _release(connection, submission, "not all of what was asked for could be reserved")
+        raise
 
 
 def still_reserved(warehouse: Warehouse, reservations: Sequence[Reservation]) -> list[Reservation]:
@@ -187,7 +223,12 @@ def record_uncertain(warehouse: Warehouse, submission: str, reason: str) -> None
 
 def release(warehouse: Warehouse, submission: str, reason: str) -> None:
     """The provider certainly never had it: its requests are free again. What is not reserved stays as it is."""
-    with warehouse.connect(PATIENCE_SECONDS) as connection, transaction(connection):
+    with warehouse.connect(PATIENCE_SECONDS) as connection:
+        _release(connection, submission, reason)
+
+
+def _release(connection: duckdb.DuckDBPyConnection, submission: str, reason: str) -> None:
+    with transaction(connection):
         released = connection.execute(
             "UPDATE tag_batches SET status = 'released', error = ?, evidence = ? "
             "WHERE submission = ? AND status = 'reserved' RETURNING submission",
@@ -255,16 +296,14 @@ def _split(
     missing: pl.DataFrame,
     seeds: Sequence[str],
     sizes: np.ndarray[tuple[int], np.dtype[np.int64]],
-    *,
-    write: bool,
-) -> list[Reservation]:
+) -> list[_Planned]:
     limits = load_catalogue().provider(provider.key)
     template = RequestTemplate.of(provider, model, stage.question)
     positions = missing["position"].to_numpy()
     line_sizes = sizes[positions] + template.line_bytes(_CUSTOM_ID_LENGTH)
     tokens_out = _output_tokens(connection, stage, model)
     prose = len(stage.prompt.system) + len(orjson.dumps(stage.prompt.schema))
-    reservations: list[Reservation] = []
+    batches: list[_Planned] = []
     for start, end in batch_bounds(line_sizes, limits.max_requests, limits.max_bytes):
         rows = missing[start:end]
         # Few texts differ in length, so there is little to work out.
@@ -277,10 +316,8 @@ def _split(
         reservation = Reservation(
             new_submission(), api_name(provider), model, template, seeds, positions[start:end], cost
         )
-        reservations.append(reservation)
-        if write:
-            _insert(connection, stage, provider, reservation, rows, tokens_in, expected_out)
-    return reservations
+        batches.append(_Planned(provider, reservation, rows, tokens_in, expected_out))
+    return batches
 
 
 def batch_bounds(
@@ -316,21 +353,14 @@ def _output_tokens(connection: duckdb.DuckDBPyConnection, stage: Stage, model: M
     return output_tokens(model.expected_output_tokens * stage.output_ratio, average, answers)
 
 
-def _insert(
-    connection: duckdb.DuckDBPyConnection,
-    stage: Stage,
-    provider: BatchProvider,
-    reservation: Reservation,
-    rows: pl.DataFrame,
-    tokens_in: int,
-    tokens_out: int,
-) -> None:
+def _insert(connection: duckdb.DuckDBPyConnection, stage: Stage, batch: _Planned) -> None:
+    provider, reservation = batch.provider, batch.reservation
     model = reservation.model
     price = _price(provider, model)
     custom_ids = (custom_id(reservation.submission, row) for row in range(reservation.request_count))
-    reserved = rows.select("analysis_index", "attempt", "basis").with_columns(
+    reserved = batch.rows.select("analysis_index", "attempt", "basis").with_columns(
         custom_id=pl.Series(custom_ids, dtype=pl.String),
-        seed=pl.Series(reservation.seeds, dtype=pl.String).gather(rows["position"]),
+        seed=pl.Series(reservation.seeds, dtype=pl.String).gather(batch.rows["position"]),
         submission=pl.lit(reservation.submission),
     )
     connection.register("reserved", reserved)
@@ -352,8 +382,8 @@ def _insert(
             ).decode(),
             "input_usd_per_million": price.input_usd_per_million,
             "output_usd_per_million": price.output_usd_per_million,
-            "estimated_input_tokens": tokens_in,
-            "estimated_output_tokens": tokens_out,
+            "estimated_input_tokens": batch.tokens_in,
+            "estimated_output_tokens": batch.tokens_out,
             "estimated_cost_usd": reservation.estimated_cost_usd,
         },
     )
@@ -370,11 +400,9 @@ def _check_cap(connection: duckdb.DuckDBPyConnection, reservations: Sequence[Res
     planned = sum(reservation.estimated_cost_usd for reservation in reservations)
     if not planned:
         return
-    # These batches are in the table already, so this is everything.
-    ((outstanding,),) = connection.execute(query("outstanding_cost")).fetchall()
-    if outstanding > max_cost_usd:
+    ((under_way,),) = connection.execute(query("outstanding_cost")).fetchall()
+    if under_way + planned > max_cost_usd:
         requests = sum(reservation.request_count for reservation in reservations)
-        under_way = outstanding - planned
         raise CostCapError(
             f"{requests:,} requests are estimated to cost ${planned:.2f}"
             + (f", and ${under_way:.2f} is under way" if under_way >= 0.005 else "")
