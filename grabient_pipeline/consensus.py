@@ -1,15 +1,19 @@
 """What the models agree on: `palette_tag_consensus`, counted in SQL from the parsed answers.
 
 A tag counts once an answer, and every model has one vote, spread over its answers: who is asked more often has no more
-to say. The counting is in `count_answers.sql` and `count_consensus.sql`.
+to say. The counting is in `count_answers.sql`, `count_consensus.sql` and `count_piece.sql`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from grabient_pipeline.moments import reached
 from grabient_pipeline.warehouse import Warehouse, query, transaction
+
+# Palettes whose lists are put together at a time.
+_PIECE = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,14 @@ def count_consensus(warehouse: Warehouse) -> ConsensusReport:
     """Count all answers anew, and write down what has changed."""
     with warehouse.connect() as connection, transaction(connection):
         connection.execute(query("count_answers"))
-        connection.execute(query("count_consensus"))
-        connection.execute(query("merge_consensus"))
-        connection.execute(query("forget_consensus"))
+        connection.execute(query("count_consensus"), {"piece_size": _PIECE})
         ((palettes, changed),) = connection.execute(
-            "SELECT (SELECT count(*) FROM counted_palettes), (SELECT count(*) FROM counted)"
+            "SELECT (SELECT count(*) FROM counted_palettes), (SELECT count(*) FROM counted_changed)"
         ).fetchall()
+        for piece in range(math.ceil(changed / _PIECE)):
+            connection.execute(query("count_piece"), {"piece": piece})
+            connection.execute(query("merge_consensus"))
+        connection.execute(query("forget_consensus"))
         reached("consensus.counting")
     reached("consensus.counted")
     return ConsensusReport(palettes, changed)

@@ -141,6 +141,34 @@ def test_ties_are_broken_by_name_and_nothing_depends_on_what_came_first(warehous
     assert [tag for tag, *_ in tags_of(warehouse, "mood")] == ["a", "b", "c"]
 
 
+def test_pieces_are_counted_as_the_whole_is(warehouse, monkeypatch):
+    rows = [
+        answer(model, index, seed=seed, mood=["calm", f"{seed} {index}"], temperature="warm")
+        for seed in "abcde"
+        for model in ("x", "y")
+        for index in range(3)
+    ]
+    store(warehouse, rows)
+    assert count_consensus(warehouse) == ConsensusReport(5, 5)
+    whole = counted(warehouse, "* EXCLUDE (counted_at)")
+    with warehouse.connect() as connection:
+        connection.execute("DELETE FROM palette_tag_consensus")
+    monkeypatch.setattr("grabient_pipeline.consensus._PIECE", 2)
+    assert count_consensus(warehouse) == ConsensusReport(5, 5)
+    assert counted(warehouse, "* EXCLUDE (counted_at)") == whole
+
+
+def test_many_models_are_told_apart(warehouse):
+    """More than the bits of any number."""
+    models = [f"m{number:03d}" for number in range(150)]
+    store(warehouse, [answer(model, mood=["calm"] if number % 2 else ["wild"]) for number, model in enumerate(models)])
+    count_consensus(warehouse)
+    assert tags_of(warehouse, "mood") == [
+        ("calm", 75.0, 0.5, 75, [f"p/{model}" for model in models[1::2]]),
+        ("wild", 75.0, 0.5, 75, [f"p/{model}" for model in models[0::2]]),
+    ]
+
+
 def test_thirds_add_up(warehouse):
     store(warehouse, [answer("m", index, mood=["calm"]) for index in range(3)])
     count_consensus(warehouse)
