@@ -22,8 +22,9 @@ dev: $(VENV)/.run ## the Dagster UI with its daemon on 127.0.0.1
 dev-demo: $(VENV)/.run ## the same on the sandbox: no key, no cost
 	$(BIN)/grabient dev --demo
 
+# One more than there are cores: some tests mostly wait, for a daemon or a server.
 test: $(VENV)/.dev ## all tests
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n $$(( $$(nproc) + 1 )) --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev ## lint and types
 	$(BIN)/ruff format --check .
