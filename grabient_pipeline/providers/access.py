@@ -44,7 +44,7 @@ def provider_access(provider_key: str, environment: Mapping[str, str] = os.envir
     provider = load_catalogue().provider(provider_key)
     key = provider_keys(environment).get(provider.key)
     if key is None:
-        raise MissingKeyError(f"{provider.name} is left out: {provider.key_variable} is not set")
+        raise MissingKeyError(f"{provider.name} left out: {provider.key_variable} is not set")
     if not (key.isascii() and key.isprintable()):
         # The HTTP libraries would refuse to send it, and quote it where they say so.
         raise SettingsError(f"{provider.key_variable} has characters that are in no key; copy it again")

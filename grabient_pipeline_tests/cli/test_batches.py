@@ -141,7 +141,7 @@ def test_a_poll_that_can_ask_nobody_fails_with_the_reason(
     for arguments in ([], ["--watch"]):
         blind = grabient("poll", *arguments)
         assert blind.status == 1
-        assert blind.err.splitlines() == ["grabient: OpenAI is left out: OPENAI_API_KEY is not set"]
+        assert blind.err.splitlines() == ["grabient: OpenAI left out: OPENAI_API_KEY is not set"]
 
 
 @pytest.mark.usefixtures("keys", "three_palettes")
