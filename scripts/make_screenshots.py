@@ -34,22 +34,34 @@ def main() -> None:
     if chromium is None:
         sys.exit("Chromium is needed for the pictures: apt-get install chromium")
     PICTURES.mkdir(parents=True, exist_ok=True)
-    pictures = {"asset-graph": lambda: draw_asset_graph(chromium), "gallery": draw_gallery}
+    pictures = {"dagster": lambda: draw_dagster(chromium), "gallery": draw_gallery}
     for name in sys.argv[1:] or pictures:
         if name not in pictures:
             sys.exit(f"no picture {name!r}; there are {', '.join(pictures)}")
         pictures[name]()
 
 
-def draw_asset_graph(chromium: str) -> None:
+def draw_dagster(chromium: str) -> None:
+    """The graph of the assets, and the page of one of them."""
     with tempfile.TemporaryDirectory() as folder, DagsterUI(Path(folder) / "data") as ui:
         ui.materialize(["palettes", "palette_images"])
         ui.materialize(PROVIDER_ASSETS, {name: {"limit": 5, "analysis_count": 2} for name in PROVIDER_ASSETS})
         ui.turn_on("poll_batches")
-        ui.materialize(["tag_responses", "palette_tags"])
+        ui.wait_for(lambda: "SUCCESS" in ui.runs("collect"), 180, "the sensor's collection")
         lineage = f"{ui.url}/assets/palettes?view=lineage&lineageScope=downstream&lineageDepth=10"
         draw(chromium, lineage, PICTURES / "asset-graph.png", (2400, 1800))
         trim_graph(PICTURES / "asset-graph.png")
+        with open_chromium() as browser:
+            page = browser.new_page(viewport={"width": 1600, "height": 1400}, color_scheme="light")
+            page.goto(f"{ui.url}/assets/palette_tags?view=overview")
+            # What the last run did stands below the columns.
+            page.get_by_text("Columns", exact=True).first.click()
+            page.get_by_text("usable", exact=False).first.wait_for()
+            page.wait_for_load_state("networkidle")
+            page.screenshot(path=PICTURES / "asset-page.png")
+        with Image.open(PICTURES / "asset-page.png") as picture:
+            picture.quantize(128).save(PICTURES / "asset-page.png", optimize=True)
+        tell_size(PICTURES / "asset-page.png")
 
 
 def draw_gallery() -> None:
