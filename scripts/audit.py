@@ -45,9 +45,7 @@ def main() -> int:
 
 
 def offline(what: str) -> int:
-    print(
-        f"NOT AUDITED: {what}. The database of vulnerabilities is on the network (https://pypi.org); is it reachable?"
-    )
+    print(f"NOT AUDITED: {what}. The database of vulnerabilities is on the network; can it be reached?")
     return 2
 
 
