@@ -226,7 +226,8 @@ class Ground:
         """Cancel every batch as somebody does in the provider's own console."""
         pipeline = Pipeline(Settings(self.data_dir), self.environment())
         for batch in self.batches_there():
-            pipeline.open_provider(batch["provider"]).cancel(batch["id"])
+            name = f"batches/{batch['id']}" if batch["provider"] == "google" else batch["id"]
+            pipeline.open_provider(batch["provider"]).cancel(name)
 
     def _call(self, method: str, path: str, **options: Any) -> httpx2.Response:
         answer = httpx2.request(method, f"{self.sandbox.url}/_sandbox/{path}", timeout=60, **options)

@@ -63,6 +63,9 @@ def run_one(place: Place, drill: Drill, seed: int, *, keep: bool = False) -> Out
             told, broken = ground.account()
         except DrillFailed as failure:
             return outcome(str(failure))
+        except Exception as mistake:
+            # The drill's own, or one of the pipeline that it called in its own process: the others go on.
+            return outcome(f"{type(mistake).__name__}: {mistake}")
         if not drill.settled:
             broken = []
         if told.paid_twice:

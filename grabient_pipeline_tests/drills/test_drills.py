@@ -32,6 +32,7 @@ OTHERS = (
     "counts_as_strings, openai",
     "cancelled by us, half of it done, all providers",
     "expired, half of it done, openai, refinement",
+    "cancelled at the provider, google, refinement",
     "completed, no files and no counts",
     "rows that never come",
     "rows without an id",
