@@ -13,6 +13,7 @@ import pytest
 import typer
 
 from grabient_pipeline.pipeline import Pipeline
+from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -123,7 +124,7 @@ def test_the_tables_are_those_of_the_schema(write_docs: Any, tmp_path: Path):
 
 
 def test_the_costs_are_those_of_a_dry_run(write_docs: Any, tmp_path: Path):
-    keys = dict.fromkeys(("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GROQ_API_KEY", "GOOGLE_API_KEY"), "x")
+    keys = {provider.key_variable: "x" for provider in load_catalogue().providers.values()}
     pipeline = Pipeline(Settings(tmp_path), keys)
     pipeline.import_sample_palettes()
     costs = (ROOT / "docs" / "costs.md").read_text("utf-8")
