@@ -140,7 +140,11 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True)
 class OpenBatch:
-    """A batch that is under way or waits for a hand."""
+    """A batch that is under way or waits for a hand.
+
+    `likely_at`, `latest_at`: when half of its provider's earlier batches would have ended, and nine of ten; None while
+    there have been none.
+    """
 
     submission: str
     stage: str
@@ -156,6 +160,8 @@ class OpenBatch:
     created_at: dt.datetime
     submitted_at: dt.datetime | None
     error: str | None
+    likely_at: dt.datetime | None = None
+    latest_at: dt.datetime | None = None
 
     @property
     def due_at(self) -> dt.datetime | None:
@@ -168,6 +174,16 @@ class OpenBatch:
     def overdue(self) -> bool:
         """Still under way after its provider's window."""
         return self.due_at is not None and self.due_at < dt.datetime.now(dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class LikelyEnd:
+    """When the last pending batch of a provider is likely to end: when half of the earlier ones would, and 90 %."""
+
+    provider: str
+    pending: int
+    likely_at: dt.datetime
+    latest_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +385,11 @@ class Pipeline:
     def poll(self, *, budget_seconds: float = BUDGET_SECONDS, wait_seconds: float = 5.0) -> PollReport:
         """Ask the providers about what is under way. Raises `WarehouseBusy` rather than wait long."""
         return poll(self.warehouse, self.open_provider, budget_seconds=budget_seconds, wait_seconds=wait_seconds)
+
+    def likely_ends(self, *, wait_seconds: float = 5.0) -> list[LikelyEnd]:
+        """When what is pending is likely to end, by how long earlier batches of the same provider took."""
+        with self.warehouse.connect(wait_seconds) as connection:
+            return [LikelyEnd(*row) for row in connection.execute(query("likely_ends")).fetchall()]
 
     def ended_batches(self, *, wait_seconds: float = 5.0) -> tuple[EndedBatch, ...]:
         """What has ended and waits to be collected."""

@@ -16,6 +16,8 @@ from grabient_pipeline.batches.poll import PollReport
 from grabient_pipeline.batches.reconcile import ReconcileReport
 from grabient_pipeline.errors import WarehouseBusy
 from grabient_pipeline.jobs import collect_job
+from grabient_pipeline.pipeline import LikelyEnd
+from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.resources import PipelineResource, explained
 from grabient_pipeline.settings import Settings
 
@@ -55,6 +57,7 @@ def poll_batches(context: dg.SensorEvaluationContext, pipeline: PipelineResource
             ended = [batch.submission for batch in opened.ended_batches(wait_seconds=WAIT_SECONDS)]
             # Ordinary calls that were left off in the middle go on in the same job.
             ended += opened.stalled_direct_batches(wait_seconds=WAIT_SECONDS)
+            likely = opened.likely_ends(wait_seconds=WAIT_SECONDS)
         except WarehouseBusy:
             return dg.SensorResult(skip_reason="the database is busy; the next tick asks again", cursor=context.cursor)
     for reason in (*report.failures.values(), *found.failures.values()):
@@ -67,15 +70,14 @@ def poll_batches(context: dg.SensorEvaluationContext, pipeline: PipelineResource
     cursor = _cursor(report, found, time.monotonic() - started)
     failed = _failed_in_a_row(context.instance)
     if not ended and not failed:
-        return dg.SensorResult(skip_reason=_in_words(report, found), cursor=cursor)
+        return dg.SensorResult(skip_reason=_in_words(report, found, likely), cursor=cursor)
     if context.instance.get_runs(dg.RunsFilter(job_name=collect_job.name, statuses=_UNDER_WAY), limit=1):
         return dg.SensorResult(skip_reason=f"{len(ended)} ended; they are being collected already", cursor=cursor)
     if ended:
         return dg.SensorResult(run_requests=[_collect_request(context.instance, ended)], cursor=cursor)
     if len(failed) >= MAX_FAILURES_IN_A_ROW:
-        words = (
-            f"{_in_words(report, found)}; the job {collect_job.name} failed {len(failed)} times: see to it, then run it"
-        )
+        seen = _in_words(report, found, likely)
+        words = f"{seen}; the job {collect_job.name} failed {len(failed)} times: see to it, then run it"
         return dg.SensorResult(skip_reason=words, cursor=cursor)
     # What had ended is collected, but what follows from it is not done.
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"after {failed[0]}")], cursor=cursor)
@@ -94,7 +96,7 @@ def _collect_request(instance: dg.DagsterInstance, ended: Sequence[str]) -> dg.R
     return dg.RunRequest(run_key=f"{digest}#{tries}", tags={_ENDED_TAG: digest})
 
 
-def _in_words(report: PollReport, found: ReconcileReport) -> str:
+def _in_words(report: PollReport, found: ReconcileReport, likely: Sequence[LikelyEnd]) -> str:
     words = [f"{report.pending} under way", "nothing has ended"] if report.pending else ["nothing is under way"]
     words += [
         f"{count} {what}"
@@ -106,7 +108,12 @@ def _in_words(report: PollReport, found: ReconcileReport) -> str:
         )
         if count
     ]
-    return ", ".join(words)
+    ends = [
+        f"{load_catalogue().provider(each.provider).name} likely by {each.likely_at:%H:%M}, "
+        f"nine times of ten by {each.latest_at:%d %b %H:%M}"
+        for each in likely
+    ]
+    return "; ".join([", ".join(words), *ends, *(["UTC"] if ends else [])])
 
 
 def _cursor(report: PollReport, found: ReconcileReport, seconds: float) -> str:

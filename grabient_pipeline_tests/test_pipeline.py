@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 
@@ -25,6 +27,42 @@ def test_status_agrees_with_the_tables(workbench):
     )
     (open_batch,) = status.open_batches
     assert (open_batch.model, open_batch.request_count) == ("gpt-4o-mini", status.requests["in_flight"])
+
+
+def test_when_a_batch_is_likely_to_end_is_known_from_earlier_ones(workbench):
+    workbench.arm("slow_batch", seconds=1000)
+    workbench.backfill(MINI, OSS, analysis_count=1)
+    assert workbench.pipeline.likely_ends() == []
+    assert {batch.likely_at for batch in workbench.pipeline.status().open_batches} == {None}
+    # Eleven that took 1 to 11 hours.
+    with workbench.pipeline.warehouse.connect() as connection:
+        connection.execute(
+            """
+            INSERT INTO tag_batches BY NAME
+            SELECT
+                tag_batches.* REPLACE (
+                    concat('earlier-', hours) AS submission,
+                    concat('batch-', hours) AS batch_id,
+                    'completed' AS status,
+                    submitted_at + to_hours(hours) AS completed_at,
+                    submitted_at + to_hours(hours) AS collected_at
+                )
+            FROM tag_batches, range(1, 12) AS earlier (hours)
+            WHERE provider = 'openai'
+            """
+        )
+    (likely,) = workbench.pipeline.likely_ends()
+    submitted = workbench.value(
+        "SELECT submitted_at FROM tag_batches WHERE status = 'submitted' AND provider = 'openai'"
+    )
+    assert (likely.provider, likely.pending) == ("openai", 1)
+    ((submitted,),) = workbench.rows(
+        "SELECT submitted_at FROM tag_batches WHERE status = 'submitted' AND provider = 'openai'"
+    )
+    assert likely.likely_at - submitted == dt.timedelta(hours=6)
+    assert likely.latest_at - submitted == dt.timedelta(hours=10)
+    ends = {batch.provider: batch.likely_at for batch in workbench.pipeline.status().open_batches}
+    assert ends == {"openai": likely.likely_at, "groq": None}
 
 
 def test_status_of_nothing(tmp_path):

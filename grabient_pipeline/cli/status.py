@@ -88,7 +88,7 @@ def _say_open_batches(now: Status) -> None:
     moment = dt.datetime.now(dt.UTC)
     terminal.say()
     terminal.say_table(
-        ["open batch", "model", "state", "since", "done"],
+        ["open batch", "model", "state", "since", "done", "likely end"],
         [
             [
                 batch.submission,
@@ -96,6 +96,7 @@ def _say_open_batches(now: Status) -> None:
                 _state(batch),
                 _ago(moment - (batch.submitted_at or batch.created_at)),
                 f"{batch.completed_count or 0:,}/{batch.request_count:,}",
+                _likely_end(batch, moment),
             ]
             for batch in now.open_batches
         ],
@@ -108,6 +109,16 @@ def _state(batch: OpenBatch) -> str:
     if batch.status == "submitted":
         return batch.provider_status or "submitted"
     return "reserved" if batch.status == "reserved" else "to collect"
+
+
+def _likely_end(batch: OpenBatch, moment: dt.datetime) -> str:
+    """By how long earlier batches took; before there are any, by when the provider promises it."""
+    if batch.likely_at is None or batch.latest_at is None:
+        return f"within {_window_hours(batch)} h" if batch.due_at and not batch.overdue else ""
+    if batch.latest_at <= moment:
+        return "later than most"
+    likely = f"in {_ago(batch.likely_at - moment)}" if batch.likely_at > moment else "any time"
+    return f"{likely}, mostly in {_ago(batch.latest_at - moment)}"
 
 
 def _ago(passed: dt.timedelta) -> str:

@@ -17,6 +17,7 @@ from grabient_pipeline.assets.palettes import PalettesConfig
 from grabient_pipeline.assets.refinement import RefinementConfig
 from grabient_pipeline.checks import CHECKS
 from grabient_pipeline.definitions import build_definitions, defs
+from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.resources import PipelineResource
 from grabient_pipeline.sandbox.server import SandboxServer
@@ -403,8 +404,23 @@ class TestSensor:
                 monkeypatch.setenv(variable, value)
             submit_something(instance, seeds_file)
             outcome = tick(instance)
-        assert not outcome.run_requests
-        assert outcome.skip_message == "1 under way, nothing has ended"
+            assert not outcome.run_requests
+            assert outcome.skip_message == "1 under way, nothing has ended"
+            with Pipeline.from_environment().warehouse.connect() as connection:
+                connection.execute(
+                    """
+                    INSERT INTO tag_batches BY NAME
+                    SELECT * REPLACE (
+                        'earlier' AS submission, 'batch-earlier' AS batch_id, 'completed' AS status,
+                        now() - INTERVAL 3 HOURS AS submitted_at, now() AS completed_at, now() AS collected_at
+                    )
+                    FROM tag_batches
+                    """
+                )
+            said = tick(instance).skip_message or ""
+        assert said.startswith("1 under way, nothing has ended; ")
+        assert " likely by " in said
+        assert ", nine times of ten by " in said
 
     def test_ended(self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str) -> None:
         submit_something(instance, seeds_file)

@@ -1,7 +1,10 @@
--- What is under way or waits for a hand, oldest first.
+-- What is under way or waits for a hand, oldest first; with when it is likely to end, by how long others took.
 SELECT
     submission, stage, provider, model, access, batch_id, status, provider_status, request_count, completed_count,
-    estimated_cost_usd, created_at, submitted_at, coalesce(error, evidence)
+    estimated_cost_usd, created_at, submitted_at, coalesce(error, evidence),
+    CASE WHEN status = 'submitted' AND access = 'batch' THEN submitted_at + to_seconds(3600 * median_hours) END,
+    CASE WHEN status = 'submitted' AND access = 'batch' THEN submitted_at + to_seconds(3600 * p90_hours) END
 FROM tag_batches
+LEFT JOIN batch_durations USING (provider)
 WHERE status = 'reserved' OR (status <> 'released' AND collected_at IS NULL)
 ORDER BY created_at, submission

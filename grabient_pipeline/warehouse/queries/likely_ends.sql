@@ -1,0 +1,11 @@
+-- By provider, when the last of its pending batches is likely to end, and when nine of ten such would have.
+SELECT
+    provider,
+    count(*) AS pending,
+    max(submitted_at + to_seconds(3600 * median_hours)) AS likely_at,
+    max(submitted_at + to_seconds(3600 * p90_hours)) AS latest_at
+FROM tag_batches
+JOIN batch_durations USING (provider)
+WHERE status = 'submitted' AND access = 'batch'
+GROUP BY provider
+ORDER BY provider
