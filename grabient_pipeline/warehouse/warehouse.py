@@ -105,6 +105,13 @@ class Warehouse:
                 ) from error
             return True
 
+    def seconds_behind(self) -> float:
+        """For how long the published copy has not had what is in the working database; 0 if it has."""
+        written = self.path.stat()
+        if self.published.exists() and self.published.stat().st_mtime_ns == written.st_mtime_ns:
+            return 0.0
+        return max(0.0, time.time() - written.st_mtime)
+
     def copy_to(self, folder: Path, wait_seconds: float = WAIT_SECONDS) -> Warehouse:
         """A copy in a folder of the caller's, to try something on; this one and what is published stay as they are."""
         copy = Warehouse(folder / "warehouse.duckdb", folder / "grabient.duckdb")

@@ -1,0 +1,13 @@
+-- Usable answers, and those that have a word in a closed field that is not in its list. Parameters: a list for each field.
+SELECT
+    count(*),
+    count(*) FILTER (
+        NOT list_has_all($harmony, tags.harmony)
+        OR NOT list_has_all($seasonal, tags.seasonal)
+        OR NOT list_contains($temperature, tags.temperature)
+        OR NOT list_contains($contrast, tags.contrast)
+        OR NOT list_contains($brightness, tags.brightness)
+        OR NOT list_contains($saturation, tags.saturation)
+    )
+FROM palette_tags
+WHERE tags IS NOT NULL
