@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import subprocess
@@ -110,8 +111,11 @@ def start(arguments: Sequence[str], environment: Mapping[str, str], output: Path
         process.start()
 
     def wait(seconds: float) -> int | None:
-        process.join(seconds)
-        return process.exitcode
+        multiprocessing.connection.wait([process.sentinel], seconds)
+        # Whoever starts a process looks after all that have ended, and of two that ask at once one is told nothing.
+        with _starting:
+            process.join(0)
+            return process.exitcode
 
     assert process.pid is not None
     return Running(tuple(arguments), process.pid, output, wait)

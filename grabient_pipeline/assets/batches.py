@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from grabient_pipeline.assets.metadata import provider_metadata
+from grabient_pipeline.assets.metadata import OWNERS, provider_metadata
 from grabient_pipeline.assets.palettes import palettes
 from grabient_pipeline.pipeline import BackfillRequest
 from grabient_pipeline.providers.catalogue import Provider, load_catalogue
@@ -57,6 +57,7 @@ def build_provider_asset(provider: Provider) -> dg.AssetsDefinition:
         name=f"{provider.key}_batches",
         group_name="batches",
         deps=[palettes],
+        owners=OWNERS,
         kinds={"duckdb", provider.key},
         metadata={"dagster/table_name": "main.tag_batches"},
         # A provider without a key is left out: nothing is materialised, and nothing fails.

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from grabient_pipeline.assets.metadata import palette_embeddings_metadata
+from grabient_pipeline.assets.metadata import OWNERS, palette_embeddings_metadata
 from grabient_pipeline.assets.palettes import palettes
 from grabient_pipeline.assets.refinement import palette_tag_refined
 from grabient_pipeline.resources import PipelineResource, explained
@@ -25,6 +25,7 @@ class EmbeddingsConfig(dg.Config):
     group_name="search",
     # The palettes too: one without tags is embedded by what is measured.
     deps=[palettes, palette_tag_refined],
+    owners=OWNERS,
     kinds={"duckdb", "numpy"},
     metadata={"dagster/table_name": "main.palette_embeddings"},
     description="Every palette as a vector: its embed text (what is measured, then its tags) through an embedding "

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from grabient_pipeline.assets.embeddings import palette_embeddings
-from grabient_pipeline.assets.metadata import palette_gallery_metadata
+from grabient_pipeline.assets.metadata import OWNERS, palette_gallery_metadata
 from grabient_pipeline.assets.refinement import palette_tag_refined
 from grabient_pipeline.resources import PipelineResource, explained
 
@@ -13,6 +13,7 @@ from grabient_pipeline.resources import PipelineResource, explained
 @dg.asset(
     group_name="search",
     deps=[palette_tag_refined, palette_embeddings],
+    owners=OWNERS,
     kinds={"html"},
     description="Every palette on one page that opens from disk: gallery/index.html below the data directory. Searched "
     "by words, colour, harmony and season; for each tag it shows which models said it. Until a palette is refined it "

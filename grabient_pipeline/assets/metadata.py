@@ -20,6 +20,7 @@ from grabient_pipeline.consensus import ConsensusReport
 from grabient_pipeline.gallery import GalleryReport
 from grabient_pipeline.imports.palettes import ImportReport
 from grabient_pipeline.imports.pictures import PictureReport
+from grabient_pipeline.palette.image import contact_sheet, swatch
 from grabient_pipeline.pipeline import RefinementReport
 from grabient_pipeline.providers.catalogue import Provider
 from grabient_pipeline.scorecard import ModelScore
@@ -31,8 +32,12 @@ from grabient_pipeline.warehouse import connect, query
 
 Metadata = dict[str, dg.MetadataValue[Any]]
 
+# Who answers for the assets, as Dagster writes teams.
+OWNERS = ["team:grabient"]
+
 # Metadata is kept for ever, for every run: it shows some rows, not all.
 _ROWS = 20
+_ON_A_SHEET = 48
 
 
 def table_of(asset: str) -> str:
@@ -43,6 +48,7 @@ def table_of(asset: str) -> str:
 def palettes_metadata(data_dir: Path, report: ImportReport) -> Metadata:
     with connect(data_dir) as connection:
         newest = connection.execute(query("newest_palettes"), {"rows": _ROWS}).fetchall()
+        colours = connection.execute(query("newest_colours"), {"rows": _ON_A_SHEET}).fetchall()
         return {
             **_table_metadata(connection, "palettes"),
             "imported": dg.MetadataValue.int(report.imported),
@@ -50,6 +56,7 @@ def palettes_metadata(data_dir: Path, report: ImportReport) -> Metadata:
             "invalid": dg.MetadataValue.int(len(report.invalid)),
             **_lines("invalid rows", [str(row) for row in report.invalid[:_ROWS]]),
             "newest": _table(("name", "seed", "colours", "harmony", "source"), newest),
+            "contact sheet": _picture("the newest palettes", contact_sheet([hexes for (hexes,) in colours])),
         }
 
 
@@ -79,8 +86,16 @@ def provider_metadata(data_dir: Path, provider: Provider, report: BackfillReport
             "dagster/row_count": dg.MetadataValue.int(count),
             **_submitted(report),
             **_lines("left out", report.left_out),
+            **_lines("limits", [_limits(provider)]),
             **_lines("good to know", provider.caveats),
         }
+
+
+def _limits(provider: Provider) -> str:
+    return (
+        f"A batch has at most {provider.max_requests:,} requests and {provider.max_bytes / 1e6:,.0f} MB, ends within "
+        f"{provider.window_hours} hours, and its results are kept for {provider.retention_days} days."
+    )
 
 
 def tag_responses_metadata(data_dir: Path, report: CollectReport) -> Metadata:
@@ -96,11 +111,13 @@ def tag_responses_metadata(data_dir: Path, report: CollectReport) -> Metadata:
     ]
     columns = ("model", "ended as", "succeeded", "failed", "free again", "odd rows", "cost (USD)")
     with connect(data_dir) as connection:
+        outcomes = connection.execute(query("outcomes")).fetchall()
         return {
             **_table_metadata(connection, "tag_responses"),
             "batches collected": dg.MetadataValue.int(len(report.batches)),
             "cost (USD)": _dollars(sum(batch.cost_usd for batch in report.batches)),
             "batches": _table(columns, rows),
+            "outcomes": _table(("model", "succeeded", "errored", "missing", "expired", "cancelled"), outcomes),
             **_lines("could not be collected", list(report.failures.values())),
         }
 
@@ -117,7 +134,7 @@ def palette_tags_metadata(data_dir: Path, report: ParseReport) -> Metadata:
             "read anew": dg.MetadataValue.int(report.answers),
             "models": _table(_MODEL_COLUMNS, models),
             "reasons of failure": _table(("model", "reason", "answers"), reasons),
-            "sample": _table(("palette", "model", "mood", "style", "associations"), samples),
+            "sample": _with_swatches(("palette", "model", "mood", "style", "associations"), samples),
         }
 
 
@@ -193,7 +210,7 @@ def palette_tag_refined_metadata(data_dir: Path, report: ParseReport) -> Metadat
             "cost (USD)": _dollars(sum(cost for *_, cost in models)),
             "read anew": dg.MetadataValue.int(report.answers),
             "models": _table(_MODEL_COLUMNS, models),
-            "newest": _table(("palette", "model", "mood", "associations", "embed text"), newest),
+            "newest": _with_swatches(("palette", "model", "mood", "associations", "embed text"), newest),
         }
 
 
@@ -291,6 +308,19 @@ def _submitted(report: BackfillReport) -> Metadata:
 
 def _picture(name: str, png: bytes) -> dg.MetadataValue[Any]:
     return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def _with_swatches(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.MetadataValue[Any]:
+    """A table whose rows have the colours of a palette before their texts, without what may be mark-up in these."""
+    lines = ["| | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 1) + "|"]
+    for hexes, *texts in rows:
+        picture = f"![](data:image/png;base64,{base64.b64encode(swatch(hexes)).decode()})"
+        lines.append(" | ".join(["", picture, *map(_plain, texts), ""]).strip())
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _plain(text: object) -> str:
+    return "".join(each if each.isalnum() or each in " ,.;'-/" else " " for each in str(text or ""))
 
 
 def _dollars(amount: float) -> dg.MetadataValue[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from grabient_pipeline.assets.metadata import palette_images_metadata, palettes_metadata
+from grabient_pipeline.assets.metadata import OWNERS, palette_images_metadata, palettes_metadata
 from grabient_pipeline.resources import PipelineResource, explained
 
 
@@ -32,6 +32,7 @@ class PalettesConfig(dg.Config):
 
 @dg.asset(
     group_name="palettes",
+    owners=OWNERS,
     kinds={"duckdb", "polars"},
     metadata={"dagster/table_name": "main.palettes"},
     description="Every palette once, however its seed is spelt: its colours, what is measured from them, and where its "
@@ -47,6 +48,7 @@ def palettes(config: PalettesConfig, pipeline: PipelineResource) -> dg.Materiali
 @dg.asset(
     group_name="palettes",
     deps=[palettes],
+    owners=OWNERS,
     kinds={"png"},
     description="One picture a palette, 800 x 400, in images/ below the data directory. Draws those that are missing. "
     "With R2_BUCKET and what belongs to it, they are put into a bucket as well, and image_url is their public address.",

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from grabient_pipeline.assets.batches import SubmissionConfig
 from grabient_pipeline.assets.metadata import (
+    OWNERS,
     palette_tag_consensus_metadata,
     palette_tag_refined_metadata,
     refinement_metadata,
@@ -19,6 +20,7 @@ from grabient_pipeline.resources import PipelineResource, explained
 @dg.asset(
     group_name="consensus",
     deps=[palette_tags],
+    owners=OWNERS,
     kinds={"duckdb"},
     metadata={"dagster/table_name": "main.palette_tag_consensus"},
     description="What the models agree on: for each palette and prompt version every tag with its votes, answers and "
@@ -52,6 +54,7 @@ class RefinementConfig(SubmissionConfig):
 @dg.asset(
     group_name="refinement",
     deps=[palette_tag_consensus],
+    owners=OWNERS,
     kinds={"duckdb"},
     metadata={"dagster/table_name": "main.tag_batches"},
     description="The batches of the second stage, in the same ledger: a strong model gets the colours and the counted "
@@ -76,6 +79,7 @@ def refinement_batches(
 @dg.asset(
     group_name="refinement",
     deps=[refinement_batches, tag_responses],
+    owners=OWNERS,
     kinds={"duckdb", "polars"},
     metadata={"dagster/table_name": "main.palette_tag_refined"},
     description="A refined palette a row: its final tags, best first, and the text that it is found by, which the "

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from grabient_pipeline.assets.metadata import model_scorecard_metadata
+from grabient_pipeline.assets.metadata import OWNERS, model_scorecard_metadata
 from grabient_pipeline.assets.tags import palette_tags
 from grabient_pipeline.resources import PipelineResource, explained
 
@@ -12,6 +12,7 @@ from grabient_pipeline.resources import PipelineResource, explained
 @dg.asset(
     group_name="consensus",
     deps=[palette_tags],
+    owners=OWNERS,
     kinds={"duckdb", "polars"},
     metadata={"dagster/table_name": "main.model_scorecard"},
     description="Which of the tagging models are worth their money: how much of what they say can be used, how well it "

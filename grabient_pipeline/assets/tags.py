@@ -5,13 +5,14 @@ from typing import Any
 import dagster as dg
 
 from grabient_pipeline.assets.batches import provider_assets
-from grabient_pipeline.assets.metadata import palette_tags_metadata, tag_responses_metadata
+from grabient_pipeline.assets.metadata import OWNERS, palette_tags_metadata, tag_responses_metadata
 from grabient_pipeline.resources import PipelineResource, explained
 
 
 @dg.asset(
     group_name="tags",
     deps=provider_assets,
+    owners=OWNERS,
     kinds={"duckdb", "polars"},
     metadata={"dagster/table_name": "main.tag_responses"},
     description="What came back for each request, untouched. Fetches the results of every batch that has ended, whole "
@@ -33,6 +34,7 @@ def tag_responses(context: dg.AssetExecutionContext, pipeline: PipelineResource)
 @dg.asset(
     group_name="tags",
     deps=[tag_responses],
+    owners=OWNERS,
     kinds={"duckdb", "polars"},
     metadata={"dagster/table_name": "main.palette_tags"},
     description="A tagging answer a row, parsed and checked against the closed lists, with what it cost. A pure "

@@ -1,6 +1,7 @@
-"""The picture of a palette. Pillow is needed here and nowhere else in this package."""
+"""The picture of a palette, and small ones of several. Pillow is needed here and nowhere else in this package."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -9,6 +10,9 @@ from PIL import Image
 WIDTH = 800
 HEIGHT = 400
 
+_SWATCH = (132, 16)
+_SHEET_COLUMNS, _SHEET_GAP = 6, 6
+
 
 def write_palette_image(path: Path, hexes: Sequence[str]) -> None:
     """Writes an opaque PNG, 800 x 400, of equal vertical bands from left to right.
@@ -16,7 +20,7 @@ def write_palette_image(path: Path, hexes: Sequence[str]) -> None:
     800 is no multiple of 11: band i ends at pixel floor(800 (i + 1) / 11), so that bands differ by one pixel
     at most. The same colours always give the same bytes, and the file appears whole or not at all.
     """
-    image = _bands(hexes)
+    image = _bands(hexes, (WIDTH, HEIGHT))
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         temporary = Path(file.name)
         try:
@@ -29,9 +33,32 @@ def write_palette_image(path: Path, hexes: Sequence[str]) -> None:
     temporary.replace(path)
 
 
-def _bands(hexes: Sequence[str]) -> Image.Image:
+def swatch(hexes: Sequence[str]) -> bytes:
+    """A small picture of a palette, as the bytes of a PNG of about 150 bytes."""
+    return _png(_bands(hexes, _SWATCH))
+
+
+def contact_sheet(palettes: Sequence[Sequence[str]]) -> bytes:
+    """Small pictures of some palettes, row by row on nothing, as the bytes of a PNG."""
+    width, height = _SWATCH[0] + _SHEET_GAP, 2 * _SWATCH[1] + _SHEET_GAP
+    rows = -(-len(palettes) // _SHEET_COLUMNS)
+    sheet = Image.new("RGBA", (max(1, min(len(palettes), _SHEET_COLUMNS)) * width, max(1, rows) * height))
+    for number, hexes in enumerate(palettes):
+        row, column = divmod(number, _SHEET_COLUMNS)
+        sheet.paste(_bands(hexes, (_SWATCH[0], 2 * _SWATCH[1])).convert("RGBA"), (column * width, row * height))
+    return _png(sheet)
+
+
+def _png(image: Image.Image) -> bytes:
+    file = BytesIO()
+    image.save(file, format="PNG", optimize=True)
+    return file.getvalue()
+
+
+def _bands(hexes: Sequence[str], size: tuple[int, int]) -> Image.Image:
+    width, height = size
     count = len(hexes)
-    row = bytes(index * count // WIDTH for index in range(WIDTH))
-    image = Image.frombytes("P", (WIDTH, HEIGHT), row * HEIGHT)
+    row = bytes(index * count // width for index in range(width))
+    image = Image.frombytes("P", size, row * height)
     image.putpalette(b"".join(bytes.fromhex(colour[1:]) for colour in hexes))
     return image

@@ -132,6 +132,16 @@ def test_the_definitions_load_and_have_the_public_names() -> None:
     assert defs.resolve_sensor_def("poll_batches").default_status == dg.DefaultSensorStatus.STOPPED
 
 
+def test_every_asset_says_what_it_is() -> None:
+    graph = defs.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert len(node.description or "") > 60, key
+        assert node.owners == ["team:grabient"], key
+        assert node.kinds, key
+        assert node.group_name != "default", key
+
+
 def test_the_graph_follows_the_picture() -> None:
     graph = defs.resolve_asset_graph()
     parents = {
@@ -177,20 +187,30 @@ def test_palettes_to_tags(data_dir: Path, instance: dg.DagsterInstance, seeds_fi
         palettes=PalettesConfig(files=[seeds_file]),
         **config,
     )
-    assert metadata_of(first, "palettes")["dagster/row_count"] == 2
+    imported = metadata_of(first, "palettes")
+    assert imported["dagster/row_count"] == 2
+    assert 200 < len(str(imported["contact sheet"])) < 20_000
     assert len(list((data_dir / "images").glob("*.png"))) == 2
     groq = metadata_of(first, "groq_batches")
     assert (groq["batches submitted"], groq["requests submitted"]) == (5, 10)
     assert 0 < groq["estimated cost (USD)"] < 0.1
+    assert groq["limits"] == (
+        "A batch has at most 50,000 requests and 100 MB, ends within 24 hours, and its results are kept for 30 days."
+    )
 
     outcome = tick(instance)
     (request,) = outcome.run_requests
     assert request.job_name in (None, "collect")
     second = materialize(instance, "tag_responses", "palette_tags")
-    assert metadata_of(second, "tag_responses")["batches collected"] == 10
+    responses = metadata_of(second, "tag_responses")
+    assert responses["batches collected"] == 10
+    assert sum(record.data["succeeded"] for record in responses["outcomes"].records) == 20
     tags = metadata_of(second, "palette_tags")
     assert tags["dagster/row_count"] == tags["answers"] == 20
     assert rows(data_dir, "SELECT count(*) FROM palette_tags WHERE tags IS NOT NULL OR error IS NOT NULL") == [(20,)]
+    # Each of the ten rows has a swatch.
+    assert str(tags["sample"]).count("](data:image/png;base64,") == 10
+    assert len(str(tags["sample"])) < 10_000
     # The schema on the asset's page says what each column is.
     assert all(column.description for column in tags["dagster/column_schema"].columns)
 

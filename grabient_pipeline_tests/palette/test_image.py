@@ -1,5 +1,6 @@
 """Pictures of palettes, read back with Pillow."""
 
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from grabient_pipeline.palette import describe_palettes
-from grabient_pipeline.palette.image import write_palette_image
+from grabient_pipeline.palette.image import contact_sheet, swatch, write_palette_image
 
 COLOURS = describe_palettes(["_gIIgHMgJigFKgEigDwgOEgK8gImgBQgDSgHW"])[0].hex
 
@@ -57,3 +58,26 @@ def test_a_failure_leaves_the_old_picture(tmp_path: Path, monkeypatch: pytest.Mo
         write_palette_image(path, COLOURS[::-1])
     assert path.read_bytes() == before
     assert [found.name for found in tmp_path.iterdir()] == ["palette.png"]
+
+
+def test_a_swatch_has_the_colours_in_their_order():
+    with Image.open(BytesIO(swatch(["#ff0000", "#00ff00"]))) as picture:
+        row = [picture.convert("RGB").getpixel((x, 0)) for x in (0, 65, 66, 131)]
+    assert row == [(255, 0, 0), (255, 0, 0), (0, 255, 0), (0, 255, 0)]
+
+
+def test_a_contact_sheet_goes_row_by_row():
+    palettes = [["#000000"] * 11] * 6 + [["#ffffff"] * 11]
+    with Image.open(BytesIO(contact_sheet(palettes))) as picture:
+        assert picture.size == (6 * 138, 2 * 38)
+        pixels = [picture.getpixel(place) for place in ((0, 0), (5 * 138, 31), (0, 38), (138, 38))]
+    assert pixels == [(0, 0, 0, 255), (0, 0, 0, 255), (255, 255, 255, 255), (0, 0, 0, 0)]
+
+
+def test_a_contact_sheet_of_many_is_small():
+    palettes = [[f"#{(number * 7919 + band * 104729) % 0x1000000:06x}" for band in range(11)] for number in range(48)]
+    assert len(contact_sheet(palettes)) < 20_000
+
+
+def test_a_contact_sheet_of_nothing():
+    assert contact_sheet([]).startswith(b"\x89PNG")

@@ -1,5 +1,6 @@
 -- The newest refinements. Parameters: rows.
 SELECT
+    palettes.hex,
     coalesce(palettes.name, palettes.seed),
     refined.model,
     array_to_string(refined.tags.mood, ', '),

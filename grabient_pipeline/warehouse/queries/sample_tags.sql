@@ -1,5 +1,6 @@
 -- Some answers, as if drawn by lot but the same ones every time.
 SELECT
+    palettes.hex,
     coalesce(palettes.name, palettes.seed),
     concat(provider, '/', model),
     array_to_string(tags.mood, ', '),

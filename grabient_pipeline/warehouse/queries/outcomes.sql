@@ -1,0 +1,12 @@
+-- What came back of each model, over all time.
+SELECT
+    concat(requests.provider, '/', requests.model),
+    count(*) FILTER (responses.outcome = 'succeeded'),
+    count(*) FILTER (responses.outcome = 'errored'),
+    count(*) FILTER (responses.outcome = 'missing'),
+    count(*) FILTER (responses.outcome = 'expired'),
+    count(*) FILTER (responses.outcome = 'cancelled')
+FROM tag_responses AS responses
+JOIN tag_requests AS requests USING (custom_id)
+GROUP BY ALL
+ORDER BY ALL
