@@ -16,7 +16,15 @@ from typing import Any
 import orjson
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 from rich.text import Text
@@ -114,11 +122,22 @@ def progress() -> Generator[Progress]:
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed:,.0f} of {task.total:,.0f}", markup=False),
+        _Rate(),
         TimeElapsedColumn(),
+        TextColumn("left", style="dim"),
+        TimeRemainingColumn(compact=True),
         console=console,
         transient=True,
     ) as bars:
         yield _ProgressBars(bars)
+
+
+class _Rate(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "")
 
 
 class _ProgressBars:

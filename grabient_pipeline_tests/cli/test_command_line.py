@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -140,6 +145,34 @@ def test_progress_is_a_few_lines_where_there_is_no_terminal(capfd: pytest.Captur
     out, err = capfd.readouterr()
     assert out == ""
     assert err.splitlines() == [f"drawing: {n} of 100" for n in (1, 25, 50, 75, 100)] + ["drawing: 5 of 5"]
+
+
+def test_progress_on_a_terminal_tells_the_rate_and_the_time_left() -> None:
+    """In a terminal that is none but for its screen."""
+    text = """
+import time
+from grabient_pipeline import terminal
+with terminal.progress() as progress:
+    for _ in range(15):
+        progress.advance("drawing", 10, 1_000)
+        time.sleep(0.1)
+"""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"}
+    environment.pop("NO_COLOR", None)
+    process = subprocess.Popen(
+        [sys.executable, "-c", text], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # Linux tells so of the end of a terminal.
+        while piece := os.read(ours, 65_536):
+            shown += piece
+    os.close(ours)
+    assert process.wait(20) == 0
+    plain = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", shown).decode()
+    last = [line for line in re.split(r"[\r\n]+", plain) if "of 1,000" in line][-1]
+    assert re.search(r"drawing .* \d+ of 1,000 +\d+/s +0:00:0\d +left +00:\d\d", last), last
 
 
 class RunApp:
