@@ -74,6 +74,10 @@ def poll_batches(context: dg.SensorEvaluationContext, pipeline: PipelineResource
     if context.instance.get_runs(dg.RunsFilter(job_name=collect_job.name, statuses=_UNDER_WAY), limit=1):
         return dg.SensorResult(skip_reason=f"{len(ended)} ended; they are being collected already", cursor=cursor)
     if ended:
+        context.log.info(
+            f"{len(ended)} ended, {report.pending} under way. Next: the job {collect_job.name} fetches the "
+            "results and brings all that follows as far as it goes"
+        )
         return dg.SensorResult(run_requests=[_collect_request(context.instance, ended)], cursor=cursor)
     if len(failed) >= MAX_FAILURES_IN_A_ROW:
         seen = _in_words(report, found, likely)
