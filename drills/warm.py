@@ -8,12 +8,17 @@ The fork server imports this once; no connection is made.
 
 import anthropic.types.messages
 import groq.types
+import numpy.ma
+import openai.resources
 import openai.types
 import pyarrow
 import pyarrow.dataset
+import pytz
 
 import grabient_pipeline.cli
 import grabient_pipeline.pipeline
+import grabient_pipeline.search.local_embedding
+import grabient_pipeline.terminal
 from grabient_pipeline.providers.access import open_provider
 from grabient_pipeline.providers.catalogue import batch_price, load_catalogue
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import grabient_pipeline
 from grabient_pipeline_tests.dagster_ui import DagsterUI
 
 PROVIDER_ASSETS = ("anthropic_batches", "openai_batches", "groq_batches", "google_batches")
 
 
+@pytest.mark.waits
 def test_palettes_to_refined_tags_in_the_ui(tmp_path: Path) -> None:
     """Materialise, turn the sensor on, and what follows materialises by itself when the batches have ended."""
     seeds = tmp_path / "seeds.txt"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from grabient_pipeline.cli import app
+from grabient_pipeline.cli import app, recording
 from grabient_pipeline.sandbox import SandboxServer
 
 GRABIENT = Path(sys.executable).with_name("grabient")
@@ -49,8 +49,12 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def grabient(data_dir: Path) -> Grabient:
-    """Runs a command in this process."""
+def grabient(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Grabient:
+    """Runs a command in this process.
+
+    What it leaves behind for the Dagster UI takes half of its time; `test_recording.py` is about that, the others not.
+    """
+    monkeypatch.setattr(recording, "record", lambda *_: None)
 
     def run(*arguments: object) -> Told:
         result = CliRunner().invoke(app, [str(argument) for argument in arguments])
