@@ -6,6 +6,8 @@ The fork server imports this once; no connection is made.
 # ruff: noqa: F401
 # pyright: reportUnusedImport=false
 
+import gc
+
 import anthropic.types.messages
 import groq.types
 import numpy.ma
@@ -28,3 +30,6 @@ for _model in _CATALOGUE.models:
 for _provider in _CATALOGUE.providers.values():
     # Its SDK, and the types that the SDK makes when they are first needed.
     open_provider(_provider.key, {_provider.key_variable: "no-key"})
+
+# A collection in a forked process would touch, and so copy, all that was loaded here.
+gc.freeze()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 
 from grabient_pipeline.pipeline import BackfillRequest, Pipeline
@@ -128,9 +130,43 @@ class Workbench:
         return {provider: bill["custom_ids_billed_more_than_once"] for provider, bill in billed.items()}
 
 
+def begun(template: Path, data_dir: Path, **options: Any) -> Settings:
+    """Settings of a data directory that begins with what is in a template's database; the template stays as it is."""
+    settings = Settings(data_dir, **options)
+    settings.create_directories()
+    shutil.copyfile(Settings(template).warehouse, settings.warehouse)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Has a folder made once for all the processes of a run; nobody changes what is in it."""
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        own = tmp_path_factory.getbasetemp()
+        folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / name
+        with filelock.FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                part = folder.with_suffix(".part")
+                part.mkdir()
+                make(part)
+                part.rename(folder)
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A template with the tables and nothing in them: to make them takes longer than most of what is done with them."""
+    data_dir = tmp_path_factory.mktemp("blank")
+    with Pipeline(Settings(data_dir), {}).warehouse.connect():
+        return data_dir
+
+
 @pytest.fixture(scope="session")
 def imported(tmp_path_factory: pytest.TempPathFactory, sample_rows: list[dict[str, Any]]) -> Path:
-    """A data directory with some palettes in it; to be copied, not used."""
+    """A template with some palettes in it."""
     data_dir = tmp_path_factory.mktemp("imported")
     seeds = data_dir / "seeds.txt"
     seeds.write_text("".join(f"{row['seed']}\n" for row in sample_rows[:PALETTES]), "utf-8")
@@ -141,10 +177,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory, sample_rows: list[dict[st
 @pytest.fixture
 def workbench(tmp_path: Path, imported: Path, sandbox: SandboxServer) -> Workbench:
     """Three palettes, no batches."""
-    settings = Settings(tmp_path / "data", sandbox=True)
-    settings.create_directories()
-    shutil.copyfile(imported / "state" / "warehouse.duckdb", settings.warehouse)
-    return Workbench(settings, sandbox)
+    return Workbench(begun(imported, tmp_path / "data", sandbox=True), sandbox)
 
 
 @pytest.fixture

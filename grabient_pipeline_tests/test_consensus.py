@@ -10,11 +10,12 @@ import pytest
 from grabient_pipeline.consensus import ConsensusReport, count_consensus
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES, FIELDS
 from grabient_pipeline.warehouse import Warehouse
+from grabient_pipeline_tests.conftest import begun
 
 
 @pytest.fixture
-def warehouse(tmp_path):
-    return Warehouse(tmp_path / "warehouse.duckdb", tmp_path / "grabient.duckdb")
+def warehouse(tmp_path, blank):
+    return Warehouse.at(begun(blank, tmp_path))
 
 
 def answer(model, index=0, *, seed="s", version="v1", error=None, **tags):

@@ -12,16 +12,23 @@ from grabient_pipeline.pipeline import BackfillRequest, Pipeline
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.tagging import REFINEMENT_PROMPT, TAGGING_PROMPT
 from grabient_pipeline_tests import convex_exports as exports
+from grabient_pipeline_tests.conftest import begun
 
 MINI = "openai/gpt-4o-mini"
 
 
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("moved")
+    opened = Pipeline(Settings(folder, sandbox=True), {})
+    opened.import_convex(exports.write_zip(folder / "export.zip", exports.export("cycles")))
+    return folder
+
+
 @pytest.fixture
-def pipeline(tmp_path):
+def pipeline(tmp_path, moved):
     """Three palettes with answers to two old prompts: of each model one to each."""
-    opened = Pipeline(Settings(tmp_path / "data", sandbox=True), {})
-    opened.import_convex(exports.write_zip(tmp_path / "export.zip", exports.export("cycles")))
-    return opened
+    return Pipeline(begun(moved, tmp_path / "data", sandbox=True), {})
 
 
 def current(pipeline):

@@ -23,6 +23,7 @@ from grabient_pipeline.resources import PipelineResource
 from grabient_pipeline.sandbox.server import SandboxServer
 from grabient_pipeline.sensors import MAX_FAILURES_IN_A_ROW, poll_batches
 from grabient_pipeline.warehouse import Warehouse
+from grabient_pipeline_tests.conftest import begun
 
 SEEDS = ("_gIIgHMgJigFKgEigDwgOEgK8gImgBQgDSgHW", "0.5,0.5,0.5,0.5,0.5,0.5,1,1,1,0,0.33,0.67")
 PROVIDER_ASSETS = ("anthropic_batches", "openai_batches", "groq_batches", "google_batches")
@@ -40,13 +41,13 @@ def sandbox() -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-def data_dir(sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data_dir(sandbox: SandboxServer, tmp_path: Path, blank: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data directory, with the environment of the sandbox round it."""
     for variable, value in {**sandbox.environment(), "GRABIENT_SANDBOX": "1"}.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.setenv("GRABIENT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.delenv("GRABIENT_MAX_COST_USD", raising=False)
-    return tmp_path / "data"
+    return begun(blank, tmp_path / "data").data_dir
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from grabient_pipeline.cli import app, recording
 from grabient_pipeline.sandbox import SandboxServer
+from grabient_pipeline_tests.conftest import begun
 
 GRABIENT = Path(sys.executable).with_name("grabient")
 
@@ -93,9 +94,7 @@ def keys(sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, s
 
 
 @pytest.fixture
-def three_palettes(grabient: Grabient, tmp_path: Path, sample_rows: list[dict[str, Any]]) -> Path:
+def three_palettes(imported: Path, data_dir: Path) -> Path:
     """A file of three palettes, imported."""
-    file = tmp_path / "three.txt"
-    file.write_text("".join(f"{row['seed']}\n" for row in sample_rows[:3]), "utf-8")
-    assert grabient("import", file).status == 0
-    return file
+    begun(imported, data_dir)
+    return imported / "seeds.txt"

@@ -9,7 +9,7 @@ import re
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -166,19 +166,22 @@ class TestKeys:
         assert holding(tmp_path, keys) == [f"GROQ_API_KEY in {Path('deep') / 'log'}"]
 
 
-@pytest.fixture(scope="module")
-def said_of_spoilt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+@pytest.fixture(scope="session")
+def said_of_spoilt(once: Callable[[str, Callable[[Path], None]], Path]) -> tuple[Path, str]:
     """A data directory whose every answer, of both stages, was written by an enemy; and what the commands said."""
-    folder = tmp_path_factory.mktemp("spoilt")
-    models = [word for name in MODELS.values() for word in ("--model", name)]
-    with SandboxServer(batch_seconds=0, faults=[{"name": "hostile_words"}]) as server:
-        environment = {**os.environ, **variables_of(server, new_keys(), folder / "data")}
-        assert run(folder, environment, "import", palettes_in(folder)) == 0
-        assert run(folder, environment, "backfill", *models, "--analysis-count", 2) == 0
-        assert run(folder, environment, "poll", "--watch", "--interval", 0.1) == 0
-        for command in ("status", "quarantine", "scorecard"):
-            assert run(folder, environment, command) == 0
-        yield folder / "data", (folder / "said.txt").read_text("utf-8")
+
+    def make(folder: Path) -> None:
+        models = [word for name in MODELS.values() for word in ("--model", name)]
+        with SandboxServer(batch_seconds=0, faults=[{"name": "hostile_words"}]) as server:
+            environment = {**os.environ, **variables_of(server, new_keys(), folder / "data")}
+            assert run(folder, environment, "import", palettes_in(folder)) == 0
+            assert run(folder, environment, "backfill", *models, "--analysis-count", 2) == 0
+            assert run(folder, environment, "poll", "--watch", "--interval", 0.1) == 0
+            for command in ("status", "quarantine", "scorecard"):
+                assert run(folder, environment, command) == 0
+
+    folder = once("spoilt", make)
+    return folder / "data", (folder / "said.txt").read_text("utf-8")
 
 
 @pytest.fixture

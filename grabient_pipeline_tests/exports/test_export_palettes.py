@@ -15,19 +15,28 @@ from grabient_pipeline.imports.files import read_rows
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 from grabient_pipeline_tests import convex_exports as exports
+from grabient_pipeline_tests.conftest import begun
 
 MODEL = "local/test-3"
 
 
-@pytest.fixture
-def pipeline(tmp_path):
-    """Three refined palettes with vectors, and one that is only measured."""
-    opened = Pipeline(Settings(tmp_path / "data"), {})
-    opened.import_convex(exports.write_zip(tmp_path / "export.zip", exports.export("cycles")))
-    measured = tmp_path / "measured.txt"
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("embedded")
+    opened = Pipeline(Settings(folder), {})
+    opened.import_convex(exports.write_zip(folder / "export.zip", exports.export("cycles")))
+    measured = folder / "measured.txt"
     measured.write_text(exports.seeds(1, seed=5)[0])
     opened.import_palettes([measured])
     embed(opened)
+    return folder
+
+
+@pytest.fixture
+def pipeline(tmp_path, embedded):
+    """Three refined palettes with vectors, and one that is only measured."""
+    opened = Pipeline(begun(embedded, tmp_path / "data"), {})
+    opened.warehouse.publish()
     return opened
 
 

@@ -25,6 +25,7 @@ from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.tagging import TAGGING_PROMPT
 from grabient_pipeline_tests import convex_exports as exports
+from grabient_pipeline_tests.conftest import begun
 
 PALETTES, ANALYSES, MODELS = 3, 2, len(exports.MODELS)
 ANSWERS = PALETTES * ANALYSES * MODELS
@@ -39,8 +40,8 @@ TABLES = (
 
 
 @pytest.fixture
-def pipeline(tmp_path):
-    return Pipeline(Settings(tmp_path / "data", sandbox=True), {})
+def pipeline(tmp_path, blank):
+    return Pipeline(begun(blank, tmp_path / "data", sandbox=True), {})
 
 
 @pytest.fixture
@@ -397,6 +398,7 @@ class TestInterrupted:
         def files():
             return {path: path.stat().st_mtime_ns for path in pipeline.settings.data_dir.rglob("*") if path.is_file()}
 
+        pipeline.settings.warehouse.unlink()
         told = pipeline.import_convex(spoilt, dry_run=True)
         assert not pipeline.settings.warehouse.exists()
         pipeline.warehouse.publish()
@@ -757,9 +759,9 @@ class TestBatchesUnderWay:
     """The earlier system named its requests by the palette's id and the analysis index, and so do the results."""
 
     @pytest.fixture
-    def moving(self, tmp_path, sandbox: SandboxServer):
+    def moving(self, tmp_path, blank, sandbox: SandboxServer):
         environment = sandbox.environment()
-        return Pipeline(Settings(tmp_path / "data", sandbox=True), environment), environment
+        return Pipeline(begun(blank, tmp_path / "data", sandbox=True), environment), environment
 
     def submit(self, environment, custom_ids):
         client = OpenAI(api_key=environment["OPENAI_API_KEY"], base_url=environment["OPENAI_BASE_URL"])

@@ -20,6 +20,7 @@ from grabient_pipeline.resources import PipelineResource
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse import Warehouse
 from grabient_pipeline_tests.cli.conftest import GRABIENT
+from grabient_pipeline_tests.conftest import begun
 from grabient_pipeline_tests.d1_server import D1, LIKED, SEEDS, SITE, TOKEN, d1_server
 
 
@@ -183,8 +184,8 @@ def run_process():
 
 
 @pytest.fixture
-def warehouse(tmp_path):
-    return Warehouse.at(Settings(tmp_path / "data"))
+def warehouse(tmp_path, blank):
+    return Warehouse.at(begun(blank, tmp_path / "data"))
 
 
 def dump(script: str = SITE) -> str:

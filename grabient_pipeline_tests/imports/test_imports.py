@@ -11,8 +11,9 @@ from grabient_pipeline.errors import ImportFileError
 from grabient_pipeline.imports.files import PaletteRow, read_rows
 from grabient_pipeline.imports.palettes import import_files
 from grabient_pipeline.palette import read_palette
-from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
+from grabient_pipeline.settings import SAMPLE_PALETTES
 from grabient_pipeline.warehouse import Warehouse
+from grabient_pipeline_tests.conftest import begun
 
 SEED = "0.5,0.5,0.5,0.5,0.5,0.5,1,1,1,0,0.33,0.67"
 OTHER = "0.5,0.5,0.5,0.5,0.5,0.5,1,1,1,0,0.1,0.2"
@@ -20,8 +21,8 @@ BAD = "not a palette"
 
 
 @pytest.fixture
-def warehouse(tmp_path):
-    return Warehouse.at(Settings(tmp_path / "data"))
+def warehouse(tmp_path, blank):
+    return Warehouse.at(begun(blank, tmp_path / "data"))
 
 
 @pytest.fixture

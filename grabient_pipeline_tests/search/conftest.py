@@ -12,6 +12,7 @@ import pytest
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse import Warehouse, transaction
+from grabient_pipeline_tests.conftest import begun
 
 FIELDS = ("mood", "style", "seasonal", "associations")
 
@@ -89,20 +90,35 @@ TAGS: dict[str, Tags] = {
 }
 
 
-@pytest.fixture
-def collection(tmp_path: Path, sample_rows: list[dict[str, Any]]) -> Collection:
-    """Six palettes, tagged, not yet embedded."""
-    made = Collection(tmp_path / "data")
+@pytest.fixture(scope="session")
+def tagged(tmp_path_factory: pytest.TempPathFactory, sample_rows: list[dict[str, Any]]) -> Path:
+    made = Collection(tmp_path_factory.mktemp("tagged"))
     made.add(*named(sample_rows, *TAGS))
     made.tag(TAGS)
+    return made.settings.data_dir
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory, tagged: Path) -> Path:
+    made = Collection(begun(tagged, tmp_path_factory.mktemp("embedded")).data_dir)
+    made.pipeline.embed_palettes()
+    return made.settings.data_dir
+
+
+@pytest.fixture
+def collection(tmp_path: Path, tagged: Path) -> Collection:
+    """Six palettes, tagged, not yet embedded."""
+    made = Collection(begun(tagged, tmp_path / "data").data_dir)
+    made.pipeline.warehouse.publish()
     return made
 
 
 @pytest.fixture
-def searchable(collection: Collection) -> Collection:
+def searchable(tmp_path: Path, embedded: Path) -> Collection:
     """The six, embedded and published."""
-    collection.pipeline.embed_palettes()
-    return collection
+    made = Collection(begun(embedded, tmp_path / "data").data_dir)
+    made.pipeline.warehouse.publish()
+    return made
 
 
 @pytest.fixture
