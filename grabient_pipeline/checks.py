@@ -16,6 +16,7 @@ from grabient_pipeline.resources import PipelineResource, explained
 from grabient_pipeline.tagging import TAGGING_PROMPT
 from grabient_pipeline.tagging.embed_text import MOST_WORDS
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES, HARMONY, SEASONAL
+from grabient_pipeline.terminal import many
 from grabient_pipeline.warehouse import connect, query
 
 # So long the published file may be behind: whoever has just written publishes next.
@@ -49,7 +50,7 @@ def _decodes(seed: str) -> bool:
 def no_orphaned_batch(pipeline: PipelineResource) -> dg.AssetCheckResult:
     with connect(pipeline.open().settings.data_dir) as connection:
         ((orphans, since),) = connection.execute(query("check_orphans")).fetchall()
-    said = f"{orphans:,} batches" + (
+    said = many(orphans, "batch", "batches") + (
         f", the oldest since {since:%Y-%m-%d %H:%M}: grabient reconcile" if orphans else ""
     )
     return dg.AssetCheckResult(
@@ -63,7 +64,7 @@ def nothing_overdue(pipeline: PipelineResource) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not overdue,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(overdue):,} batches"
+        description=many(len(overdue), "batch", "batches")
         + (": grabient cancel ends them and keeps what is done" if overdue else ""),
         metadata={"batches": dg.MetadataValue.json([batch.submission for batch in overdue])},
     )

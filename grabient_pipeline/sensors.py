@@ -67,24 +67,30 @@ def poll_batches(context: dg.SensorEvaluationContext, pipeline: PipelineResource
             context.log.info(f"{each.provider}/{each.model} {each.submission} {kind}: {each.evidence}")
     if report.blind and not ended:
         raise dg.Failure("nobody could be asked: " + "; ".join(sorted(set(report.failures.values()))))
-    cursor = _cursor(report, found, time.monotonic() - started)
-    failed = _failed_in_a_row(context.instance)
+    following, requests = _what_follows(context.instance, ended)
+    said = "; ".join(filter(None, [_in_words(report, found, len(ended), likely), following]))
+    cursor = _cursor(said, report, found, time.monotonic() - started)
+    if requests:
+        context.log.info(said)
+        return dg.SensorResult(run_requests=requests, cursor=cursor)
+    return dg.SensorResult(skip_reason=said, cursor=cursor)
+
+
+def _what_follows(instance: dg.DagsterInstance, ended: Sequence[str]) -> tuple[str, list[dg.RunRequest]]:
+    """What comes next, in words and as the run that does it; neither where nothing has to be done."""
+    job = collect_job.name
+    failed = _failed_in_a_row(instance)
     if not ended and not failed:
-        return dg.SensorResult(skip_reason=_in_words(report, found, likely), cursor=cursor)
-    if context.instance.get_runs(dg.RunsFilter(job_name=collect_job.name, statuses=_UNDER_WAY), limit=1):
-        return dg.SensorResult(skip_reason=f"{len(ended)} ended; they are being collected already", cursor=cursor)
+        return "", []
+    if instance.get_runs(dg.RunsFilter(job_name=job, statuses=_UNDER_WAY), limit=1):
+        return f"the job {job} is at work already", []
     if ended:
-        context.log.info(
-            f"{len(ended)} ended, {report.pending} under way. Next: the job {collect_job.name} fetches the "
-            "results and brings all that follows as far as it goes"
-        )
-        return dg.SensorResult(run_requests=[_collect_request(context.instance, ended)], cursor=cursor)
+        words = f"next: the job {job} fetches the results and brings all that follows as far as it goes"
+        return words, [_collect_request(instance, ended)]
     if len(failed) >= MAX_FAILURES_IN_A_ROW:
-        seen = _in_words(report, found, likely)
-        words = f"{seen}; the job {collect_job.name} failed {len(failed)} times: see to it, then run it"
-        return dg.SensorResult(skip_reason=words, cursor=cursor)
+        return f"the job {job} failed {len(failed)} times: see to it, then run it", []
     # What had ended is collected, but what follows from it is not done.
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"after {failed[0]}")], cursor=cursor)
+    return f"next: the job {job} once more, since it failed", [dg.RunRequest(run_key=f"after {failed[0]}")]
 
 
 def _failed_in_a_row(instance: dg.DagsterInstance) -> list[str]:
@@ -100,8 +106,9 @@ def _collect_request(instance: dg.DagsterInstance, ended: Sequence[str]) -> dg.R
     return dg.RunRequest(run_key=f"{digest}#{tries}", tags={_ENDED_TAG: digest})
 
 
-def _in_words(report: PollReport, found: ReconcileReport, likely: Sequence[LikelyEnd]) -> str:
-    words = [f"{report.pending} under way", "nothing has ended"] if report.pending else ["nothing is under way"]
+def _in_words(report: PollReport, found: ReconcileReport, ended: int, likely: Sequence[LikelyEnd]) -> str:
+    words = [f"{report.pending} under way" if report.pending else "nothing is under way"]
+    words += [f"{ended} ended"] if ended else ["nothing has ended"] if report.pending else []
     words += [
         f"{count} {what}"
         for count, what in (
@@ -114,17 +121,18 @@ def _in_words(report: PollReport, found: ReconcileReport, likely: Sequence[Likel
     ]
     ends = [
         f"{load_catalogue().provider(each.provider).name} likely by {each.likely_at:%H:%M}, "
-        f"nine times of ten by {each.latest_at:%d %b %H:%M}"
+        f"nine times of ten by {each.latest_at:%d %b %H:%M} UTC"
         for each in likely
     ]
-    return "; ".join([", ".join(words), *ends, *(["UTC"] if ends else [])])
+    return "; ".join([", ".join(words), *ends])
 
 
-def _cursor(report: PollReport, found: ReconcileReport, seconds: float) -> str:
+def _cursor(said: str, report: PollReport, found: ReconcileReport, seconds: float) -> str:
     """What this tick saw, for people who look at the sensor's page."""
     seen = Counter(state.provider_status for state in report.states.values())
     return orjson.dumps(
         {
+            "said": said,
             "seen": dict(seen),
             "could not be asked": len(report.failures),
             "found again": len(found.adopted),

@@ -154,7 +154,7 @@ def palette_tag_consensus_metadata(data_dir: Path, report: ConsensusReport) -> M
                 )
                 if value is not None
             },
-            "sample": _table(("palette", "models", "answers", "mood", "style", "associations"), samples),
+            "sample": _with_swatches(("palette", "models", "answers", "mood", "style", "associations"), samples),
         }
 
 
@@ -249,7 +249,7 @@ def palette_embeddings_metadata(data_dir: Path, report: EmbedReport) -> Metadata
             "models": _table(
                 ("model", "dimension", "palettes", "refined", "counted", "measured", "cost (USD)"), models
             ),
-            "sample": _table(("palette", "text from", "embed text"), samples),
+            "sample": _with_swatches(("palette", "text from", "embed text"), samples),
         }
 
 

@@ -11,8 +11,9 @@ import dagster as dg
 import pytest
 
 from grabient_pipeline import checks
-from grabient_pipeline.pipeline import Pipeline
+from grabient_pipeline.pipeline import Pipeline, RefinementRequest
 from grabient_pipeline.resources import PipelineResource
+from grabient_pipeline.tagging.embed_text import MOST_WORDS
 from grabient_pipeline_tests.conftest import Workbench
 
 MINI = "openai/gpt-4o-mini"
@@ -27,7 +28,18 @@ def tagged(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wo
     workbench.pipeline.set_analysis_count(1)
     workbench.backfill(MINI, analysis_count=1)
     workbench.settle()
+    workbench.pipeline.count_consensus()
     yield workbench
+
+
+@pytest.fixture
+def refined(tagged: Workbench) -> Workbench:
+    """The same, refined."""
+    tagged.pipeline.refine(RefinementRequest(model=MINI))
+    tagged.settle()
+    tagged.pipeline.refine_answers()
+    assert tagged.pipeline.status().refined == 3
+    return tagged
 
 
 def spoil(workbench: Workbench, statement: str) -> None:
@@ -51,6 +63,7 @@ def test_all_is_well(tagged: Workbench):
         checks.closed_fields_hold_closed_words,
         checks.palettes_have_all_their_analyses,
         checks.what_is_published_is_in_step,
+        checks.consensus_counts_every_usable_answer,
     ):
         assert evaluated(check).passed, check
 
@@ -82,9 +95,9 @@ _OVERDUE = """
             id="a seed that is none",
         ),
         pytest.param(
-            checks.no_orphaned_batch, _RESERVED, "1 batches, the oldest since", id="a batch that nobody finds"
+            checks.no_orphaned_batch, _RESERVED, "1 batch, the oldest since", id="a batch that nobody finds"
         ),
-        pytest.param(checks.nothing_overdue, _OVERDUE, "1 batches: grabient cancel", id="a batch that is late"),
+        pytest.param(checks.nothing_overdue, _OVERDUE, "1 batch: grabient cancel", id="a batch that is late"),
         pytest.param(
             checks.cost_is_within_the_cap,
             "UPDATE tag_batches SET collected_at = NULL, estimated_cost_usd = 1000",
@@ -113,11 +126,46 @@ _OVERDUE = """
             "2 of 3 palettes are complete",
             id="an analysis that is missing",
         ),
+        pytest.param(
+            checks.consensus_counts_every_usable_answer,
+            "DELETE FROM palette_tag_consensus WHERE seed = (SELECT min(seed) FROM palettes)",
+            "2 counted, 3 usable",
+            id="an answer that is not counted",
+        ),
+        pytest.param(
+            checks.consensus_counts_every_usable_answer,
+            "UPDATE palette_tag_consensus SET total_analyses = 2 WHERE seed = (SELECT min(seed) FROM palettes)",
+            "4 counted, 3 usable",
+            id="an answer that is counted twice",
+        ),
     ],
 )
 def test_it_fails_where_it_has_to(tagged: Workbench, check: dg.AssetChecksDefinition, statement: str, said: str):
     spoil(tagged, statement)
     result = evaluated(check)
+    assert not result.passed
+    assert said in (result.description or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("", "1 of 3 outside", id="none"),
+        pytest.param("calm sea calm", "1 of 3 outside", id="a word twice"),
+        pytest.param(
+            " ".join(f"word{number}" for number in range(MOST_WORDS + 1)),
+            f"1 of 3 outside; the longest has {MOST_WORDS + 1} words",
+            id="too many words",
+        ),
+    ],
+)
+def test_an_embed_text_out_of_bounds(refined: Workbench, text: str, said: str):
+    assert evaluated(checks.embed_texts_are_within_bounds).passed
+    spoil(
+        refined,
+        f"UPDATE palette_tag_refined SET embed_text = '{text}' WHERE seed = (SELECT min(seed) FROM palettes)",  # noqa: S608
+    )
+    result = evaluated(checks.embed_texts_are_within_bounds)
     assert not result.passed
     assert said in (result.description or "")
 

@@ -1,5 +1,6 @@
 -- Some palettes, as if drawn by lot but the same ones every time. Parameters: rows.
 SELECT
+    palettes.hex,
     coalesce(palettes.name, palettes.seed),
     consensus.total_models,
     consensus.total_analyses,

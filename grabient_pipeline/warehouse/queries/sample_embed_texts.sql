@@ -1,5 +1,5 @@
 -- Some texts as they were embedded, the same ones every time. Parameters: model, rows.
-SELECT coalesce(palettes.name, palettes.palette_id), embedded.text_source, embedded.embed_text
+SELECT palettes.hex, coalesce(palettes.name, palettes.palette_id), embedded.text_source, embedded.embed_text
 FROM palette_embeddings AS embedded
 JOIN palettes USING (seed)
 WHERE embedded.embedding_model = $model
