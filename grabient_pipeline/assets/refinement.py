@@ -19,7 +19,6 @@ from grabient_pipeline.resources import PipelineResource, explained
 from grabient_pipeline.settings import Settings
 
 
-
 def _refining_provider() -> set[str]:
     """Who refines, if anybody does: the asset bears its name, like the four others."""
     named = (Settings.from_environment().refinement_model or "").partition("/")[0]

@@ -94,9 +94,7 @@ _OVERDUE = """
             "1 of 3 cannot be read",
             id="a seed that is none",
         ),
-        pytest.param(
-            checks.no_orphaned_batch, _RESERVED, "1 batch, the oldest since", id="a batch that nobody finds"
-        ),
+        pytest.param(checks.no_orphaned_batch, _RESERVED, "1 batch, the oldest since", id="a batch that nobody finds"),
         pytest.param(checks.nothing_overdue, _OVERDUE, "1 batch: grabient cancel", id="a batch that is late"),
         pytest.param(
             checks.cost_is_within_the_cap,
