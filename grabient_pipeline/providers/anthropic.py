@@ -32,6 +32,7 @@ from grabient_pipeline.providers.base import (
     Sought,
     Submission,
     UnreadableRow,
+    tls_context,
 )
 from grabient_pipeline.providers.catalogue import Model
 from grabient_pipeline.providers.failures import OVERLOADED, plain, translated
@@ -69,7 +70,7 @@ class AnthropicBatches:
             api_key=api_key,
             base_url=base_url,
             timeout=CALL_TIMEOUT_SECONDS,
-            http_client=anthropic.DefaultHttpxClient(event_hooks={"request": [self._stay_home]}),
+            http_client=anthropic.DefaultHttpxClient(event_hooks={"request": [self._stay_home]}, verify=tls_context()),
         )
 
     @property

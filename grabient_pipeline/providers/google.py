@@ -31,6 +31,7 @@ from grabient_pipeline.providers.base import (
     Sought,
     Submission,
     UnreadableRow,
+    tls_context,
 )
 from grabient_pipeline.providers.catalogue import Model
 from grabient_pipeline.providers.failures import OVERLOADED, plain, translated
@@ -86,6 +87,8 @@ class GoogleBatches:
             # Milliseconds; without it a call waits for ever.
             timeout=int(timeout_seconds * 1000),
             # Unset means no second try, which is what the creation of a batch needs.
+            client_args={"verify": tls_context()},
+            async_client_args={"ssl": tls_context()},
             retry_options=types.HttpRetryOptions(attempts=attempts, max_delay=4.0) if attempts else None,
         )
         return genai.Client(vertexai=False, api_key=self._secret, http_options=options)
@@ -175,6 +178,7 @@ class GoogleBatches:
                 json=request["request"],
                 headers={"x-goog-api-key": self._secret, CUSTOM_ID_HEADER: str(request["key"])},
                 timeout=ASK_TIMEOUT_SECONDS,
+                verify=tls_context(),
             )
             if response.status_code >= 400:
                 raise self._failure(f"asking {model}", response)

@@ -8,7 +8,7 @@ from typing import Any
 
 import groq
 
-from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS
+from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS, tls_context
 from grabient_pipeline.providers.chat_completions import CLOCK_MARGIN, ChatCompletionBatches
 from grabient_pipeline.providers.rows import Row, epoch_time, items, mapping, plain_object
 
@@ -20,7 +20,12 @@ class GroqBatches(ChatCompletionBatches):
     ask_path = "/openai/v1/chat/completions"
 
     def __init__(self, api_key: str, base_url: str) -> None:
-        client = groq.Groq(api_key=api_key, base_url=base_url, timeout=CALL_TIMEOUT_SECONDS)
+        client = groq.Groq(
+            api_key=api_key,
+            base_url=base_url,
+            timeout=CALL_TIMEOUT_SECONDS,
+            http_client=groq.DefaultHttpxClient(verify=tls_context()),
+        )
         super().__init__(client, api_key, base_url)
 
     def _batches_since(self, since: dt.datetime) -> Iterator[Row]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import openai
 
-from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS
+from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS, tls_context
 from grabient_pipeline.providers.chat_completions import CLOCK_MARGIN, ChatCompletionBatches
 from grabient_pipeline.providers.rows import Row, epoch_time, following, plain_object
 
@@ -21,7 +21,12 @@ class OpenAIBatches(ChatCompletionBatches):
     ask_path = "/chat/completions"
 
     def __init__(self, api_key: str, base_url: str) -> None:
-        client = openai.OpenAI(api_key=api_key, base_url=base_url, timeout=CALL_TIMEOUT_SECONDS)
+        client = openai.OpenAI(
+            api_key=api_key,
+            base_url=base_url,
+            timeout=CALL_TIMEOUT_SECONDS,
+            http_client=openai.DefaultHttpxClient(verify=tls_context()),
+        )
         super().__init__(client, api_key, base_url)
 
     def _batches_since(self, since: dt.datetime) -> Iterator[Row]:
