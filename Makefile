@@ -14,7 +14,7 @@ help: ## what can be done
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | awk -F"|" '{printf "%-18s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.run ## the whole way on this machine, with no key and no network
-	$(BIN)/grabient demo
+	$(BIN)/grabient demo $(ARGS)
 
 dev: $(VENV)/.run ## the Dagster UI with its daemon on 127.0.0.1
 	$(BIN)/grabient dev

@@ -16,6 +16,7 @@ import orjson
 import typer
 
 from grabient_pipeline.cli.command_line import Json
+from grabient_pipeline.cli.gallery import open_in_browser
 from grabient_pipeline.errors import GrabientError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def demo(
     analysis_count: Annotated[
         int, typer.Option(metavar="N", help="How often each model describes each palette, from 1 to 20.")
     ] = 8,
+    open: Annotated[bool, typer.Option("--open", help="At the end, open the gallery in the browser.")] = False,
     json: Json = False,
 ) -> None:
     """Go the whole way on a sandbox. No key, no network, no cost; writes only below data/demo, and starts afresh."""
@@ -76,6 +78,8 @@ def demo(
         terminal.say_json(_facts(pipeline, tour, status))
     else:
         _say_summary(pipeline, tour, status)
+    if open:
+        open_in_browser(settings.gallery)
 
 
 @dataclass

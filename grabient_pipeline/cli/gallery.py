@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,8 +21,6 @@ def gallery(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write the gallery. One page with every palette, which opens from disk: no server, no network."""
-    import webbrowser
-
     from grabient_pipeline import terminal
     from grabient_pipeline.pipeline import Pipeline
 
@@ -40,5 +39,13 @@ def gallery(
     else:
         state = "" if report.written else ", unchanged"
         terminal.say(f"{terminal.many(report.palettes, 'palette')} in {report.path}{state}")
-    if open and not webbrowser.open(report.path.as_uri()):
-        raise failed(f"there is no browser to open it with; open {report.path} yourself")
+    if open:
+        open_in_browser(report.path)
+
+
+def open_in_browser(page: Path) -> None:
+    """Show a page, or say which one to open."""
+    import webbrowser
+
+    if not webbrowser.open(page.as_uri()):
+        raise failed(f"there is no browser to open it with; open {page} yourself")

@@ -10,6 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from grabient_pipeline_tests.cli.conftest import GRABIENT, Grabient
 
 
 def test_the_demo_goes_the_whole_way_and_starts_afresh(
-    grabient: Grabient, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+    grabient: Grabient, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Whatever a person has set up, the demo goes to its own sandbox.
     monkeypatch.setenv("OPENAI_API_KEY", "a-key-of-mine")
@@ -49,7 +50,13 @@ def test_the_demo_goes_the_whole_way_and_starts_afresh(
     assert len(list((data_dir / "demo" / "images").glob("*.png"))) == 3
     assert f"  the gallery   {(data_dir / 'demo' / 'gallery' / 'index.html').as_uri()}\n" in told.out
 
-    facts = grabient("demo", "--palettes", 2, "--analysis-count", 1, "--json").json
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path / "opened"}\n')
+    browser.chmod(0o755)
+    monkeypatch.setattr(webbrowser, "_tryorder", None)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    facts = grabient("demo", "--palettes", 2, "--analysis-count", 1, "--json", "--open").json
+    assert (tmp_path / "opened").read_text() == (data_dir / "demo" / "gallery" / "index.html").as_uri()
     assert (facts["palettes"], facts["requests"], facts["batches"]) == (2, 20, 10)
     assert facts["usable_answers"] > 15
     assert facts["refined"] == 2
