@@ -17,6 +17,7 @@ import typer
 
 from grabient_pipeline.cli.command_line import Json
 from grabient_pipeline.cli.gallery import open_in_browser
+from grabient_pipeline.cli.status import named_models
 from grabient_pipeline.errors import GrabientError
 
 if TYPE_CHECKING:
@@ -213,8 +214,7 @@ def _say_models(status: Status) -> None:
     from grabient_pipeline import terminal
 
     every = (*status.models, *status.refining_models)
-    rows = [_model_row(f"{each.provider}/{each.model}", (each,)) for each in status.models]
-    rows += [_model_row(f"{each.provider}/{each.model} (refining)", (each,)) for each in status.refining_models]
+    rows = [_model_row(name, (each,)) for name, each in named_models(status)]
     rows.append([*_model_row("together", every)[:-1], terminal.dollars(status.cost_usd)])
     headers = ["model", "usable", "share", "tokens in", "out", "cost"]
     terminal.say_table(headers, rows, right=headers[1:], styles=[""] * len(every) + ["bold"])

@@ -12,7 +12,7 @@ import typer
 from grabient_pipeline.cli.command_line import Json
 
 if TYPE_CHECKING:
-    from grabient_pipeline.pipeline import OpenBatch, Status
+    from grabient_pipeline.pipeline import ModelSummary, OpenBatch, Status
 
 
 def add_to(app: typer.Typer) -> None:
@@ -58,23 +58,32 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()) or "none"
 
 
+def named_models(now: Status) -> list[tuple[str, ModelSummary]]:
+    """All models that have answered, with what they are called on the screen: those that describe, then who refines."""
+    return [
+        *((f"{each.provider}/{each.model}", each) for each in now.models),
+        *((f"{each.provider}/{each.model} (refining)", each) for each in now.refining_models),
+    ]
+
+
 def _say_models(now: Status) -> None:
     from grabient_pipeline import terminal
 
-    if not now.models:
+    models = named_models(now)
+    if not models:
         return
     terminal.say()
     terminal.say_table(
         ["model", "answers", "usable", "share", "cost"],
         [
             [
-                f"{each.provider}/{each.model}",
+                name,
                 f"{each.answers:,}",
                 f"{each.usable:,}",
                 f"{each.usable / each.answers:.1%}",
                 terminal.dollars(each.cost_usd),
             ]
-            for each in now.models
+            for name, each in models
         ],
         right={"answers", "usable", "share", "cost"},
     )
