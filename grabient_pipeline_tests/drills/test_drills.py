@@ -23,7 +23,7 @@ from grabient_pipeline.sandbox.faults import FAULTS
 
 SEED = 20
 
-# Of the rest, what is quick and different in kind; what takes all four providers is for `make drills`.
+# Of the rest, what is quick and different in kind.
 OTHERS = (
     "create_then_drop, anthropic, tagging",
     "create_then_drop, openai, refinement",
@@ -33,7 +33,10 @@ OTHERS = (
     "cancelled by us, half of it done, all providers",
     "expired, half of it done, openai, refinement",
     "cancelled at the provider, google, refinement",
+    "completed, no files and no counts",
     "rows that never come",
+    "rows without an id",
+    "two backfills at once",
     "a reconcile during a backfill",
     "anthropic and openai",
 )
