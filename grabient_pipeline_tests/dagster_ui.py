@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import grabient_pipeline
+
 REPOSITORY = {"repositoryLocationName": "grabient_pipeline", "repositoryName": "__repository__"}
 
 _LAUNCH = """
@@ -111,6 +113,11 @@ class DagsterUI:
         (node,) = self.graphql(_MATERIALIZED, keys=[{"path": [asset]}])["assetNodes"]
         materializations = node["assetMaterializations"]
         return {entry["label"] for entry in materializations[0]["metadataEntries"]} if materializations else None
+
+    def holds(self, sql: str) -> bool:
+        """Whether what a query asks of the published database is true."""
+        with grabient_pipeline.connect(self._data_dir / "demo") as connection:
+            return bool(connection.execute(sql).fetchall()[0][0])
 
     def wait_for(self, condition: Any, seconds: float, what: str) -> None:
         deadline = time.monotonic() + seconds

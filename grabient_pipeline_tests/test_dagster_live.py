@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import grabient_pipeline
 from grabient_pipeline_tests.dagster_ui import DagsterUI
 
 PROVIDER_ASSETS = ("anthropic_batches", "openai_batches", "groq_batches", "google_batches")
@@ -23,21 +22,15 @@ def test_palettes_to_refined_tags_in_the_ui(tmp_path: Path) -> None:
         once = {name: {"analysis_count": 1} for name in PROVIDER_ASSETS}
         assert ui.materialize(PROVIDER_ASSETS, once) == "SUCCESS"
         assert "estimated cost (USD)" in (ui.metadata_labels("groq_batches") or set())
-        data_dir = tmp_path / "data" / "demo"
 
         ui.turn_on("poll_batches")
         tagged = "SELECT count(*) = 20 FROM palette_tags"
-        ui.wait_for(lambda: _holds(data_dir, tagged), 120, "the sensor's collection of the tags")
+        ui.wait_for(lambda: ui.holds(tagged), 120, "the sensor's collection of the tags")
         # The same run sends the palettes to be refined, and the sensor sees to them as well.
         refined = "SELECT count(tags) = 2 FROM palette_tag_refined"
-        ui.wait_for(lambda: _holds(data_dir, refined), 120, "the sensor's collection of the refinement")
+        ui.wait_for(lambda: ui.holds(refined), 120, "the sensor's collection of the refinement")
         ui.wait_for(lambda: "STARTED" not in ui.runs("collect"), 60, "the runs to end")
         assert set(ui.runs("collect")) == {"SUCCESS"}
         assert "usable" in (ui.metadata_labels("palette_tags") or set())
         assert "newest" in (ui.metadata_labels("palette_tag_refined") or set())
-        assert _holds(data_dir, "SELECT count(*) = 0 FROM tag_batches WHERE collected_at IS NULL")
-
-
-def _holds(data_dir: Path, sql: str) -> bool:
-    with grabient_pipeline.connect(data_dir) as connection:
-        return bool(connection.execute(sql).fetchall()[0][0])
+        assert ui.holds("SELECT count(*) = 0 FROM tag_batches WHERE collected_at IS NULL")

@@ -18,7 +18,6 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import grabient_pipeline  # noqa: E402
 from grabient_pipeline_tests.chromium import OPTIONS, chromium_path, open_chromium  # noqa: E402
 from grabient_pipeline_tests.dagster_ui import DagsterUI  # noqa: E402
 
@@ -48,7 +47,7 @@ def draw_dagster(chromium: str) -> None:
         ui.materialize(["palettes", "palette_images"])
         ui.materialize(PROVIDER_ASSETS, {name: {"limit": 5, "analysis_count": 2} for name in PROVIDER_ASSETS})
         ui.turn_on("poll_batches")
-        ui.wait_for(lambda: all_done(ui, Path(folder) / "data" / "demo"), 240, "both stages to be collected")
+        ui.wait_for(lambda: all_done(ui), 240, "both stages to be collected")
         lineage = f"{ui.url}/assets/palettes?view=lineage&lineageScope=downstream&lineageDepth=10"
         draw(chromium, lineage, PICTURES / "asset-graph.png", (2400, 1800))
         trim_graph(PICTURES / "asset-graph.png")
@@ -65,13 +64,10 @@ def draw_dagster(chromium: str) -> None:
         tell_size(PICTURES / "asset-page.png")
 
 
-def all_done(ui: DagsterUI, data_dir: Path) -> bool:
+def all_done(ui: DagsterUI) -> bool:
     """Whether nothing is under way any more, so that the pages are whole."""
-    with grabient_pipeline.connect(data_dir) as connection:
-        ((done,),) = connection.execute(
-            "SELECT count(*) > 0 AND bool_and(collected_at IS NOT NULL) FROM tag_batches WHERE stage = 'refinement'"
-        ).fetchall()
-    return bool(done) and set(ui.runs("collect")) == {"SUCCESS"}
+    refined = "SELECT count(*) > 0 AND bool_and(collected_at IS NOT NULL) FROM tag_batches WHERE stage = 'refinement'"
+    return ui.holds(refined) and set(ui.runs("collect")) == {"SUCCESS"}
 
 
 def draw_gallery() -> None:

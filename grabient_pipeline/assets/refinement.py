@@ -13,16 +13,21 @@ from grabient_pipeline.assets.metadata import (
     refinement_metadata,
 )
 from grabient_pipeline.assets.tags import palette_tags, tag_responses
+from grabient_pipeline.errors import UnknownModelError
 from grabient_pipeline.pipeline import RefinementRequest
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.resources import PipelineResource, explained
 from grabient_pipeline.settings import Settings
 
 
-def _refining_provider() -> set[str]:
+def refining_provider() -> set[str]:
     """Who refines, if anybody does: the asset bears its name, like the four others."""
-    named = (Settings.from_environment().refinement_model or "").partition("/")[0]
-    return {named} & load_catalogue().providers.keys()
+    name = Settings.from_environment().refinement_model
+    try:
+        return {load_catalogue().model(name).provider} if name else set()
+    except UnknownModelError:
+        # A run says what is wrong with the name.
+        return set()
 
 
 @dg.asset(
@@ -63,7 +68,7 @@ class RefinementConfig(SubmissionConfig):
     group_name="refinement",
     deps=[palette_tag_consensus],
     owners=OWNERS,
-    kinds={"duckdb", *_refining_provider()},
+    kinds={"duckdb", *refining_provider()},
     metadata={"dagster/table_name": "main.tag_batches"},
     description="The batches of the second stage, in the same ledger: a strong model gets the colours and the counted "
     "tags of every palette that is ready, and condenses them. Ready is a palette with a usable answer and no tagging "

@@ -213,11 +213,11 @@ def _say_searches(pipeline: Pipeline) -> None:
 def _say_models(status: Status) -> None:
     from grabient_pipeline import terminal
 
-    every = (*status.models, *status.refining_models)
-    rows = [_model_row(name, (each,)) for name, each in named_models(status)]
-    rows.append([*_model_row("together", every)[:-1], terminal.dollars(status.cost_usd)])
+    models = named_models(status)
+    rows = [_model_row(name, (each,)) for name, each in models]
+    rows.append([*_model_row("together", [each for _, each in models])[:-1], terminal.dollars(status.cost_usd)])
     headers = ["model", "usable", "share", "tokens in", "out", "cost"]
-    terminal.say_table(headers, rows, right=headers[1:], styles=[""] * len(every) + ["bold"])
+    terminal.say_table(headers, rows, right=headers[1:], styles=[""] * len(models) + ["bold"])
 
 
 def _model_row(name: str, models: Sequence[ModelSummary]) -> list[str]:

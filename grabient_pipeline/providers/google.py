@@ -86,9 +86,10 @@ class GoogleBatches:
             api_version=API_VERSION,
             # Milliseconds; without it a call waits for ever.
             timeout=int(timeout_seconds * 1000),
-            # Unset means no second try, which is what the creation of a batch needs.
             client_args={"verify": tls_context()},
+            # The client makes one for calls that we never make as well.
             async_client_args={"ssl": tls_context()},
+            # Unset means no second try, which is what the creation of a batch needs.
             retry_options=types.HttpRetryOptions(attempts=attempts, max_delay=4.0) if attempts else None,
         )
         return genai.Client(vertexai=False, api_key=self._secret, http_options=options)

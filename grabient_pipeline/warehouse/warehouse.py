@@ -66,13 +66,8 @@ class Warehouse:
             WarehouseError: the file cannot be opened, or belongs to a newer version.
         """
         deadline = time.monotonic() + wait_seconds
-        with self._lock(wait_seconds):
-            connection = self._open(deadline)
-            try:
-                self._migrate(connection)
-                yield connection
-            finally:
-                self._detach(connection)
+        with self._lock(wait_seconds), self._opened(deadline) as connection:
+            yield connection
 
     def publish(self, wait_seconds: float = WAIT_SECONDS) -> bool:
         """Put a copy of the working database in place for people to read; False if nothing has changed since.
@@ -81,11 +76,8 @@ class Warehouse:
         """
         with self._lock(wait_seconds):
             # Opening folds in what a killed process left in the write-ahead log; closing leaves one whole file.
-            connection = self._open(time.monotonic() + wait_seconds)
-            try:
-                self._migrate(connection)
-            finally:
-                self._detach(connection)
+            with self._opened(time.monotonic() + wait_seconds):
+                pass
             stamp = self.path.stat().st_mtime_ns
             if self.published.exists() and self.published.stat().st_mtime_ns == stamp:
                 return False
@@ -122,10 +114,17 @@ class Warehouse:
                     shutil.copyfile(path, folder / path.name)
         return copy
 
-    def _migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
-        if not self._migrated:
-            migrate(connection)
-            self._migrated = True
+    @contextmanager
+    def _opened(self, deadline: float) -> Generator[duckdb.DuckDBPyConnection]:
+        """A connection, under the lock, with the schema up to date."""
+        connection = self._open(deadline)
+        try:
+            if not self._migrated:
+                migrate(connection)
+                self._migrated = True
+            yield connection
+        finally:
+            self._detach(connection)
 
     @contextmanager
     def _lock(self, wait_seconds: float) -> Generator[None]:
@@ -188,7 +187,8 @@ class Warehouse:
         try:
             self._engine.execute("DETACH DATABASE IF EXISTS warehouse")
         except duckdb.Error:
-            # Whatever the matter is: with the engine ends all that it holds.
+            # The disk is full, say, and the log cannot be folded in. With the engine ends all that it holds; the log
+            # stays beside the file, and the next to open it folds it in.
             self._engine.close()
             self._engine = None
 

@@ -15,7 +15,7 @@ from grabient_pipeline.assets import ASSETS
 from grabient_pipeline.assets.batches import BackfillConfig
 from grabient_pipeline.assets.embeddings import EmbeddingsConfig
 from grabient_pipeline.assets.palettes import PalettesConfig
-from grabient_pipeline.assets.refinement import RefinementConfig
+from grabient_pipeline.assets.refinement import RefinementConfig, refining_provider
 from grabient_pipeline.checks import CHECKS
 from grabient_pipeline.definitions import build_definitions, defs
 from grabient_pipeline.pipeline import Pipeline
@@ -140,8 +140,29 @@ def test_every_asset_says_what_it_is() -> None:
         node = graph.get(key)
         assert len(node.description or "") > 60, key
         assert node.owners == ["team:grabient"], key
+        assert node.kinds, key
         assert "duckdb" in node.kinds or key.to_user_string() in ("palette_images", "palette_gallery"), key
         assert node.group_name != "default", key
+    for provider in load_catalogue().providers:
+        assert provider in graph.get(dg.AssetKey(f"{provider}_batches")).kinds
+    assert "anthropic" in graph.get(dg.AssetKey("refinement_batches")).kinds
+
+
+@pytest.mark.parametrize(
+    ("name", "provider"),
+    [
+        pytest.param("google/gemini-2.5-flash-lite", {"google"}, id="provider and model"),
+        # OpenAI's name stands in the model's, and Groq serves it.
+        pytest.param("openai/gpt-oss-120b", {"groq"}, id="model alone"),
+        pytest.param("none", set(), id="nobody"),
+        pytest.param("nobody/knows-it", set(), id="unknown"),
+    ],
+)
+def test_the_refining_asset_bears_the_name_of_who_refines(
+    monkeypatch: pytest.MonkeyPatch, name: str, provider: set[str]
+) -> None:
+    monkeypatch.setenv("GRABIENT_REFINEMENT_MODEL", name)
+    assert refining_provider() == provider
 
 
 def test_the_graph_follows_the_picture() -> None:

@@ -43,7 +43,7 @@ def test_the_way_of_a_backfill(grabient: Grabient, sandbox: SandboxServer) -> No
     assert status["answers"] == 60 > status["usable_answers"] - 1 > 50
     assert (status["consensus"], status["refined"], status["stale"]) == (3, 3, 0)
     assert status["outstanding_usd"] == 0 < status["cost_usd"]
-    # Of what it has cost, the refinement is the larger part.
+    # Who refines has a line of its own, since that has its cost too.
     assert "anthropic/claude-opus-4-5-20251101 (refining)" in grabient("status").out
     assert grabient("poll").out == "Nothing is under way.\n"
 

@@ -159,6 +159,19 @@ for _ in range(4):
         with warehouse.connect(wait_seconds=0.2):
             pass
 
+    def test_a_cursor_that_was_left_open_does_not_hold_the_file(self, settings, warehouse, run_python):
+        with warehouse.connect() as connection:
+            left = connection.cursor()
+            left.execute("USE warehouse")
+            left.execute("BEGIN")
+            left.execute("UPDATE config SET tag_analysis_count = 13")
+        another = run_python(HOLD, settings.data_dir)
+        assert another.stdout.readline() == "holding\n"
+        another.communicate("leave\n", timeout=20)
+        with warehouse.connect() as connection:
+            assert connection.execute("SELECT tag_analysis_count FROM config").fetchall() == [(8,)]
+        left.close()
+
     def test_a_working_file_that_somebody_opened_by_hand(self, settings, warehouse, run_python):
         with warehouse.connect():
             pass
@@ -268,6 +281,34 @@ class TestPublishing:
         assert not log.exists()
         with grabient_pipeline.connect(settings.data_dir) as connection:
             assert connection.execute("SELECT tag_analysis_count FROM config").fetchall() == [(7,)]
+
+    def test_a_disk_that_is_full_when_the_log_is_to_be_folded_in(self, settings, warehouse, run_python):
+        """What was written stays in the log, and the same process goes on once there is room."""
+        text = """
+import resource, signal, sys
+from pathlib import Path
+from grabient_pipeline.settings import Settings
+from grabient_pipeline.warehouse import Warehouse
+warehouse = Warehouse.at(Settings(Path(sys.argv[1])))
+with warehouse.connect():
+    pass
+# No file may grow beyond what the database has now, so there is room for a log and none in the database.
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (warehouse.path.stat().st_size, most))
+with warehouse.connect() as connection:
+    connection.execute("CREATE TABLE much AS SELECT uuid()::VARCHAR AS word FROM range(3000)")
+print(warehouse.path.with_name("warehouse.duckdb.wal").exists())
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+with warehouse.connect() as connection:
+    print(*connection.execute("SELECT count(*) FROM much").fetchone())
+print(warehouse.path.with_name("warehouse.duckdb.wal").exists())
+"""
+        out, errors = run_python(text, settings.data_dir).communicate(timeout=60)
+        assert out.split() == ["True", "3000", "False"], errors
+        warehouse.publish()
+        with grabient_pipeline.connect(settings.data_dir) as connection:
+            assert connection.execute("SELECT count(*) FROM much").fetchall() == [(3000,)]
 
     def test_older_clients_can_open_it(self, settings, warehouse):
         """People's own DuckDB may be a 1.5."""
