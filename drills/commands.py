@@ -144,7 +144,7 @@ def _command(arguments: tuple[str, ...], environment: dict[str, str], output: st
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     os.environ.clear()
     os.environ.update(environment)
-    from grabient_pipeline import moments
+    from grabient_pipeline import crash_points as moments
     from grabient_pipeline.cli import main, recording
 
     # It reads its variable when it is loaded.

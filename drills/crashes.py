@@ -10,7 +10,7 @@ from functools import partial
 from drills.commands import DrillFailed
 from drills.drill import Drill
 from drills.ground import PROVIDERS, Ground
-from grabient_pipeline.moments import MOMENTS
+from grabient_pipeline.crash_points import CRASH_POINTS
 
 AT_MOMENTS = "kill -9 at every marked moment"
 AT_RANDOM = "kill -9 at any time"
@@ -122,7 +122,7 @@ def at_moments(providers: Sequence[str] = PROVIDERS, *, repeated: bool = True) -
     Args:
         repeated: also at the second and third time that a moment is reached, where it is reached so often.
     """
-    unknown = set(MOMENTS) ^ set(_WAYS)
+    unknown = set(CRASH_POINTS) ^ set(_WAYS)
     if unknown:
         raise DrillFailed(f"no way is known to the moments {', '.join(sorted(unknown))}")
     for moment, way in _WAYS.items():

@@ -18,9 +18,9 @@ import pyarrow.dataset
 import pytz
 
 import grabient_pipeline.cli
+import grabient_pipeline.cli.terminal
 import grabient_pipeline.pipeline
 import grabient_pipeline.search.local_embedding
-import grabient_pipeline.terminal
 from grabient_pipeline.providers.access import open_provider
 from grabient_pipeline.providers.catalogue import batch_price, load_catalogue
 

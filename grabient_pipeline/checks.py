@@ -10,13 +10,13 @@ from grabient_pipeline.assets.metadata import evaluation_metadata
 from grabient_pipeline.assets.palettes import palettes
 from grabient_pipeline.assets.refinement import palette_tag_consensus, palette_tag_refined
 from grabient_pipeline.assets.tags import palette_tags, tag_responses
+from grabient_pipeline.cli.terminal import many
 from grabient_pipeline.errors import GrabientError
 from grabient_pipeline.palette.seed import InvalidSeedError, decode_seed
 from grabient_pipeline.resources import PipelineResource, explained
 from grabient_pipeline.tagging import TAGGING_PROMPT
 from grabient_pipeline.tagging.embed_text import MOST_WORDS
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES, HARMONY, SEASONAL
-from grabient_pipeline.terminal import many
 from grabient_pipeline.warehouse import connect, query
 
 # So long the published file may be behind: whoever has just written publishes next.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from grabient_pipeline.moments import reached
+from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
 # Palettes whose lists are put together at a time.
@@ -36,6 +36,6 @@ def count_consensus(warehouse: Warehouse) -> ConsensusReport:
             connection.execute(query("count_piece"), {"piece": piece})
             connection.execute(query("merge_consensus"))
         connection.execute(query("forget_consensus"))
-        reached("consensus.counting")
-    reached("consensus.counted")
+        crash_point("consensus.counting")
+    crash_point("consensus.counted")
     return ConsensusReport(palettes, changed)

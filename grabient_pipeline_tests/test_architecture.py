@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import grabient_pipeline
-from grabient_pipeline.moments import MOMENTS
+from grabient_pipeline.crash_points import CRASH_POINTS
 
 PACKAGE = Path(grabient_pipeline.__file__).parent
 OUTER = {"assets", "cli", "definitions", "jobs", "sensors", "resources", "checks", "pipeline"}
@@ -151,6 +151,6 @@ def test_every_marked_moment_is_somewhere_and_is_listed():
         node.args[0].value
         for file in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "reached"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "crash_point"
     ]
-    assert sorted(marked) == sorted(MOMENTS)
+    assert sorted(marked) == sorted(CRASH_POINTS)

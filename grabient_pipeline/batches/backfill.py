@@ -17,8 +17,8 @@ from grabient_pipeline.batches.ledger import Asked, Reservation
 from grabient_pipeline.batches.request_file import json_text
 from grabient_pipeline.batches.sending import forget, may_exist_from_now, sending
 from grabient_pipeline.batches.stages import TAGGING, Stage
+from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import GrabientError, ProviderRefused, ProviderUncertain, SettingsError
-from grabient_pipeline.moments import reached
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import BatchProvider, Submission
 from grabient_pipeline.providers.catalogue import Model
@@ -247,7 +247,7 @@ def _submit(
             reservation.template.write(file, reservation.requests(), texts)
         except OSError as error:
             raise ProviderRefused(provider.key, f"nothing was sent: cannot write {file} ({error.strerror})") from error
-        reached("submit.file_written")
+        crash_point("submit.file_written")
         may_exist = partial(_may_exist, spool_dir, reservation.submission)
         batch_id = provider.submit(Submission(reservation.submission, reservation.model.id, file, may_exist))
     except ProviderRefused as error:
@@ -262,16 +262,16 @@ def _submit(
         return _report(reservation, error=reason)
     finally:
         file.unlink(missing_ok=True)
-    reached("submit.created")
+    crash_point("submit.created")
     ledger.record_submitted(warehouse, reservation.submission, batch_id)
-    reached("submit.recorded")
+    crash_point("submit.recorded")
     forget(spool_dir, reservation.submission)
     return _report(reservation, batch_id=batch_id)
 
 
 def _may_exist(spool_dir: Path, submission: str) -> None:
     may_exist_from_now(spool_dir, submission)
-    reached("submit.uploaded")
+    crash_point("submit.uploaded")
 
 
 def _release(warehouse: Warehouse, spool_dir: Path, reservation: Reservation, reason: str) -> None:

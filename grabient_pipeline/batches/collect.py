@@ -23,8 +23,8 @@ from grabient_pipeline.batches.ledger import PATIENCE_SECONDS
 from grabient_pipeline.batches.parse import store_parsed
 from grabient_pipeline.batches.stages import STAGES, Stage
 from grabient_pipeline.batches.staging import scratch_folder, show_staged, write_parquet
+from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import GrabientError, ProviderRefused, ProviderUncertain
-from grabient_pipeline.moments import reached
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import BatchProvider, UnreadableRow, result_rows
 from grabient_pipeline.providers.catalogue import load_catalogue
@@ -194,9 +194,9 @@ def fetch_batch(warehouse: Warehouse, spool_dir: Path, provider: BatchProvider, 
     with ExitStack() as stack:
         folder = stack.enter_context(scratch_folder(spool_dir, batch.submission))
         files = downloaded_files(provider, batch, folder)
-        reached("collect.downloaded")
+        crash_point("collect.downloaded")
         staged = write_parquet(folder, _rows(provider, STAGES[batch.stage], files), _frame)
-        reached("collect.staged")
+        crash_point("collect.staged")
         return partial(_take_in, provider, batch, staged, stack.pop_all())
 
 
@@ -206,8 +206,8 @@ def _take_in(
     with files:
         with warehouse.connect(PATIENCE_SECONDS) as connection, transaction(connection):
             outcome = _settle(connection, batch, staged)
-            reached("collect.settling")
-        reached("collect.settled")
+            crash_point("collect.settling")
+        crash_point("collect.settled")
     if isinstance(provider, DirectCalls):
         provider.forget(batch.batch_id)
     return outcome

@@ -22,8 +22,8 @@ import polars as pl
 from grabient_pipeline.batches.estimate import input_tokens, output_tokens
 from grabient_pipeline.batches.request_file import RequestTemplate
 from grabient_pipeline.batches.stages import Stage, Subject
+from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import CostCapError
-from grabient_pipeline.moments import reached
 from grabient_pipeline.providers.base import BatchProvider
 from grabient_pipeline.providers.catalogue import (
     Model,
@@ -155,7 +155,7 @@ def reserve(
         if not dry_run:
             _check_cap(connection, reservations, max_cost_usd)
             _write_all(connection, stage, planned, max_cost_usd)
-            reached("reserve.written")
+            crash_point("reserve.written")
     return reservations
 
 
@@ -186,7 +186,7 @@ def _write_all(
                     "VALUES (?, ?, ?, now())",
                     [stage.prompt.version, stage.name, stage.prompt.content],
                 )
-                reached("reserve.writing")
+                crash_point("reserve.writing")
             written += [batch.reservation.submission for batch in batches]
     except BaseException:
         # None of them was sent, and none will be.

@@ -11,7 +11,7 @@ import polars as pl
 
 from grabient_pipeline.batches.stages import Stage
 from grabient_pipeline.batches.staging import scratch_folder, show_staged, write_parquet
-from grabient_pipeline.moments import reached
+from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
@@ -55,7 +55,7 @@ def _parse_batch(warehouse: Warehouse, stage: Stage, submission: str, folder: Pa
     with warehouse.connect() as connection:
         rows: list[_Answer] = connection.execute(query("answers_to_parse"), of_batch).fetchall()
     parsed = write_parquet(folder, _parsed(stage, rows), _frame)
-    reached("parse.read")
+    crash_point("parse.read")
     with warehouse.connect() as connection, transaction(connection):
         show_staged(connection, parsed)
         connection.execute(query("parsed_without_text"), of_batch)
@@ -63,7 +63,7 @@ def _parse_batch(warehouse: Warehouse, stage: Stage, submission: str, folder: Pa
         store_parsed(connection, stage, submission)
         connection.execute(query("claim_readable_requests"), of_batch)
         connection.execute(query("lift_readable_requests"), of_batch)
-        reached("parse.storing")
+        crash_point("parse.storing")
         return connection.execute("SELECT count(*), count(tags) FROM parsed").fetchall()[0]
 
 

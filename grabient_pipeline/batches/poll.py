@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import GrabientError
-from grabient_pipeline.moments import reached
 from grabient_pipeline.providers.base import BatchProvider, BatchState
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
@@ -166,7 +166,7 @@ def poll(
         WarehouseBusy: the database was not to be had within `wait_seconds`.
     """
     report = ask_providers(pending_batches(warehouse, wait_seconds), open_provider, budget_seconds)
-    reached("poll.asked")
+    crash_point("poll.asked")
     record_states(warehouse, report.states, wait_seconds)
-    reached("poll.recorded")
+    crash_point("poll.recorded")
     return report

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from grabient_pipeline.batches import ledger
 from grabient_pipeline.batches.sending import BeingSent, forget, nobody_sends
+from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import GrabientError
-from grabient_pipeline.moments import reached
 from grabient_pipeline.providers.base import BatchProvider, Search, Sought
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, query
 
@@ -159,10 +159,10 @@ def _settle(
             failures[batch.submission] = outcome
             continue
         found = Finding(batch.submission, batch.provider, batch.model, outcome.evidence, outcome.batch_id)
-        reached("reconcile.searched")
+        crash_point("reconcile.searched")
         if outcome.batch_id is not None:
             if ledger.adopt(warehouse, batch.submission, outcome.batch_id, f"adopted: {outcome.evidence}"):
-                reached("reconcile.adopted")
+                crash_point("reconcile.adopted")
                 forget(spool_dir, batch.submission)
                 adopted.append(found)
             continue

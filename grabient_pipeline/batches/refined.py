@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from grabient_pipeline.moments import reached
+from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.tagging import EMBED_TEXT_RECIPE, Measured, compose_embed_text
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
@@ -33,7 +33,7 @@ def compose_anew(warehouse: Warehouse) -> int:
         connection.register("composed", _composed(rows, "custom_id"))
         ((changed,),) = connection.execute(query("update_embed_texts"), {"recipe": EMBED_TEXT_RECIPE}).fetchall()
         connection.unregister("composed")
-        reached("compose.writing")
+        crash_point("compose.writing")
     return changed
 
 

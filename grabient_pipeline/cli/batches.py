@@ -69,7 +69,7 @@ def backfill(
     json: Json = False,
 ) -> None:
     """Start a backfill. Asks the models for everything that they have not said about the palettes yet."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import BackfillRequest, Pipeline
 
     request = BackfillRequest(
@@ -115,7 +115,7 @@ def refine(
     json: Json = False,
 ) -> None:
     """Refine what is ready. Asks a strong model to condense the counted tags; polling does that by itself."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline, RefinementRequest
 
     pipeline = Pipeline.from_environment()
@@ -142,7 +142,7 @@ def refine(
 
 
 def _say_stale(report: RefinementReport) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     if report.stale_palettes:
         terminal.note(
@@ -162,7 +162,7 @@ def _missing_key_variables(pipeline: Pipeline) -> list[str]:
 
 
 def _say_backfill(report: BackfillReport, palettes: int) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     if not report.batches:
         if not palettes:
@@ -176,7 +176,7 @@ def _say_backfill(report: BackfillReport, palettes: int) -> None:
 
 
 def _say_submission(report: BackfillReport) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     terminal.say_table(
         ["model", "requests", "estimated", "batch"],
@@ -259,8 +259,8 @@ def poll(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object; with --watch, at the end.")] = False,
 ) -> None:
     """Ask about batches; collect what has ended."""
-    from grabient_pipeline import terminal
     from grabient_pipeline.batches.poll import PollReport
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
@@ -297,7 +297,7 @@ def _tick(pipeline: Pipeline, seen: _Seen) -> None:
 
 def collect_and_follow_up(pipeline: Pipeline, seen: _Seen | None = None) -> CollectReport:
     """Collect what has ended, and bring all that follows from it as far as it goes; recorded for the Dagster UI."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     with terminal.progress() as progress:
         collected = pipeline.collect(progress=progress)
@@ -315,7 +315,7 @@ def collect_and_follow_up(pipeline: Pipeline, seen: _Seen | None = None) -> Coll
 
 def _watch(pipeline: Pipeline, seen: _Seen, interval: float) -> None:
     """Tick until nothing is under way, or until it is clear that a person has to see to something."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.errors import WarehouseBusy
 
     ticks = tries = 0
@@ -340,7 +340,7 @@ def _watch(pipeline: Pipeline, seen: _Seen, interval: float) -> None:
 
 
 def _progress_in_words(seen: _Seen) -> str:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     done = sum(state.completed or 0 for state in seen.polled.states.values() if state.status == "submitted")
     words = f"{terminal.many(seen.pending, 'batch', 'batches')} under way"
@@ -350,7 +350,7 @@ def _progress_in_words(seen: _Seen) -> str:
 
 
 def _say_poll(seen: _Seen) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     for found in seen.adopted:
         terminal.say(f"Found again: {found.provider}/{found.model} {found.batch_id} ({found.evidence})")

@@ -118,7 +118,7 @@ def _unforeseen(error: Exception, status: int) -> int:
 
 
 def _explain(explanation: str, command: str = "grabient") -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     terminal.note(f"{command}: {' '.join(explanation.split())}", "red")
 

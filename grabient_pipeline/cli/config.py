@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 def get(json: Json = False) -> None:
     """Show the settings."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     count = Pipeline.from_environment().analysis_count()
@@ -36,7 +36,7 @@ def set_(
     value: Annotated[int, typer.Argument(metavar="N", help="From 1 to 20.")],
 ) -> None:
     """Change a setting."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     Pipeline.from_environment().set_analysis_count(value)

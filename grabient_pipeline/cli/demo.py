@@ -55,8 +55,8 @@ def demo(
     json: Json = False,
 ) -> None:
     """Go the whole way on a sandbox. No key, no network, no cost; writes only below data/demo, and starts afresh."""
-    from grabient_pipeline import terminal
     from grabient_pipeline.batches.backfill import check_analysis_count
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.cli.data_directory import in_use, start_afresh
     from grabient_pipeline.cli.sandbox import beside, past_proxies
     from grabient_pipeline.pipeline import Pipeline
@@ -169,7 +169,7 @@ class _Tour:
 
 
 def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     terminal.say(
         f"{terminal.many(status.palettes, 'palette')}, each described "
@@ -201,7 +201,7 @@ def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
 
 
 def _say_searches(pipeline: Pipeline) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.cli.search import say_found
 
     for query in _SEARCHES:
@@ -211,7 +211,7 @@ def _say_searches(pipeline: Pipeline) -> None:
 
 
 def _say_models(status: Status) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     models = named_models(status)
     rows = [_model_row(name, (each,)) for name, each in models]
@@ -221,7 +221,7 @@ def _say_models(status: Status) -> None:
 
 
 def _model_row(name: str, models: Sequence[ModelSummary]) -> list[str]:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     answers, usable = sum(each.answers for each in models), sum(each.usable for each in models)
     return [

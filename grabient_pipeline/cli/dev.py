@@ -51,7 +51,7 @@ def dev(
     ] = None,
 ) -> None:
     """Run the Dagster UI with its daemon. On 127.0.0.1, until Ctrl-C."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.cli.data_directory import in_use
     from grabient_pipeline.settings import Settings
 
@@ -116,7 +116,7 @@ class _StopSignals:
 
 def _port(wanted: int | None) -> int:
     """The port to serve on. Raises `SettingsError` if the one that was asked for is taken."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     if _is_free(wanted or USUAL_PORT):
         return wanted or USUAL_PORT
@@ -162,7 +162,7 @@ def _start(settings: Settings, port: int, environment: dict[str, str]) -> subpro
 
 
 def _wait(child: subprocess.Popen[bytes], port: int, settings: Settings, stop: _StopSignals) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     terminal.note(f"Dagster starts at http://{HOST}:{port} with the data in {settings.data_dir}")
     serves = False
@@ -174,7 +174,7 @@ def _wait(child: subprocess.Popen[bytes], port: int, settings: Settings, stop: _
 
 
 def _say_what_next(port: int) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     terminal.note()
     terminal.note(f"  http://{HOST}:{port} is ready; Ctrl-C ends it.", "bold green")

@@ -43,7 +43,7 @@ def import_convex(
     json: _Json = False,
 ) -> None:
     """Take over what the earlier system has paid for. Can be run again: it goes on where it stopped."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
@@ -64,7 +64,7 @@ def import_convex(
 
 def check(json: _Json = False) -> None:
     """Count the imported answers by what numbers them, and tell what run-number would change."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     found = Pipeline.from_environment().check_run_numbers()
@@ -94,7 +94,7 @@ def check(json: _Json = False) -> None:
 
 def run_number(json: _Json = False) -> None:
     """Give the answers without an analysis index one: their run number less 1, else 0 or the next that is free."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     report = Pipeline.from_environment().migrate_run_numbers()
@@ -110,7 +110,7 @@ def run_number(json: _Json = False) -> None:
 
 def clear_run_number(json: _Json = False) -> None:
     """Forget the run numbers. Refuses while an answer has no analysis index."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     cleared = Pipeline.from_environment().clear_run_numbers()
@@ -121,7 +121,7 @@ def clear_run_number(json: _Json = False) -> None:
 
 
 def _say_report(report: ConvexReport) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     if report.resumed:
         terminal.note("An import of this export was interrupted; this one went on where it had stopped.")
@@ -174,7 +174,7 @@ def _say_report(report: ConvexReport) -> None:
 
 
 def _say_counts(what: str, counts: Counter[str]) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     for reason, count in counts.most_common():
         terminal.say(f"{what}: {count:,} {reason}")

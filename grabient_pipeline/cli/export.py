@@ -42,7 +42,7 @@ def export(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write refined tags, embed texts and vectors as files. One row a palette; in CSV no tag is taken for a formula."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.exports.palettes import FORMATS
     from grabient_pipeline.pipeline import Pipeline
 

@@ -21,7 +21,7 @@ def gallery(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write the gallery. One page with every palette, which opens from disk: no server, no network."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()

@@ -43,7 +43,7 @@ def import_palettes(
     json: Json = False,
 ) -> None:
     """Add palettes and draw their pictures. What is there already stays as it is."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()

@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 
 def list_(json: _Json = False) -> None:
     """List the versions, the newest of each stage first, with what was made of them."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     versions = Pipeline.from_environment().list_prompts()
@@ -61,7 +61,7 @@ def list_(json: _Json = False) -> None:
 
 def show(version: _Version, json: _Json = False) -> None:
     """Show the full content of a version."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
     from grabient_pipeline.prompts import readable
 
@@ -78,7 +78,7 @@ def diff(
     after: Annotated[str, typer.Argument(metavar="B", help="Another.")],
 ) -> None:
     """Show what changed from one version to another, as a unified diff."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
     from grabient_pipeline.prompts import diff_prompts
 
@@ -98,7 +98,7 @@ def count(
     json: _Json = False,
 ) -> None:
     """Choose the versions that consensus and refinement count. Of a stage that none is named of, all go on counting."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     if bool(versions) == all_:
@@ -121,7 +121,7 @@ def plan(
     json: _Json = False,
 ) -> None:
     """Tell what asking anew would cost. What today's prompts make stale; asks nobody and needs no key."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     planned = Pipeline.from_environment().plan(analysis_count, include_retired=include_retired or None)
@@ -139,7 +139,7 @@ def plan(
 
 
 def _say_plan(planned: Plan) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     for line in planned.left_out:
         terminal.note(line)

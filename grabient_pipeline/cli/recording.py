@@ -123,7 +123,7 @@ def record_gallery(settings: Settings, report: GalleryReport) -> None:
 
 def record(settings: Settings, command: str, metadata: Callable[[], dict[str, Metadata]]) -> None:
     """These assets are up to date; never fails, since the work is done already."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.dagster_home import write_dagster_home
 
     try:

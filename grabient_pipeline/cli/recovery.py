@@ -33,7 +33,7 @@ def reconcile(
     json: Json = False,
 ) -> None:
     """Look for lost batches. Finds at the providers what a crash or a lost answer left reserved."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     report = Pipeline.from_environment().reconcile(margin_seconds=margin)
@@ -46,7 +46,7 @@ def reconcile(
 
 
 def _say_reconciled(report: ReconcileReport) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     for kind, findings in (("adopted", report.adopted), ("released", report.released), ("waiting", report.waiting)):
         for each in findings:
@@ -84,7 +84,7 @@ def cancel(
     json: Json = False,
 ) -> None:
     """Cancel batches. What was finished is paid for, and is collected all the same."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.cli.batches import collect_and_follow_up
     from grabient_pipeline.pipeline import Pipeline
 
@@ -137,7 +137,7 @@ def quarantine(
     """Show what rests. A request that has failed three times is not asked again until it is freed."""
     from dataclasses import asdict
 
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     if model is not None and not free:

@@ -61,7 +61,7 @@ def sandbox(
     batch_seconds: Annotated[float, typer.Option(metavar="S", min=0, help="How long a batch takes.")] = 2.0,
 ) -> None:
     """Serve the four batch APIs on this machine. Without keys or cost, until Ctrl-C."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.sandbox import SandboxServerError, environment, serve
     from grabient_pipeline.settings import Settings
 

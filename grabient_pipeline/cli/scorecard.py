@@ -26,7 +26,7 @@ def scorecard(
     json: Json = False,
 ) -> None:
     """Compare the models. How good each is, what it costs, and which of them nobody beats; the best first."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
     from grabient_pipeline.scorecard.plot import plot_scores
 
@@ -44,7 +44,7 @@ def scorecard(
 
 
 def _say_scores(scores: list[ModelScore]) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     headers = ["model", "usable", "right", "overlap", "alpha", "per 1,000", "hours", "without it", "worth it"]
     terminal.say_table(

@@ -33,7 +33,7 @@ def search(
     json: Json = False,
 ) -> None:
     """Find palettes. Best first, each with its colours, its score and what speaks for it."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     text = " ".join(query)
@@ -46,7 +46,7 @@ def search(
 
 def say_found(found: pl.DataFrame) -> None:
     """The palettes that a search gave: colours, score, name, and what speaks for each."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     if not found.height:
         terminal.say("No palette answers that.")
@@ -57,7 +57,7 @@ def say_found(found: pl.DataFrame) -> None:
 
 def evaluate(json: Json = False) -> None:
     """Measure the search. On queries whose answers are known, over the sample palettes, which must have been tagged."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     evaluation = Pipeline.from_environment().evaluate_search()
@@ -79,7 +79,7 @@ def _why(row: Mapping[str, Any]) -> str:
 
 
 def _say_figures(evaluation: Evaluation) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.search.evaluation import DEPTH, WAYS
 
     headers = ["query", "number", *WAYS, *(f"{way} " for way in WAYS)]

@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 def status(json: Json = False) -> None:
     """Show how things stand. What is done, what is under way, what it cost, and what needs a hand."""
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
 
     now = Pipeline.from_environment().status()
@@ -36,7 +36,7 @@ def status(json: Json = False) -> None:
 
 
 def _say_totals(now: Status) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     share = f" of {now.answers:,} ({now.usable_answers / now.answers:.1%})" if now.answers else ""
     for name, value in (
@@ -67,7 +67,7 @@ def named_models(now: Status) -> list[tuple[str, ModelSummary]]:
 
 
 def _say_models(now: Status) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     models = named_models(now)
     if not models:
@@ -90,7 +90,7 @@ def _say_models(now: Status) -> None:
 
 
 def _say_open_batches(now: Status) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     if not now.open_batches:
         return
@@ -144,7 +144,7 @@ def _window_hours(batch: OpenBatch) -> int:
 
 
 def _say_what_needs_a_hand(now: Status) -> None:
-    from grabient_pipeline import terminal
+    from grabient_pipeline.cli import terminal
 
     lines = [
         f"{batch.provider}/{batch.model} {batch.submission}: {batch.error}" for batch in now.open_batches if batch.error

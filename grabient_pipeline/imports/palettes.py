@@ -10,10 +10,10 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import ImportFileError
 from grabient_pipeline.imports.d1_files import dump_rows, sqlite_rows
 from grabient_pipeline.imports.files import InvalidRow, PaletteRow, Rows, read_rows
-from grabient_pipeline.moments import reached
 from grabient_pipeline.palette import InvalidSeedError, Palette, describe_palettes, read_palette
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
@@ -83,7 +83,7 @@ def import_rows(
     while piece := list(islice(palettes, _ROWS_AT_A_TIME)):
         with warehouse.connect() as connection, transaction(connection):
             imported = write_palettes(connection, piece, source)
-        reached("import.written")
+        crash_point("import.written")
         report.imported += imported
         report.already_there += len(piece) - imported
 
@@ -148,7 +148,7 @@ def write_palettes(
     ((after,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
     connection.unregister("incoming")
     connection.unregister("spellings")
-    reached("import.writing")
+    crash_point("import.writing")
     return after - before
 
 

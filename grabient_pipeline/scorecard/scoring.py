@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from grabient_pipeline.moments import reached
+from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.scorecard.agreement import Ratings, alpha_of_all, alpha_with_others, efficient
 from grabient_pipeline.warehouse import Warehouse, query, transaction
 
@@ -68,7 +68,7 @@ def score_models(warehouse: Warehouse) -> list[ModelScore]:
         connection.execute("DELETE FROM model_scorecard")
         connection.execute("INSERT INTO model_scorecard BY NAME SELECT *, now() AS scored_at FROM scores")
         connection.unregister("scores")
-        reached("score.writing")
+        crash_point("score.writing")
     return scores
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import duckdb
 import filelock
 
+from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import WarehouseBusy, WarehouseError
-from grabient_pipeline.moments import reached
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse.schema import migrate
 
@@ -87,9 +87,9 @@ class Warehouse:
                 with copy.open("rb+") as file:
                     os.fsync(file.fileno())
                 os.utime(copy, ns=(stamp, stamp))
-                reached("publish.copied")
+                crash_point("publish.copied")
                 copy.replace(self.published)
-                reached("publish.published")
+                crash_point("publish.published")
             except OSError as error:
                 copy.unlink(missing_ok=True)
                 raise WarehouseError(

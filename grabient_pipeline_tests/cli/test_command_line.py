@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from grabient_pipeline import terminal
-from grabient_pipeline.cli import app
+from grabient_pipeline.cli import app, terminal
 from grabient_pipeline.errors import SettingsError
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline_tests.cli.conftest import Grabient, Told
@@ -151,7 +150,7 @@ def test_progress_on_a_terminal_tells_the_rate_and_the_time_left() -> None:
     """In a terminal that is none but for its screen."""
     text = """
 import time
-from grabient_pipeline import terminal
+from grabient_pipeline.cli import terminal
 with terminal.progress() as progress:
     for _ in range(15):
         progress.advance("drawing", 10, 1_000)

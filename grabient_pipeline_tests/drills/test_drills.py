@@ -17,7 +17,7 @@ from drills.partial_results import partial_results
 from drills.report import Outcome, lines
 from drills.runner import Place, run_one
 from drills.together import together
-from grabient_pipeline.moments import MOMENTS
+from grabient_pipeline.crash_points import CRASH_POINTS
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.sandbox.faults import FAULTS
 
@@ -47,7 +47,7 @@ def _moments() -> list[Drill]:
     drills = {drill.name: drill for drill in at_moments(repeated=False)}
     chosen: list[Drill] = []
     turns = zip(cycle(PROVIDERS), cycle(("tagging", "refinement", "refinement", "tagging", "tagging")), strict=False)
-    for moment, (provider, stage) in zip(MOMENTS, turns, strict=False):
+    for moment, (provider, stage) in zip(CRASH_POINTS, turns, strict=False):
         name = next(
             name
             for wanted in (stage, "tagging", "refinement", "empty")
@@ -76,7 +76,7 @@ def test_nothing_is_paid_twice_and_nothing_is_lost(place: Place, drill: Drill) -
 
 def test_every_marked_moment_is_drilled_for_every_provider_and_stage() -> None:
     names = {drill.name for drill in at_moments()}
-    for moment in MOMENTS:
+    for moment in CRASH_POINTS:
         for provider in PROVIDERS:
             stages = {
                 stage for stage in ("empty", "tagging", "refinement") if f"{moment}, {provider}, {stage}" in names

@@ -1,7 +1,8 @@
-"""Marked moments, at which a drill ends the process as a crash would.
+"""Crash points: places in the code where a drill can kill the process, as a crash would.
 
-What must hold after a crash (nothing paid twice, nothing lost) is tried at each of them: `GRABIENT_CRASH_AT=MOMENT` or
-`MOMENT:N` kills the process when it gets there for the first or N-th time. Without the variable they cost nothing.
+The drills check at every crash point that nothing is paid twice and nothing is lost. `GRABIENT_CRASH_AT=NAME` or
+`NAME:N` kills the process when it reaches that point for the first or the Nth time. Without the variable a crash point
+costs one comparison.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import signal
 import threading
 from typing import Final
 
-MOMENTS: Final = (
+CRASH_POINTS: Final = (
     "import.writing",
     "import.written",
     "reserve.writing",
@@ -38,17 +39,17 @@ MOMENTS: Final = (
     "publish.published",
 )
 
-_place, _, _count = os.environ.get("GRABIENT_CRASH_AT", "").partition(":")
-_left = int(_count) if _count.isdigit() else 1
+_selected, _, _count = os.environ.get("GRABIENT_CRASH_AT", "").partition(":")
+_remaining = int(_count) if _count.isdigit() else 1
 _lock = threading.Lock()
 
 
-def reached(moment: str) -> None:
-    """The process has got to this moment; it may be its last."""
-    if moment != _place:
+def crash_point(name: str) -> None:
+    """Kill the process here if `GRABIENT_CRASH_AT` names this crash point."""
+    if name != _selected:
         return
-    global _left
+    global _remaining
     with _lock:
-        _left -= 1
-        if _left == 0:
+        _remaining -= 1
+        if _remaining == 0:
             os.kill(os.getpid(), signal.SIGKILL)
