@@ -9,7 +9,7 @@ import polars as pl
 
 from benchmarks.report import Measurement
 from benchmarks.synthetic import ANALYSES, pipeline
-from grabient_pipeline.consensus import count_consensus
+from grabient_pipeline.consensus.counting import count_consensus
 from grabient_pipeline.palette.names import known_colour_values
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES, HARMONY, SEASONAL

@@ -10,7 +10,7 @@ import orjson
 
 from benchmarks.report import Measurement
 from benchmarks.synthetic import pipeline
-from grabient_pipeline.imports.convex.archive import lines, open_export
+from grabient_pipeline.convex.archive import lines, open_export
 from grabient_pipeline_tests.convex_exports import write_large_zip
 
 _LIMIT_SECONDS = 120.0

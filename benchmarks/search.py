@@ -12,7 +12,7 @@ from benchmarks.report import Measurement
 from benchmarks.synthetic import pipeline
 from grabient_pipeline.palette.names import known_colour_values
 from grabient_pipeline.pipeline import Pipeline
-from grabient_pipeline.search.finding import find
+from grabient_pipeline.retrieval.find import find
 from grabient_pipeline.tagging.vocabulary import SEASONAL
 from grabient_pipeline.warehouse import transaction
 

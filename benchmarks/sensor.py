@@ -12,10 +12,10 @@ import httpx2
 
 from benchmarks.report import Measurement
 from benchmarks.synthetic import MODELS, pipeline
+from grabient_pipeline.defs.resources import PipelineResource
+from grabient_pipeline.defs.sensors import poll_batches
 from grabient_pipeline.pipeline import BackfillRequest, Pipeline
-from grabient_pipeline.resources import PipelineResource
 from grabient_pipeline.sandbox import SandboxServer
-from grabient_pipeline.sensors import poll_batches
 
 _LIMIT_SECONDS = 10.0
 _HANGING_LIMIT_SECONDS = 45.0

@@ -23,9 +23,9 @@ from grabient_pipeline.imports.files import PaletteRow
 from grabient_pipeline.imports.palettes import ImportReport, import_rows
 from grabient_pipeline.palette.seed import Seed, encode_seed
 from grabient_pipeline.pipeline import BackfillRequest, Pipeline
-from grabient_pipeline.providers.access import open_provider
 from grabient_pipeline.providers.base import BatchProvider
 from grabient_pipeline.providers.catalogue import Model, batch_price, load_catalogue
+from grabient_pipeline.providers.registry import open_provider
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.sandbox.server import environment
 from grabient_pipeline.settings import Settings

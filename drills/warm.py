@@ -20,9 +20,9 @@ import pytz
 import grabient_pipeline.cli
 import grabient_pipeline.cli.terminal
 import grabient_pipeline.pipeline
-import grabient_pipeline.search.local_embedding
-from grabient_pipeline.providers.access import open_provider
+import grabient_pipeline.retrieval.embedders.local
 from grabient_pipeline.providers.catalogue import batch_price, load_catalogue
+from grabient_pipeline.providers.registry import open_provider
 
 _CATALOGUE = load_catalogue()
 for _model in _CATALOGUE.models:

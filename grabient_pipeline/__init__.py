@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from grabient_pipeline.search.finding import search
+    from grabient_pipeline.retrieval.find import search
     from grabient_pipeline.warehouse.published import connect
 
 __all__ = ["connect", "search"]
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> object:
 
         return connect
     if name == "search":
-        from grabient_pipeline.search.finding import search
+        from grabient_pipeline.retrieval.find import search
 
         return search
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,11 +6,11 @@ from typing import Any
 
 import dagster as dg
 
-from grabient_pipeline.assets import ASSETS
-from grabient_pipeline.checks import CHECKS
-from grabient_pipeline.jobs import JOBS
-from grabient_pipeline.resources import PipelineResource
-from grabient_pipeline.sensors import poll_batches
+from grabient_pipeline.defs.asset_checks import CHECKS
+from grabient_pipeline.defs.assets import ASSETS
+from grabient_pipeline.defs.jobs import JOBS
+from grabient_pipeline.defs.resources import PipelineResource
+from grabient_pipeline.defs.sensors import poll_batches
 
 
 def build_definitions(**overrides: Any) -> dg.Definitions:

@@ -26,23 +26,21 @@ from grabient_pipeline.batches.backfill import (
 from grabient_pipeline.batches.cancel import CancelledBatch, cancel
 from grabient_pipeline.batches.collect import CollectReport, EndedBatch, collect, ended_batches
 from grabient_pipeline.batches.ledger import MAX_FAILURES
-from grabient_pipeline.batches.leftovers import sweep
 from grabient_pipeline.batches.parse import ParseReport, parse_answers
+from grabient_pipeline.batches.plan import ModelPlan, Plan, answers_by_model
 from grabient_pipeline.batches.poll import BUDGET_SECONDS, PollReport, poll
+from grabient_pipeline.batches.prompt_versions import PromptVersion, count_prompts, find_prompt, list_prompts
 from grabient_pipeline.batches.quarantine import Resting, free, resting
 from grabient_pipeline.batches.reconcile import BUDGET_SECONDS as RECONCILE_SECONDS
 from grabient_pipeline.batches.reconcile import MARGIN_SECONDS, ReconcileReport, reconcile
-from grabient_pipeline.batches.refined import compose_anew
+from grabient_pipeline.batches.refinement_results import compose_anew
+from grabient_pipeline.batches.spool_cleanup import sweep
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, Stage, renewing
-from grabient_pipeline.consensus import ConsensusReport, count_consensus
-from grabient_pipeline.errors import CostCapError, GrabientError, MigrationError, WarehouseBusy
-from grabient_pipeline.exports.palettes import FORMATS, ExportReport, export_palettes
-from grabient_pipeline.gallery import GalleryReport, build_gallery
-from grabient_pipeline.imports.bucket import Bucket
-from grabient_pipeline.imports.convex.adopted import fetch_any
-from grabient_pipeline.imports.convex.importing import import_convex
-from grabient_pipeline.imports.convex.report import ConvexReport
-from grabient_pipeline.imports.convex.run_numbers import (
+from grabient_pipeline.consensus.counting import ConsensusReport, count_consensus
+from grabient_pipeline.convex.adopted_batches import fetch_any
+from grabient_pipeline.convex.importer import import_convex
+from grabient_pipeline.convex.report import ConvexReport
+from grabient_pipeline.convex.run_numbers import (
     RunNumberCheck,
     RunNumberReport,
     check_run_numbers,
@@ -50,29 +48,35 @@ from grabient_pipeline.imports.convex.run_numbers import (
     migrate_run_numbers,
     waiting_answers,
 )
+from grabient_pipeline.errors import CostCapError, GrabientError, MigrationError, WarehouseBusy
+from grabient_pipeline.exports.palettes import FORMATS, ExportReport, export_palettes
+from grabient_pipeline.gallery import GalleryReport, build_gallery
+from grabient_pipeline.images.bucket import Bucket
+from grabient_pipeline.images.sync import PictureReport, upload_pictures, write_missing_pictures
 from grabient_pipeline.imports.d1 import SOURCE as D1_SOURCE
 from grabient_pipeline.imports.d1 import D1Access, d1_rows
 from grabient_pipeline.imports.files import read_rows
 from grabient_pipeline.imports.palettes import ImportReport, import_files, import_rows
-from grabient_pipeline.imports.pictures import PictureReport, upload_pictures, write_missing_pictures
-from grabient_pipeline.plan import ModelPlan, Plan, answers_by_model
 from grabient_pipeline.progress import SILENT, Progress
-from grabient_pipeline.prompts import PromptVersion, count_prompts, find_prompt, list_prompts
-from grabient_pipeline.providers.access import open_provider, provider_keys
 from grabient_pipeline.providers.base import BatchProvider
 from grabient_pipeline.providers.catalogue import Selection, load_catalogue, select_models
 from grabient_pipeline.providers.direct import DirectCalls, nobody_works_on
+from grabient_pipeline.providers.registry import open_provider, provider_keys
+from grabient_pipeline.retrieval.embed_palettes import EmbedReport, embed_palettes
+from grabient_pipeline.retrieval.embedders.base import Embedder
+from grabient_pipeline.retrieval.embedders.registry import embedding_model, open_embedder
+from grabient_pipeline.retrieval.find import DEFAULT_LIMIT, find
 from grabient_pipeline.scorecard import ModelScore, score_models
-from grabient_pipeline.search.embed_palettes import EmbedReport, embed_palettes
-from grabient_pipeline.search.embedding import Embedder, embedding_model, open_embedder
-from grabient_pipeline.search.finding import DEFAULT_LIMIT, find
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
-from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, connect, query
+from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, connect, sql
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from grabient_pipeline.search.evaluation import Evaluation
+    from grabient_pipeline.retrieval.evaluation import Evaluation
+
+
+_BATCHES = "grabient_pipeline.batches"
 
 
 @dataclass(frozen=True)
@@ -389,7 +393,7 @@ class Pipeline:
     def likely_ends(self, *, wait_seconds: float = 5.0) -> list[LikelyEnd]:
         """When what is pending is likely to end, by how long earlier batches of the same provider took."""
         with self.warehouse.connect(wait_seconds) as connection:
-            return [LikelyEnd(*row) for row in connection.execute(query("likely_ends")).fetchall()]
+            return [LikelyEnd(*row) for row in connection.execute(sql(_BATCHES, "likely_ends")).fetchall()]
 
     def ended_batches(self, *, wait_seconds: float = 5.0) -> tuple[EndedBatch, ...]:
         """What has ended and waits to be collected."""
@@ -451,7 +455,7 @@ class Pipeline:
     def stalled_direct_batches(self, *, wait_seconds: float = WAIT_SECONDS) -> list[str]:
         """The submissions of ordinary calls that are not finished, and that nobody is making."""
         with self.warehouse.connect(wait_seconds) as connection:
-            batches = connection.execute(query("direct_batches")).fetchall()
+            batches = connection.execute(sql(_BATCHES, "direct_batches")).fetchall()
         folder = self.settings.direct_dir
         return [submission for submission, _, batch_id in batches if nobody_works_on(folder, batch_id)]
 
@@ -494,7 +498,7 @@ class Pipeline:
         return report
 
     def search(self, query: str, limit: int = DEFAULT_LIMIT) -> pl.DataFrame:
-        """Find palettes in what has been published; see `grabient_pipeline.search.finding.search`."""
+        """Find palettes in what has been published; see `grabient_pipeline.retrieval.find.search`."""
         return find(self.settings, self._environment, query, limit)
 
     def evaluate_search(self) -> Evaluation:
@@ -503,7 +507,7 @@ class Pipeline:
         Raises:
             SearchError: the sample palettes are not published, tagged and embedded.
         """
-        from grabient_pipeline.search.evaluation import evaluate
+        from grabient_pipeline.retrieval.evaluation import evaluate
 
         return evaluate(self.settings.data_dir, self._embedder())
 
@@ -620,7 +624,7 @@ class Pipeline:
     def failure_reasons(self) -> dict[str, int]:
         """Why answers could not be used, as far as published, the most frequent reason first."""
         with connect(self.settings.data_dir) as connection:
-            return dict(connection.execute(query("failure_kinds")).fetchall())
+            return dict(connection.execute(sql(_BATCHES, "failure_kinds")).fetchall())
 
     def _selected(self, models: Sequence[str], providers: Sequence[str], include_retired: bool | None) -> Selection:
         return select_models(
@@ -657,7 +661,7 @@ class Pipeline:
 
 def _status(connection: duckdb.DuckDBPyConnection) -> Status:
     def rows(name: str, parameters: Mapping[str, object] | None = None) -> list[Any]:
-        return connection.execute(query(name), parameters).fetchall()
+        return connection.execute(sql(_BATCHES, name), parameters).fetchall()
 
     def counts(text: str) -> dict[str, int]:
         return dict(connection.execute(text).fetchall())
@@ -668,7 +672,7 @@ def _status(connection: duckdb.DuckDBPyConnection) -> Status:
     ((palettes, answers, usable, consensus, refined, stale, embedded, cost, outstanding, not_kept),) = rows(
         "status_counts"
     )
-    ((resting,),) = rows("status_resting", {"max_failures": MAX_FAILURES})
+    ((resting,),) = rows("quarantined_count", {"max_failures": MAX_FAILURES})
     return Status(
         palettes=palettes,
         requests=counts("SELECT state, count(*) FROM tag_requests GROUP BY state ORDER BY state"),
@@ -684,7 +688,7 @@ def _status(connection: duckdb.DuckDBPyConnection) -> Status:
         paid_and_not_kept=not_kept,
         resting_requests=resting,
         findings=counts("SELECT kind, count(*) FROM collection_findings GROUP BY kind ORDER BY kind"),
-        open_batches=tuple(OpenBatch(*row) for row in rows("status_open_batches")),
+        open_batches=tuple(OpenBatch(*row) for row in rows("open_batches")),
         models=models_of(TAGGING),
         refining_models=models_of(REFINEMENT),
     )

@@ -8,8 +8,8 @@ them is taken and not the very best.
 
     GRABIENT_DATA_DIR=data/demo python scripts/choose_search_weights.py [--record]
 
-`--record` writes the level that the weights of `grabient_pipeline/search/ranking.py` reach (not those that are
-proposed) to `grabient_pipeline/search/evaluation_level.json`, for the check in Dagster.
+`--record` writes the level that the weights of `grabient_pipeline/retrieval/ranking.py` reach (not those that are
+proposed) to `grabient_pipeline/retrieval/evaluation_baseline.json`, for the check in Dagster.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from grabient_pipeline.search import evaluation
-from grabient_pipeline.search.embedding import Embedder, embedding_model, open_embedder
-from grabient_pipeline.search.evaluation import Level, answered_queries, blend_ndcg, sample_index
-from grabient_pipeline.search.ranking import WEIGHTS, Weights
+from grabient_pipeline.retrieval import evaluation
+from grabient_pipeline.retrieval.embedders.base import Embedder
+from grabient_pipeline.retrieval.embedders.registry import embedding_model, open_embedder
+from grabient_pipeline.retrieval.evaluation import Level, answered_queries, blend_ndcg, sample_index
+from grabient_pipeline.retrieval.ranking import WEIGHTS, Weights
 from grabient_pipeline.settings import Settings
 
 # Lower weights of vectors and tags would do better still here, and are not considered: the vectors of a model that
@@ -87,7 +88,7 @@ def cross_validated(candidates: list[Weights], scores: np.ndarray, folds: np.nda
 
 def record(data_dir: Path, embedder: Embedder) -> None:
     reached = evaluation.evaluate(data_dir, embedder)
-    path = Path(evaluation.__file__).with_name("evaluation_level.json")
+    path = Path(evaluation.__file__).with_name("evaluation_baseline.json")
     level = Level(
         embedding_model=embedder.model.name,
         ndcg=round(reached.overall.ndcg["blend"], 4),

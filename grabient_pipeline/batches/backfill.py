@@ -15,15 +15,15 @@ from pathlib import Path
 from grabient_pipeline.batches import ledger
 from grabient_pipeline.batches.ledger import Asked, Reservation
 from grabient_pipeline.batches.request_file import json_text
-from grabient_pipeline.batches.sending import forget, may_exist_from_now, sending
 from grabient_pipeline.batches.stages import TAGGING, Stage
+from grabient_pipeline.batches.submission_lock import forget, may_exist_from_now, sending
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import GrabientError, ProviderRefused, ProviderUncertain, SettingsError
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import BatchProvider, Submission
 from grabient_pipeline.providers.catalogue import Model
 from grabient_pipeline.providers.direct import DirectCalls
-from grabient_pipeline.warehouse import Warehouse, query
+from grabient_pipeline.warehouse import Warehouse, sql
 
 MAX_ANALYSIS_COUNT = 20
 
@@ -153,7 +153,7 @@ def work_on_direct_batches(
 ) -> dict[str, str]:
     """Ask whatever is left of batches of ordinary calls that nobody is working on; why not, by provider."""
     with warehouse.connect() as connection:
-        batches = connection.execute(query("direct_batches")).fetchall()
+        batches = connection.execute(sql(__package__, "direct_batches")).fetchall()
     failures: dict[str, str] = {}
     for _, key, batch_id in batches:
         if key in failures:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from grabient_pipeline.batches.poll import record_states
 from grabient_pipeline.errors import GrabientError, UnknownBatchError
 from grabient_pipeline.providers.base import BatchProvider, BatchState
-from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, query
+from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def cancel(
         UnknownBatchError: a name that is no batch of ours.
     """
     with warehouse.connect() as connection:
-        batches = [_Open(*row) for row in connection.execute(query("cancellable_batches")).fetchall()]
+        batches = [_Open(*row) for row in connection.execute(sql(__package__, "cancellable_batches")).fetchall()]
     chosen = _chosen(batches, names)
     outcomes = [_cancel(open_provider, batch) for batch in chosen]
     states = {outcome.submission: outcome.state for outcome in outcomes if outcome.state is not None}

@@ -29,7 +29,7 @@ from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import BatchProvider, UnreadableRow, result_rows
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.direct import DirectCalls
-from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, query, transaction
+from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, sql, transaction
 
 # The fields of a `ResultRow`, the reason why the answer cannot be used, and the tags of one that can.
 _STAGED = {
@@ -116,7 +116,7 @@ Fetch = Callable[[Warehouse, Path, BatchProvider, EndedBatch], TakeIn]
 def ended_batches(warehouse: Warehouse, wait_seconds: float = WAIT_SECONDS) -> list[EndedBatch]:
     """What has ended and waits to be collected; first that whose results are the first to vanish."""
     with warehouse.connect(wait_seconds) as connection:
-        ended = [EndedBatch(*row) for row in connection.execute(query("ended_batches")).fetchall()]
+        ended = [EndedBatch(*row) for row in connection.execute(sql(__package__, "ended_batches")).fetchall()]
     return sorted(ended, key=lambda batch: batch.kept_until)
 
 
@@ -261,17 +261,19 @@ def _settle(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: li
     if collected_at is not None:
         return None
     show_staged(connection, staged)
-    connection.execute(query("collect_results"), {**submission, "outcome": _OUTCOMES_OF_THE_REST[batch.status]})
-    connection.execute(query("insert_responses"), submission)
-    connection.execute(query("record_findings"), submission)
+    connection.execute(
+        sql(__package__, "collect_results"), {**submission, "outcome": _OUTCOMES_OF_THE_REST[batch.status]}
+    )
+    connection.execute(sql(__package__, "insert_responses"), submission)
+    connection.execute(sql(__package__, "record_findings"), submission)
     why = f"the batch ended as {batch.status}" + (f": {batch.error}" if batch.error else " without this request")
-    connection.execute(query("insert_missing_responses"), {**submission, "error": why})
-    connection.execute(query("record_missing"), submission)
-    connection.execute(query("settle_requests"), submission)
-    connection.execute(query("release_claims"), submission)
-    connection.execute(query("finish_batch"), submission)
-    connection.execute(query("parsed_without_text"), submission)
-    connection.execute(query("parsed_from_collected"))
+    connection.execute(sql(__package__, "insert_missing_responses"), {**submission, "error": why})
+    connection.execute(sql(__package__, "record_missing"), submission)
+    connection.execute(sql(__package__, "settle_requests"), submission)
+    connection.execute(sql(__package__, "release_claims"), submission)
+    connection.execute(sql(__package__, "finish_batch"), submission)
+    connection.execute(sql(__package__, "parsed_without_text"), submission)
+    connection.execute(sql(__package__, "parsed_from_collected"))
     store_parsed(connection, STAGES[batch.stage], batch.submission)
     states = connection.execute(
         "SELECT state, count(*) FROM tag_requests WHERE submission = $submission GROUP BY state", submission

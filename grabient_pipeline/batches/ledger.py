@@ -33,7 +33,7 @@ from grabient_pipeline.providers.catalogue import (
     load_catalogue,
     price_list_version,
 )
-from grabient_pipeline.warehouse import Warehouse, query, transaction
+from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
 # So often a request may fail before it rests.
 MAX_FAILURES = 3
@@ -106,7 +106,7 @@ def subjects_to_ask(
     with warehouse.connect() as connection:
         for model in models:
             parameters = {**_request_parameters(stage, model, analysis_count), **stage.parameters, "limit": limit}
-            rows = connection.execute(query(stage.palettes), parameters)
+            rows = connection.execute(sql(__package__, stage.palettes), parameters)
             # Some at a time, since a row may carry a whole consensus.
             while piece := rows.fetchmany(_ROWS_AT_A_TIME):
                 for seed, *row in piece:
@@ -200,7 +200,7 @@ def still_reserved(warehouse: Warehouse, reservations: Sequence[Reservation]) ->
     if not reservations:
         return []
     with warehouse.connect(PATIENCE_SECONDS) as connection:
-        rows = connection.execute(query("lost_batches")).fetchall()
+        rows = connection.execute(sql(__package__, "lost_batches")).fetchall()
     reserved = {row[0] for row in rows}
     return [reservation for reservation in reservations if reservation.submission in reserved]
 
@@ -235,8 +235,8 @@ def _release(connection: duckdb.DuckDBPyConnection, submission: str, reason: str
             [reason, reason, submission],
         ).fetchall()
         if released:
-            connection.execute(query("release_requests"), {"submission": submission})
-            connection.execute(query("release_claims"), {"submission": submission})
+            connection.execute(sql(__package__, "release_requests"), {"submission": submission})
+            connection.execute(sql(__package__, "release_claims"), {"submission": submission})
 
 
 def adopt(warehouse: Warehouse, submission: str, batch_id: str, evidence: str) -> bool:
@@ -281,7 +281,7 @@ def _missing(
 ) -> pl.DataFrame:
     """position, basis, analysis_index, attempt of each missing request of this model."""
     parameters = {**_request_parameters(stage, model, analysis_count), "renew": stage.renew}
-    missing = connection.sql(query("missing_requests"), params=parameters).pl()
+    missing = connection.sql(sql(__package__, "missing_requests"), params=parameters).pl()
     if limit is None:
         return missing
     palettes = missing["position"].unique(maintain_order=True).head(limit)
@@ -347,9 +347,9 @@ def batch_bounds(
 def _output_tokens(connection: duckdb.DuckDBPyConnection, stage: Stage, model: Model) -> float:
     parameters = _model_parameters(stage, model)
     del parameters["stage"]
-    average, answers = connection.execute(query("typical_output"), {**parameters, "answers": stage.answers}).fetchall()[
-        0
-    ]
+    average, answers = connection.execute(
+        sql(__package__, "typical_output"), {**parameters, "answers": stage.answers}
+    ).fetchall()[0]
     return output_tokens(model.expected_output_tokens * stage.output_ratio, average, answers)
 
 
@@ -365,7 +365,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, stage: Stage, batch: _Planned
     )
     connection.register("reserved", reserved)
     connection.execute(
-        query("insert_batch"),
+        sql(__package__, "insert_batch"),
         {
             **_model_parameters(stage, model),
             "submission": reservation.submission,
@@ -387,8 +387,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, stage: Stage, batch: _Planned
             "estimated_cost_usd": reservation.estimated_cost_usd,
         },
     )
-    connection.execute(query("insert_requests"), _model_parameters(stage, model))
-    connection.execute(query("insert_claims"), _model_parameters(stage, model))
+    connection.execute(sql(__package__, "insert_requests"), _model_parameters(stage, model))
+    connection.execute(sql(__package__, "insert_claims"), _model_parameters(stage, model))
     connection.unregister("reserved")
 
 
@@ -400,7 +400,7 @@ def _check_cap(connection: duckdb.DuckDBPyConnection, reservations: Sequence[Res
     planned = sum(reservation.estimated_cost_usd for reservation in reservations)
     if not planned:
         return
-    ((under_way,),) = connection.execute(query("outstanding_cost")).fetchall()
+    ((under_way,),) = connection.execute(sql(__package__, "outstanding_cost")).fetchall()
     if under_way + planned > max_cost_usd:
         requests = sum(reservation.request_count for reservation in reservations)
         raise CostCapError(

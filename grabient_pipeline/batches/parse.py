@@ -13,7 +13,7 @@ from grabient_pipeline.batches.stages import Stage
 from grabient_pipeline.batches.staging import scratch_folder, show_staged, write_parquet
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.progress import SILENT, Progress
-from grabient_pipeline.warehouse import Warehouse, query, transaction
+from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
 _Answer = tuple[str, str | None, str | None]
 _Parsed = tuple[str, str | None, str | None]
@@ -32,7 +32,7 @@ def parse_answers(warehouse: Warehouse, spool_dir: Path, stage: Stage, *, progre
     """Read every collected answer that this version of the stage's parser has not read, a batch at a time."""
     with warehouse.connect() as connection:
         submissions = connection.execute(
-            query("batches_to_parse"), {"stage": stage.name, "parser_version": stage.parser_version}
+            sql(__package__, "batches_to_parse"), {"stage": stage.name, "parser_version": stage.parser_version}
         ).fetchall()
     answers = usable = 0
     for (submission,) in submissions:
@@ -47,22 +47,24 @@ def parse_answers(warehouse: Warehouse, spool_dir: Path, stage: Stage, *, progre
 def store_parsed(connection: duckdb.DuckDBPyConnection, stage: Stage, submission: str) -> None:
     """Bring the stage's table up to the view `parsed` (custom_id, tags, error) of what a batch's answers say."""
     stage.merge(connection)
-    connection.execute(query("record_parse"), {"submission": submission, "parser_version": stage.parser_version})
+    connection.execute(
+        sql(__package__, "record_parse"), {"submission": submission, "parser_version": stage.parser_version}
+    )
 
 
 def _parse_batch(warehouse: Warehouse, stage: Stage, submission: str, folder: Path) -> tuple[int, int]:
     of_batch = {"submission": submission}
     with warehouse.connect() as connection:
-        rows: list[_Answer] = connection.execute(query("answers_to_parse"), of_batch).fetchall()
+        rows: list[_Answer] = connection.execute(sql(__package__, "responses_to_parse"), of_batch).fetchall()
     parsed = write_parquet(folder, _parsed(stage, rows), _frame)
     crash_point("parse.read")
     with warehouse.connect() as connection, transaction(connection):
         show_staged(connection, parsed)
-        connection.execute(query("parsed_without_text"), of_batch)
-        connection.execute(query("parsed_from_staged"))
+        connection.execute(sql(__package__, "parsed_without_text"), of_batch)
+        connection.execute(sql(__package__, "parsed_from_staged"))
         store_parsed(connection, stage, submission)
-        connection.execute(query("claim_readable_requests"), of_batch)
-        connection.execute(query("lift_readable_requests"), of_batch)
+        connection.execute(sql(__package__, "claim_readable_requests"), of_batch)
+        connection.execute(sql(__package__, "reinstate_readable_requests"), of_batch)
         crash_point("parse.storing")
         return connection.execute("SELECT count(*), count(tags) FROM parsed").fetchall()[0]
 

@@ -17,7 +17,7 @@ import polars as pl
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import GrabientError
 from grabient_pipeline.providers.base import BatchProvider, BatchState
-from grabient_pipeline.warehouse import Warehouse, query, transaction
+from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
 # The sensor's tick is cut at 60 s; this leaves room for the rest of it.
 BUDGET_SECONDS = 40.0
@@ -68,7 +68,7 @@ class PollReport:
 def pending_batches(warehouse: Warehouse, wait_seconds: float) -> list[PendingBatch]:
     """What is under way."""
     with warehouse.connect(wait_seconds) as connection:
-        rows = connection.execute(query("pending_batches")).fetchall()
+        rows = connection.execute(sql(__package__, "pending_batches")).fetchall()
     return [PendingBatch(*row) for row in rows]
 
 
@@ -149,7 +149,7 @@ def record_states(warehouse: Warehouse, states: Mapping[str, BatchState], wait_s
     )
     with warehouse.connect(wait_seconds) as connection, transaction(connection):
         connection.register("polled", polled)
-        connection.execute(query("record_poll"))
+        connection.execute(sql(__package__, "record_poll"))
         connection.unregister("polled")
 
 

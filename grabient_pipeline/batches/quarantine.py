@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from grabient_pipeline.batches.ledger import MAX_FAILURES
-from grabient_pipeline.warehouse import Warehouse, query, transaction
+from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Resting:
 def resting(warehouse: Warehouse) -> list[Resting]:
     """What rests, and why: the kind of the last failure of each."""
     with warehouse.connect() as connection:
-        rows = connection.execute(query("resting_reasons"), {"max_failures": MAX_FAILURES}).fetchall()
+        rows = connection.execute(sql(__package__, "quarantine_reasons"), {"max_failures": MAX_FAILURES}).fetchall()
     return [Resting(*row) for row in rows]
 
 
@@ -36,7 +36,7 @@ def free(warehouse: Warehouse, provider: str | None = None, model: str | None = 
     """
     chosen = {"max_failures": MAX_FAILURES, "provider": provider, "model": model}
     with warehouse.connect() as connection, transaction(connection):
-        connection.execute(query("choose_resting"), chosen)
-        connection.execute(query("free_resting"))
+        connection.execute(sql(__package__, "choose_quarantined"), chosen)
+        connection.execute(sql(__package__, "release_quarantined"))
         ((freed,),) = connection.execute("SELECT count(*) FROM chosen_resting").fetchall()
     return freed

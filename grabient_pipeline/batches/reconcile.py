@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grabient_pipeline.batches import ledger
-from grabient_pipeline.batches.sending import BeingSent, forget, nobody_sends
+from grabient_pipeline.batches.submission_lock import BeingSent, forget, nobody_sends
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import GrabientError
 from grabient_pipeline.providers.base import BatchProvider, Search, Sought
-from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, query
+from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, sql
 
 # So long after it may have been created, a batch that a complete listing does not have is not there.
 MARGIN_SECONDS = 900.0
@@ -63,7 +63,7 @@ class ReconcileReport:
 def lost_batches(warehouse: Warehouse, wait_seconds: float = WAIT_SECONDS) -> list[LostBatch]:
     """What is reserved, oldest first; some of it may be being sent right now."""
     with warehouse.connect(wait_seconds) as connection:
-        return [LostBatch(*row) for row in connection.execute(query("lost_batches")).fetchall()]
+        return [LostBatch(*row) for row in connection.execute(sql(__package__, "lost_batches")).fetchall()]
 
 
 def reconcile(
@@ -82,7 +82,7 @@ def reconcile(
     with warehouse.connect(wait_seconds) as connection:
         known: dict[str, frozenset[str]] = {
             provider: frozenset(batch_ids)
-            for provider, batch_ids in connection.execute(query("known_batches")).fetchall()
+            for provider, batch_ids in connection.execute(sql(__package__, "known_batches")).fetchall()
         }
     searching = _Searching(spool_dir, open_provider, known)
     deadline = time.monotonic() + budget_seconds

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from grabient_pipeline.batches.refined import merge_refined
+from grabient_pipeline.batches.refinement_results import merge_refined
 from grabient_pipeline.batches.tagged import merge_palette_tags
 from grabient_pipeline.palette import describe_palettes
 from grabient_pipeline.providers.base import Question
@@ -98,7 +98,7 @@ TAGGING = Stage(
     name="tagging",
     prompt=TAGGING_PROMPT,
     schema_name="palette_tags",
-    palettes="palettes_to_ask",
+    palettes="palettes_to_tag",
     subject=lambda row: Subject(row[0]),
     texts=_tagging_texts,
     parse=parse_answer,

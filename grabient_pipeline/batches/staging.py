@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import duckdb
 import polars as pl
 
-from grabient_pipeline.warehouse import query
+from grabient_pipeline.warehouse import sql
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ def write_parquet(folder: Path, rows: Iterable[T], frame: Callable[[int, list[T]
 def show_staged(connection: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
     """Let the view `staged` be the rows of these files."""
     connection.execute("SET VARIABLE staged_files = $paths", {"paths": paths})
-    connection.execute(query("staged_files"))
+    connection.execute(sql(__package__, "staged_files"))
 
 
 def _pieces(rows: Iterable[T]) -> Iterator[list[T]]:

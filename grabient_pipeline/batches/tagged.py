@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import duckdb
 
-from grabient_pipeline.warehouse import query
+from grabient_pipeline.warehouse import sql
 
 
 def merge_palette_tags(connection: duckdb.DuckDBPyConnection) -> None:
     """Bring `palette_tags` up to the view `parsed`."""
     # Not by MERGE, which holds all that is new in memory at once.
-    connection.execute(query("fresh_tags"))
-    ((answered_before,),) = connection.execute(query("answered_before")).fetchall()
+    connection.execute(sql(__package__, "fresh_tags"))
+    ((answered_before,),) = connection.execute(sql(__package__, "answered_before")).fetchall()
     if answered_before:
-        connection.execute(query("update_palette_tags"))
-    connection.execute(query("insert_palette_tags"))
+        connection.execute(sql(__package__, "update_palette_tags"))
+    connection.execute(sql(__package__, "insert_palette_tags"))

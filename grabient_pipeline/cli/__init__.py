@@ -22,7 +22,6 @@ from grabient_pipeline.cli import (
     config,
     demo,
     dev,
-    earlier_system,
     export,
     gallery,
     models,
@@ -35,6 +34,7 @@ from grabient_pipeline.cli import (
     status,
 )
 from grabient_pipeline.cli.command_line import CommandLine, application
+from grabient_pipeline.convex import cli as convex
 
 app = application(
     "grabient",
@@ -53,7 +53,7 @@ search.add_to(app)
 gallery.add_to(app)
 sandbox.add_to(app)
 dev.add_to(app)
-earlier_system.add_to(app)
+convex.add_to(app)
 prompts.add_to(app)
 export.add_to(app)
 

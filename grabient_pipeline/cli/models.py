@@ -27,8 +27,8 @@ def add_to(app: typer.Typer) -> None:
 def models(json: Json = False) -> None:
     """List the models. Their prices and limits, how long they live, and which a backfill asks."""
     from grabient_pipeline.cli import terminal
-    from grabient_pipeline.providers.access import provider_keys
     from grabient_pipeline.providers.catalogue import load_catalogue, price_list_version
+    from grabient_pipeline.providers.registry import provider_keys
 
     catalogue = load_catalogue()
     keys = provider_keys()

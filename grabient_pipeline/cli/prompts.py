@@ -10,8 +10,8 @@ import typer
 from grabient_pipeline.cli.command_line import application
 
 if TYPE_CHECKING:
-    from grabient_pipeline.plan import Plan
-    from grabient_pipeline.prompts import PromptVersion
+    from grabient_pipeline.batches.plan import Plan
+    from grabient_pipeline.batches.prompt_versions import PromptVersion
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version, or the beginning of one.")]
@@ -61,9 +61,9 @@ def list_(json: _Json = False) -> None:
 
 def show(version: _Version, json: _Json = False) -> None:
     """Show the full content of a version."""
+    from grabient_pipeline.batches.prompt_versions import readable
     from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
-    from grabient_pipeline.prompts import readable
 
     found = Pipeline.from_environment().find_prompt(version)
     if json:
@@ -78,9 +78,9 @@ def diff(
     after: Annotated[str, typer.Argument(metavar="B", help="Another.")],
 ) -> None:
     """Show what changed from one version to another, as a unified diff."""
+    from grabient_pipeline.batches.prompt_versions import diff_prompts
     from grabient_pipeline.cli import terminal
     from grabient_pipeline.pipeline import Pipeline
-    from grabient_pipeline.prompts import diff_prompts
 
     pipeline = Pipeline.from_environment()
     changes = diff_prompts(pipeline.find_prompt(before), pipeline.find_prompt(after)).splitlines()

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from grabient_pipeline.assets.metadata import Metadata
     from grabient_pipeline.batches.backfill import BackfillReport
     from grabient_pipeline.batches.collect import CollectReport
     from grabient_pipeline.batches.parse import ParseReport
+    from grabient_pipeline.convex.report import ConvexReport
+    from grabient_pipeline.defs.assets.metadata import Metadata
     from grabient_pipeline.gallery import GalleryReport
-    from grabient_pipeline.imports.convex.report import ConvexReport
     from grabient_pipeline.imports.palettes import ImportReport
     from grabient_pipeline.pipeline import FollowUp, RefinementReport
     from grabient_pipeline.settings import Settings
@@ -22,7 +22,7 @@ def record_import(settings: Settings, report: ImportReport) -> None:
     """The asset `palettes` is up to date."""
 
     def metadata() -> dict[str, Metadata]:
-        from grabient_pipeline.assets.metadata import palettes_metadata
+        from grabient_pipeline.defs.assets.metadata import palettes_metadata
 
         return {"palettes": palettes_metadata(settings.data_dir, report)}
 
@@ -33,9 +33,9 @@ def record_convex(settings: Settings, report: ConvexReport) -> None:
     """What came from the earlier system is up to date."""
 
     def metadata() -> dict[str, Metadata]:
-        from grabient_pipeline.assets.metadata import palette_tags_metadata, palettes_metadata
         from grabient_pipeline.batches.parse import ParseReport
-        from grabient_pipeline.imports.convex.report import TableReport
+        from grabient_pipeline.convex.report import TableReport
+        from grabient_pipeline.defs.assets.metadata import palette_tags_metadata, palettes_metadata
         from grabient_pipeline.imports.palettes import ImportReport
 
         palettes = report.tables.get("palettes", TableReport())
@@ -55,7 +55,7 @@ def record_backfill(settings: Settings, report: BackfillReport) -> None:
     def metadata() -> dict[str, Metadata]:
         from dataclasses import replace
 
-        from grabient_pipeline.assets.metadata import provider_metadata
+        from grabient_pipeline.defs.assets.metadata import provider_metadata
         from grabient_pipeline.providers.catalogue import load_catalogue
 
         told: dict[str, Metadata] = {}
@@ -72,7 +72,7 @@ def record_collection(settings: Settings, collected: CollectReport, parsed: Pars
     """What came back, and what was made of it, is up to date."""
 
     def metadata() -> dict[str, Metadata]:
-        from grabient_pipeline.assets.metadata import (
+        from grabient_pipeline.defs.assets.metadata import (
             model_scorecard_metadata,
             palette_embeddings_metadata,
             palette_gallery_metadata,
@@ -102,7 +102,7 @@ def record_refinement(settings: Settings, report: RefinementReport, command: str
     """The batches of the second stage are up to date."""
 
     def metadata() -> dict[str, Metadata]:
-        from grabient_pipeline.assets.metadata import refinement_metadata
+        from grabient_pipeline.defs.assets.metadata import refinement_metadata
 
         return {"refinement_batches": refinement_metadata(settings.data_dir, report)}
 
@@ -114,7 +114,7 @@ def record_gallery(settings: Settings, report: GalleryReport) -> None:
     """The gallery is up to date."""
 
     def metadata() -> dict[str, Metadata]:
-        from grabient_pipeline.assets.metadata import palette_gallery_metadata
+        from grabient_pipeline.defs.assets.metadata import palette_gallery_metadata
 
         return {"palette_gallery": palette_gallery_metadata(report)}
 
@@ -124,12 +124,12 @@ def record_gallery(settings: Settings, report: GalleryReport) -> None:
 def record(settings: Settings, command: str, metadata: Callable[[], dict[str, Metadata]]) -> None:
     """These assets are up to date; never fails, since the work is done already."""
     from grabient_pipeline.cli import terminal
-    from grabient_pipeline.dagster_home import write_dagster_home
+    from grabient_pipeline.defs.instance import write_dagster_home
 
     try:
         os.environ["DAGSTER_HOME"] = str(write_dagster_home(settings))
         os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
-        from grabient_pipeline.assets.recording import record_materializations
+        from grabient_pipeline.defs.runless import record_materializations
 
         record_materializations(metadata(), command)
     except Exception as error:

@@ -13,7 +13,7 @@ from grabient_pipeline.cli.command_line import Json
 if TYPE_CHECKING:
     import polars as pl
 
-    from grabient_pipeline.search.evaluation import Evaluation
+    from grabient_pipeline.retrieval.evaluation import Evaluation
 
 # Wide enough to tell 11 colours apart, two columns each.
 _STEP = 2
@@ -80,7 +80,7 @@ def _why(row: Mapping[str, Any]) -> str:
 
 def _say_figures(evaluation: Evaluation) -> None:
     from grabient_pipeline.cli import terminal
-    from grabient_pipeline.search.evaluation import DEPTH, WAYS
+    from grabient_pipeline.retrieval.evaluation import DEPTH, WAYS
 
     headers = ["query", "number", *WAYS, *(f"{way} " for way in WAYS)]
     rows = [

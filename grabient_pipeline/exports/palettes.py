@@ -18,7 +18,7 @@ import polars as pl
 import polars.selectors as cs
 
 from grabient_pipeline.errors import SettingsError
-from grabient_pipeline.warehouse import connect, query
+from grabient_pipeline.warehouse import connect, sql
 
 # What Vectorize takes: https://developers.cloudflare.com/vectorize/platform/limits/
 MOST_DIMENSIONS: Final = 1_536
@@ -67,10 +67,10 @@ def export_palettes(
     if unknown:
         raise SettingsError(f"there is no format {unknown[0]!r}; there are {', '.join(FORMATS)}")
     with connect(data_dir) as connection:
-        models = [name for (name,) in connection.execute(query("embedding_models")).fetchall()]
+        models = [name for (name,) in connection.execute(sql(__package__, "embedding_models")).fetchall()]
         chosen = _chosen(models, embedding_model)
         parameters = {"embedding_model": chosen, "only_refined": only_refined}
-        frame = connection.sql(query("export_palettes"), params=parameters).pl()
+        frame = connection.sql(sql(__package__, "palettes"), params=parameters).pl()
     notes: list[str] = []
     writers: dict[str, Callable[[], list[Path]]] = {
         "parquet": lambda: [_whole(folder / "palettes.parquet", frame.write_parquet)],

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES, FIELDS
-from grabient_pipeline.warehouse import connect, query
+from grabient_pipeline.warehouse import connect, sql
 
 # Of the open fields, in which the models may say what they like.
 _TAG_FIELDS: Final = ("mood", "style", "seasonal", "associations")
@@ -47,13 +47,13 @@ class GalleryContent:
 def read_content(data_dir: Path) -> GalleryContent:
     """Read what has been published in a data directory."""
     with connect(data_dir) as connection:
-        described = connection.execute(query("gallery_palettes"))
+        described = connection.execute(sql(__package__, "palettes"))
         names = [column[0] for column in described.description]
         rows: list[Row] = [dict(zip(names, row, strict=True)) for row in described.fetchall()]
         said: list[_Said] = [_Said() for _ in rows]
-        models = [model for (model,) in connection.execute(query("gallery_models")).fetchall()]
+        models = [model for (model,) in connection.execute(sql(__package__, "models")).fetchall()]
         book = _WordBook(models)
-        counted = connection.execute(query("gallery_consensus"), {"models": models})
+        counted = connection.execute(sql(__package__, "consensus"), {"models": models})
         piece: list[tuple[int, str, str, int, int, str]]
         while piece := counted.fetchmany(_ROWS_AT_A_TIME):
             for palette, field, tag, percent, answers, model_set in piece:

@@ -15,7 +15,7 @@ from grabient_pipeline.errors import ImportFileError
 from grabient_pipeline.imports.d1_files import dump_rows, sqlite_rows
 from grabient_pipeline.imports.files import InvalidRow, PaletteRow, Rows, read_rows
 from grabient_pipeline.palette import InvalidSeedError, Palette, describe_palettes, read_palette
-from grabient_pipeline.warehouse import Warehouse, query, transaction
+from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
 _ROWS_AT_A_TIME = 20_000
 
@@ -143,8 +143,8 @@ def write_palettes(
     connection.register("incoming", palettes)
     connection.register("spellings", spellings)
     ((before,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
-    connection.execute(query("insert_palettes"), {"source": source})
-    connection.execute(query("insert_spellings"), {"source": source})
+    connection.execute(sql(__package__, "insert_palettes"), {"source": source})
+    connection.execute(sql(__package__, "insert_spellings"), {"source": source})
     ((after,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
     connection.unregister("incoming")
     connection.unregister("spellings")

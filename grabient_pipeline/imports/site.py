@@ -21,7 +21,7 @@ _COMMENTS: Final = re.compile(r"(?:\s*--[^\n]*(?:\n|\Z))+")
 
 def default_query() -> str:
     """The palettes that the site's admins like."""
-    return resources.files(__package__ or "").joinpath("liked_by_admins.sql").read_text("utf-8")
+    return resources.files(__package__ or "").joinpath("sql", "liked_by_admins.sql").read_text("utf-8")
 
 
 def one_query(text: str) -> str:

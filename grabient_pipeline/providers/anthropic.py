@@ -35,8 +35,8 @@ from grabient_pipeline.providers.base import (
     tls_context,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.failures import OVERLOADED, plain, translated
-from grabient_pipeline.providers.rows import (
+from grabient_pipeline.providers.transport.errors import OVERLOADED, plain, translated
+from grabient_pipeline.providers.transport.rows import (
     Row,
     count,
     error_text,
@@ -48,7 +48,7 @@ from grabient_pipeline.providers.rows import (
     read_line,
     text_field,
 )
-from grabient_pipeline.providers.transfer import tried_again, write_whole
+from grabient_pipeline.providers.transport.transfer import tried_again, write_whole
 
 _PAGE: Final = 100
 _CLOCK_MARGIN: Final = dt.timedelta(hours=1)

@@ -31,8 +31,8 @@ from grabient_pipeline.providers.base import (
     UnreadableRow,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.failures import OVERLOADED, plain, translated
-from grabient_pipeline.providers.rows import (
+from grabient_pipeline.providers.transport.errors import OVERLOADED, plain, translated
+from grabient_pipeline.providers.transport.rows import (
     Row,
     count,
     epoch_time,
@@ -44,7 +44,7 @@ from grabient_pipeline.providers.rows import (
     read_line,
     text_field,
 )
-from grabient_pipeline.providers.transfer import tried_again, uploaded, write_whole
+from grabient_pipeline.providers.transport.transfer import tried_again, uploaded, write_whole
 
 PATH: Final = "/v1/chat/completions"
 WINDOW: Final = "24h"

@@ -38,7 +38,7 @@ from grabient_pipeline.providers.base import (
     UnreadableRow,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.rows import read_line
+from grabient_pipeline.providers.transport.rows import read_line
 
 AT_A_TIME: Final = 4
 

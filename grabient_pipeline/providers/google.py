@@ -34,8 +34,8 @@ from grabient_pipeline.providers.base import (
     tls_context,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.failures import OVERLOADED, plain, translated
-from grabient_pipeline.providers.rows import (
+from grabient_pipeline.providers.transport.errors import OVERLOADED, plain, translated
+from grabient_pipeline.providers.transport.rows import (
     Row,
     count,
     error_text,
@@ -45,7 +45,7 @@ from grabient_pipeline.providers.rows import (
     read_line,
     text_field,
 )
-from grabient_pipeline.providers.transfer import tried_again, uploaded
+from grabient_pipeline.providers.transport.transfer import tried_again, uploaded
 
 # The SDK's own default is v1; batches are documented for v1beta.
 API_VERSION: Final = "v1beta"

@@ -10,7 +10,7 @@ import groq
 
 from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS, tls_context
 from grabient_pipeline.providers.chat_completions import CLOCK_MARGIN, ChatCompletionBatches
-from grabient_pipeline.providers.rows import Row, epoch_time, items, mapping, plain_object
+from grabient_pipeline.providers.transport.rows import Row, epoch_time, items, mapping, plain_object
 
 
 class GroqBatches(ChatCompletionBatches):

@@ -9,7 +9,7 @@ import openai
 
 from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS, tls_context
 from grabient_pipeline.providers.chat_completions import CLOCK_MARGIN, ChatCompletionBatches
-from grabient_pipeline.providers.rows import Row, epoch_time, following, plain_object
+from grabient_pipeline.providers.transport.rows import Row, epoch_time, following, plain_object
 
 _PAGE = 100
 

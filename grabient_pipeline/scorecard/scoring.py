@@ -12,7 +12,7 @@ import polars as pl
 
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.scorecard.agreement import Ratings, alpha_of_all, alpha_with_others, efficient
-from grabient_pipeline.warehouse import Warehouse, query, transaction
+from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
 # The tags that a refining model and a searcher meet first; what comes and goes behind them matters little.
 _TOP = {"top_mood": 5, "top_style": 3, "top_associations": 10}
@@ -74,7 +74,7 @@ def score_models(warehouse: Warehouse) -> list[ModelScore]:
 
 def read_scores(connection: duckdb.DuckDBPyConnection) -> list[ModelScore]:
     """The scorecard as it was last written, the best quality first."""
-    rows = connection.execute(query("scorecard")).fetchall()
+    rows = connection.execute(sql(__package__, "scorecard")).fetchall()
     names = ModelScore.__dataclass_fields__
     found = [dict(zip(names, row, strict=True)) for row in rows]
     for fields in found:
@@ -83,23 +83,24 @@ def read_scores(connection: duckdb.DuckDBPyConnection) -> list[ModelScore]:
 
 
 def _scores(connection: duckdb.DuckDBPyConnection) -> list[ModelScore]:
-    versions = connection.execute(query("scorecard_version")).fetchall()
+    versions = connection.execute(sql(__package__, "newest_version")).fetchall()
     if not versions:
         return []
     version = {"prompt_version": versions[0][0]}
 
     def by_model(name: str) -> dict[tuple[str, str], Sequence[Any]]:
         return {
-            (provider, model): rest for provider, model, *rest in connection.execute(query(name), version).fetchall()
+            (provider, model): rest
+            for provider, model, *rest in connection.execute(sql(__package__, name), version).fetchall()
         }
 
-    connection.execute(query("count_answers"))
-    connection.execute(query("count_by_model"))
-    connection.execute(query("scorecard_votes"), version)
-    connection.execute(query("scorecard_totals"))
-    requests, times, measured = map(by_model, ("scorecard_requests", "scorecard_times", "scorecard_measured"))
+    connection.execute(sql("grabient_pipeline.consensus", "count_answers"))
+    connection.execute(sql(__package__, "count_by_model"))
+    connection.execute(sql(__package__, "votes"), version)
+    connection.execute(sql(__package__, "totals"))
+    requests, times, measured = map(by_model, ("requests", "times", "measured_agreement"))
     overlaps = {
-        (provider, model): rest for provider, model, *rest in connection.execute(query("scorecard_overlap")).fetchall()
+        (provider, model): rest for provider, model, *rest in connection.execute(sql(__package__, "overlap")).fetchall()
     }
     places = dict(connection.execute("SELECT (provider, model), place FROM counted_models").fetchall())
     order = sorted(places, key=places.__getitem__)
@@ -108,7 +109,7 @@ def _scores(connection: duckdb.DuckDBPyConnection) -> list[ModelScore]:
     of_all = alpha_of_all(attributes)
     without = {key: alpha_of_all(attributes, number) for number, key in enumerate(order)}
     reasons: dict[tuple[str, str], list[tuple[str, int]]] = {}
-    for provider, model, reason, count in connection.execute(query("scorecard_failures"), version).fetchall():
+    for provider, model, reason, count in connection.execute(sql(__package__, "failures"), version).fetchall():
         reasons.setdefault((provider, model), []).append((reason, count))
 
     scores: list[ModelScore] = []
@@ -118,7 +119,7 @@ def _scores(connection: duckdb.DuckDBPyConnection) -> list[ModelScore]:
         winners_changed = top_tags_changed = None
         if key in places and len(order) > 1:
             ((winners_changed, top_tags_changed),) = connection.execute(
-                query("scorecard_without"), {"place": places[key], **_TOP}
+                sql(__package__, "without_model"), {"place": places[key], **_TOP}
             ).fetchall()
         median_hours, p90_hours = times.get(key, (None, None))
         scores.append(
@@ -166,7 +167,7 @@ def _ranked(scores: list[ModelScore]) -> list[ModelScore]:
 
 def _ratings(connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> list[Ratings]:
     """The ratings of each attribute: a row a model, in the order of the places."""
-    said = connection.sql(query("scorecard_ratings")).pl()
+    said = connection.sql(sql(__package__, "ratings")).pl()
     rows = {place: number for number, place in enumerate(places)}
     found: list[Ratings] = []
     for field in _ATTRIBUTE_FIELDS:

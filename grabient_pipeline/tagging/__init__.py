@@ -4,8 +4,8 @@ Pure: no Dagster, no database, no network. Which model is asked by which API, an
 elsewhere.
 """
 
-from grabient_pipeline.tagging.answers import PARSER_VERSION, AnswerError, ParsedAnswer, Tags, parse_answer
 from grabient_pipeline.tagging.embed_text import EMBED_TEXT_RECIPE, Measured, compose_embed_text
+from grabient_pipeline.tagging.parsing.extract import PARSER_VERSION, AnswerError, ParsedAnswer, Tags, parse_answer
 from grabient_pipeline.tagging.prompts import TAGGING_PROMPT, Prompt, user_message
 from grabient_pipeline.tagging.refinement import (
     REFINEMENT_PARSER_VERSION,

@@ -13,7 +13,7 @@ import orjson
 
 from grabient_pipeline.palette.colour_data import COLOUR_DATA_FORMAT
 from grabient_pipeline.tagging import vocabulary
-from grabient_pipeline.tagging.answers import AnswerError, ParsedAnswer, parse_answer
+from grabient_pipeline.tagging.parsing.extract import AnswerError, ParsedAnswer, parse_answer
 from grabient_pipeline.tagging.prompts import Prompt, either, listed
 from grabient_pipeline.tagging.schema import REFINED_FIELDS, refinement_schema
 

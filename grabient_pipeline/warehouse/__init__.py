@@ -5,7 +5,7 @@ by the room that calls it; nothing here knows providers, prompts or colours.
 """
 
 from grabient_pipeline.warehouse.published import connect
-from grabient_pipeline.warehouse.queries import query
+from grabient_pipeline.warehouse.sql_files import sql
 from grabient_pipeline.warehouse.warehouse import WAIT_SECONDS, Warehouse, transaction
 
-__all__ = ["WAIT_SECONDS", "Warehouse", "connect", "query", "transaction"]
+__all__ = ["WAIT_SECONDS", "Warehouse", "connect", "sql", "transaction"]

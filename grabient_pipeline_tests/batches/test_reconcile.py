@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from grabient_pipeline.batches import backfill as backfill_module
-from grabient_pipeline.batches.sending import BeingSent, may_exist_from_now, nobody_sends, sending
+from grabient_pipeline.batches.submission_lock import BeingSent, may_exist_from_now, nobody_sends, sending
 
 MODELS = {
     "anthropic": "anthropic/claude-3-5-haiku-20241022",

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from grabient_pipeline.batches.ledger import batch_bounds, custom_id, new_submission
 from grabient_pipeline.batches.request_file import RequestTemplate, json_text
 from grabient_pipeline.batches.stages import TAGGING
-from grabient_pipeline.providers.access import open_provider
 from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.providers.registry import open_provider
 
 KEYS = {
     "ANTHROPIC_API_KEY": "k",

@@ -19,7 +19,7 @@ import filelock
 import pytest
 import yaml
 
-from grabient_pipeline.dagster_home import write_dagster_home
+from grabient_pipeline.defs.instance import write_dagster_home
 from grabient_pipeline.settings import PROJECT_ROOT, Settings
 from grabient_pipeline_tests.cli.conftest import GRABIENT, Grabient
 

@@ -6,7 +6,7 @@ import dagster as dg
 from typer.testing import CliRunner
 
 from grabient_pipeline.cli import app
-from grabient_pipeline.dagster_home import write_dagster_home
+from grabient_pipeline.defs.instance import write_dagster_home
 
 
 def test_commands_are_recorded_in_the_dagster_instance(workbench, monkeypatch):

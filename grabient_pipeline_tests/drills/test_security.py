@@ -19,12 +19,12 @@ import pytest
 
 import grabient_pipeline
 from drills.ground import MODELS, PALETTES
-from grabient_pipeline.assets import ASSETS
-from grabient_pipeline.assets.batches import BackfillConfig
-from grabient_pipeline.assets.palettes import PalettesConfig
-from grabient_pipeline.checks import CHECKS
-from grabient_pipeline.dagster_home import write_dagster_home
-from grabient_pipeline.resources import PipelineResource
+from grabient_pipeline.defs.asset_checks import CHECKS
+from grabient_pipeline.defs.assets import ASSETS
+from grabient_pipeline.defs.assets.batches import BackfillConfig
+from grabient_pipeline.defs.assets.palettes import PalettesConfig
+from grabient_pipeline.defs.instance import write_dagster_home
+from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.sandbox.hostile import WORDS
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings

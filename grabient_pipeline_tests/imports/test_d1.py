@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from grabient_pipeline.assets.palettes import PalettesConfig, palettes
+from grabient_pipeline.defs.assets.palettes import PalettesConfig, palettes
+from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.errors import ImportFileError, MissingKeyError, SettingsError
 from grabient_pipeline.imports import d1, d1_files
 from grabient_pipeline.imports.palettes import import_files
 from grabient_pipeline.imports.site import default_query, one_query
 from grabient_pipeline.pipeline import Pipeline
-from grabient_pipeline.resources import PipelineResource
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse import Warehouse
 from grabient_pipeline_tests.cli.conftest import GRABIENT

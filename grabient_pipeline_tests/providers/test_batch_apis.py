@@ -25,9 +25,9 @@ from grabient_pipeline.palette import describe_palettes, read_palette
 from grabient_pipeline.providers import anthropic as anthropic_module
 from grabient_pipeline.providers import chat_completions as chat_module
 from grabient_pipeline.providers import google as google_module
-from grabient_pipeline.providers.access import open_provider
 from grabient_pipeline.providers.base import ResultRow, Sought, Submission, UnreadableRow, result_rows
 from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.providers.registry import open_provider
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.tagging import user_message
 

@@ -8,8 +8,8 @@ import pydantic
 import pytest
 
 from grabient_pipeline.errors import MissingKeyError, SettingsError, UnknownModelError
-from grabient_pipeline.providers.access import open_provider, provider_keys
 from grabient_pipeline.providers.catalogue import Catalogue, batch_price, load_catalogue, select_models
+from grabient_pipeline.providers.registry import open_provider, provider_keys
 
 TODAY = dt.date(2026, 11, 23)
 EVERY_KEY = {"anthropic": "a", "openai": "b", "groq": "c", "google": "d"}

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grabient_pipeline.providers.access import open_provider
 from grabient_pipeline.providers.base import ResultRow, UnreadableRow, result_rows
-from grabient_pipeline.providers.rows import LONGEST_LINE
+from grabient_pipeline.providers.registry import open_provider
+from grabient_pipeline.providers.transport.rows import LONGEST_LINE
 
 KEYS = {
     "ANTHROPIC_API_KEY": "k",

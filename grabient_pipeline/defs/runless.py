@@ -1,0 +1,30 @@
+"""What was done on the command line, shown in the Dagster UI as if it had been done there.
+
+The steps are the same; so is the metadata. Only the run is missing, since there was none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import dagster as dg
+
+from grabient_pipeline.defs.assets.metadata import Metadata
+
+
+def record_materializations(materializations: Mapping[str, Metadata], command: str) -> None:
+    """Report these assets as materialised by a command, in the Dagster instance of `DAGSTER_HOME`.
+
+    Args:
+        materializations: metadata by the name of the asset.
+        command: what did it, such as `grabient import`.
+    """
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with dg.DagsterInstance.get() as instance:
+        for asset, metadata in materializations.items():
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(
+                    asset_key=asset, description=f"by {command} on the command line", metadata=metadata
+                )
+            )

@@ -1,0 +1,1 @@
+"""Palette images: drawing them, and keeping the folder and the bucket complete."""

@@ -1,0 +1,1 @@
+"""What the providers share on the wire: errors, result rows, uploads and downloads."""

@@ -1,0 +1,67 @@
+"""The embedding models, and opening one by name.
+
+Adding a model of a known provider is a row in `MODELS`. SDKs are imported when a model is opened, not before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Final
+
+from grabient_pipeline.errors import UnknownModelError
+from grabient_pipeline.providers.registry import Access, provider_access
+from grabient_pipeline.retrieval.embedders.base import Embedder, EmbeddingModel
+
+# Both APIs shorten their vectors on request, at little loss; a search over 100,000 of them has to be quick.
+MODELS: Final = (
+    EmbeddingModel(None, "wordllama-256", 256, 4_096),
+    EmbeddingModel("openai", "text-embedding-3-small", 512, 2_048),
+    EmbeddingModel("google", "gemini-embedding-001", 768, 100),
+)
+
+
+def embedding_model(name: str) -> EmbeddingModel:
+    """A model by `provider/id`, or by its id alone.
+
+    Raises:
+        UnknownModelError: there is no such model.
+    """
+    for model in MODELS:
+        if name in (model.name, model.id):
+            return model
+    raise UnknownModelError(
+        f"there is no embedding model {name!r}; GRABIENT_EMBEDDING_MODEL is one of "
+        f"{', '.join(model.name for model in MODELS)}"
+    )
+
+
+def open_embedder(model: EmbeddingModel, environment: Mapping[str, str] = os.environ) -> Embedder:
+    """A model, ready to use; what it needs is imported here and not before.
+
+    Raises:
+        MissingKeyError: its provider has no key; the message names the variable.
+        SettingsError: the key or the address in the environment is none.
+    """
+    return _opened(model, None if model.provider is None else provider_access(model.provider, environment))
+
+
+@cache
+def _opened(model: EmbeddingModel, access: Access | None) -> Embedder:
+    """Kept, since a notebook asks many times, and an SDK takes longer to start than a search."""
+    match model.provider, access:
+        case None, None:
+            from grabient_pipeline.retrieval.embedders.local import local_embedder
+
+            return local_embedder(model)
+        case "openai", Access():
+            from grabient_pipeline.retrieval.embedders.openai import OpenAIEmbedder
+
+            return OpenAIEmbedder(model, access)
+        case "google", Access():
+            from grabient_pipeline.retrieval.embedders.google import GoogleEmbedder
+
+            return GoogleEmbedder(model, access)
+        case _:
+            raise UnknownModelError(f"no implementation for the embedding models of {model.provider!r}")

@@ -1,0 +1,231 @@
+"""Pictures in a bucket: a real S3 on this machine, and the client that talks to R2."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import dagster as dg
+import obstore
+import pytest
+from moto.server import ThreadedMotoServer
+from obstore.store import S3Store
+
+from grabient_pipeline.defs.assets.palettes import palette_images
+from grabient_pipeline.defs.resources import PipelineResource
+from grabient_pipeline.errors import BucketError, SettingsError
+from grabient_pipeline.images.bucket import Bucket
+from grabient_pipeline.imports import bucket as buckets
+from grabient_pipeline.pipeline import Pipeline
+from grabient_pipeline.settings import Settings
+from grabient_pipeline_tests.conftest import begun
+from grabient_pipeline_tests.convex_exports import seeds
+
+PUBLIC = "https://images.example.com"
+SECRET = "secret-77aa"
+
+
+@pytest.fixture(scope="module")
+def s3():
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def environment(s3, request):
+    name = f"pictures-{abs(hash(request.node.nodeid)) % 10**9}"
+    variables = {
+        "R2_BUCKET": name,
+        "R2_ENDPOINT": s3,
+        "R2_ACCESS_KEY_ID": "key-id",
+        "R2_SECRET_ACCESS_KEY": SECRET,
+        "R2_PUBLIC_URL": f"{PUBLIC}/",
+    }
+    make_bucket(s3, name)
+    return variables
+
+
+def make_bucket(s3, name):
+    import boto3
+
+    client = boto3.client(
+        "s3", endpoint_url=s3, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    client.create_bucket(Bucket=name)
+
+
+@pytest.fixture
+def pipeline(tmp_path, blank, environment):
+    opened = Pipeline(begun(blank, tmp_path / "data"), environment)
+    file = tmp_path / "seeds.txt"
+    file.write_text("\n".join(seeds(5)))
+    opened.import_palettes([file])
+    return opened
+
+
+def store(environment):
+    return S3Store(
+        environment["R2_BUCKET"],
+        endpoint=environment["R2_ENDPOINT"],
+        region="us-east-1",
+        access_key_id="x",
+        secret_access_key="x",
+        client_options={"allow_http": True},
+    )
+
+
+def objects(environment):
+    return {entry["path"]: entry for page in obstore.list(store(environment)) for entry in page}
+
+
+def urls(pipeline):
+    with pipeline.warehouse.connect() as connection:
+        return dict(connection.execute("SELECT palette_id, image_url FROM palettes").fetchall())
+
+
+def test_pictures_are_put_there_and_found_at_the_public_address(pipeline, environment):
+    report = pipeline.write_pictures()
+    assert (report.written, report.in_bucket, report.uploaded) == (5, 5, 5)
+    found = urls(pipeline)
+    assert found == {palette_id: f"{PUBLIC}/palettes/{palette_id}.png" for palette_id in found}
+    assert objects(environment).keys() == {f"palettes/{palette_id}.png" for palette_id in found}
+    palette_id = next(iter(found))
+    answer = obstore.get(store(environment), f"palettes/{palette_id}.png")
+    assert answer.bytes().to_bytes() == (pipeline.settings.images_dir / f"{palette_id}.png").read_bytes()
+    assert answer.attributes["Content-Type"] == "image/png"
+    assert "immutable" in answer.attributes["Cache-Control"]
+
+
+def test_only_what_is_missing_there_is_put_there(pipeline, environment):
+    pipeline.write_pictures()
+    before = objects(environment)
+    gone = next(iter(before))
+    obstore.delete(store(environment), gone)
+    report = pipeline.write_pictures()
+    assert (report.written, report.in_bucket, report.uploaded) == (0, 5, 1)
+    after = objects(environment)
+    assert after.keys() == before.keys()
+    assert {path: after[path]["last_modified"] for path in after if path != gone} == {
+        path: before[path]["last_modified"] for path in before if path != gone
+    }
+
+
+def test_more_than_a_page_of_a_listing(pipeline, environment):
+    for number in range(1_010):
+        obstore.put(store(environment), f"palettes/{number:06d}.png", b"x")
+    pipeline.write_pictures()
+    assert pipeline.write_pictures().uploaded == 0
+
+
+def test_a_picture_that_is_somewhere_else_stays_there(pipeline, environment):
+    with pipeline.warehouse.connect() as connection:
+        connection.execute(
+            "UPDATE palettes SET image_url = 'https://elsewhere.example.com/a.png' "
+            "WHERE palette_id = (SELECT min(palette_id) FROM palettes)"
+        )
+    report = pipeline.write_pictures()
+    assert (report.in_bucket, report.uploaded) == (4, 4)
+    assert "https://elsewhere.example.com/a.png" in urls(pipeline).values()
+
+
+def test_without_a_bucket_the_path_stays(tmp_path, environment):
+    del environment["R2_BUCKET"]
+    opened = Pipeline(Settings(tmp_path / "data"), environment)
+    opened.import_sample_palettes(3)
+    report = opened.write_pictures()
+    assert (report.in_bucket, report.uploaded) == (None, 0)
+    assert all(url.startswith("images/") for url in urls(opened).values())
+
+
+def test_what_the_sandbox_made_is_not_put_there(tmp_path, environment):
+    opened = Pipeline(Settings(tmp_path / "data", sandbox=True), environment)
+    opened.import_sample_palettes(3)
+    assert opened.write_pictures().in_bucket is None
+    assert objects(environment) == {}
+
+
+def test_another_folder_in_the_bucket(pipeline, environment):
+    environment["R2_PREFIX"] = "/site/pictures/"
+    pipeline.write_pictures()
+    assert all(path.startswith("site/pictures/") for path in objects(environment))
+    assert all(url.startswith(f"{PUBLIC}/site/pictures/") for url in urls(pipeline).values())
+
+
+@pytest.mark.parametrize("variable", ["R2_ENDPOINT", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_PUBLIC_URL"])
+def test_half_a_setting_names_what_is_missing_before_anything_is_drawn(pipeline, environment, variable):
+    del environment[variable]
+    with pytest.raises(SettingsError, match=f"set {variable}; or unset R2_BUCKET"):
+        pipeline.write_pictures()
+    assert not pipeline.settings.images_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("R2_BUCKET", "Not A Bucket"),
+        ("R2_BUCKET", "../x"),
+        ("R2_ENDPOINT", "no-scheme.example"),
+        ("R2_PUBLIC_URL", "ftp://example.com"),
+        ("R2_PREFIX", "../up"),
+        ("R2_PREFIX", "a//b"),
+        ("R2_SECRET_ACCESS_KEY", "schlüssel"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told(environment, variable, value):
+    with pytest.raises(SettingsError, match=variable) as error:
+        Bucket.from_environment({**environment, variable: value})
+    assert value not in str(error.value)
+
+
+def test_a_bucket_that_is_not_there(pipeline, environment):
+    environment["R2_BUCKET"] = "absent-bucket"
+    with pytest.raises(BucketError, match="there is no bucket absent-bucket at .* check R2_BUCKET and R2_ENDPOINT"):
+        pipeline.write_pictures()
+    assert all(url.startswith("images/") for url in urls(pipeline).values())
+
+
+def test_nobody_there(pipeline, environment, monkeypatch):
+    monkeypatch.setattr(buckets, "MAX_RETRIES", 0)
+    environment["R2_ENDPOINT"] = "http://127.0.0.1:9"
+    with pytest.raises(BucketError, match="cannot be used now") as error:
+        pipeline.write_pictures()
+    assert SECRET not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_key_that_is_not_taken(pipeline, environment):
+    class Forbidden(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(403)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forbidden) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        environment["R2_ENDPOINT"] = f"http://127.0.0.1:{server.server_port}"
+        with pytest.raises(BucketError, match=r"does not take the key \(403\); check that R2_ACCESS_KEY_ID") as error:
+            pipeline.write_pictures()
+        server.shutdown()
+    assert SECRET not in str(error.value)
+
+
+def test_the_keys_are_never_shown(environment):
+    shown = repr(Bucket.from_environment(environment))
+    assert SECRET not in shown
+    assert "key-id" not in shown
+
+
+def test_as_an_asset(pipeline, environment, monkeypatch):
+    monkeypatch.setenv("GRABIENT_DATA_DIR", str(pipeline.settings.data_dir))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([palette_images], resources={"pipeline": PipelineResource()}, instance=instance)
+        (event,) = result.asset_materializations_for_node("palette_images")
+    assert (event.metadata["in the bucket"].value, event.metadata["uploaded"].value) == (5, 5)
