@@ -10,7 +10,7 @@ import orjson
 
 from benchmarks.report import Measurement
 from benchmarks.synthetic import ANALYSES, asked, enabled_models, pipeline, planned
-from grabient_pipeline.batches.ledger import Asked, custom_id
+from grabient_pipeline.batches.ledger import ProviderModels, custom_id
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.palette import describe_palettes
 from grabient_pipeline.pipeline import Pipeline
@@ -54,7 +54,7 @@ def _measured(palettes: int, models: list[Model], *, rounds: int, target: float 
     )
 
 
-def reserve_and_write(opened: Pipeline, entries: list[Asked]) -> float:
+def reserve_and_write(opened: Pipeline, entries: list[ProviderModels]) -> float:
     """Seconds to plan and reserve all that is missing, and to write the file of each batch, which is gone after."""
     started = time.perf_counter()
     texts, reservations = planned(opened, entries)
@@ -65,7 +65,7 @@ def reserve_and_write(opened: Pipeline, entries: list[Asked]) -> float:
     return time.perf_counter() - started
 
 
-def _floor(opened: Pipeline, entries: list[Asked]) -> float:
+def _floor(opened: Pipeline, entries: list[ProviderModels]) -> float:
     with opened.warehouse.connect() as connection:
         canonical_seeds = [seed for (seed,) in connection.execute("SELECT canonical_seed FROM palettes").fetchall()]
     texts = [user_message(description.colour_data.decode()) for description in describe_palettes(canonical_seeds)]

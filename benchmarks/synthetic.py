@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from grabient_pipeline.batches import ledger
-from grabient_pipeline.batches.ledger import Asked, Reservation
+from grabient_pipeline.batches.ledger import ProviderModels, Reservation
 from grabient_pipeline.batches.request_file import json_text
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.imports.files import PaletteRow
@@ -69,15 +69,15 @@ def enabled_models() -> list[Model]:
     return models
 
 
-def asked(models: list[Model]) -> list[Asked]:
+def asked(models: list[Model]) -> list[ProviderModels]:
     """The models with their providers, opened and never called."""
     by_provider: dict[str, list[Model]] = {}
     for model in models:
         by_provider.setdefault(model.provider, []).append(model)
-    return [Asked(open_provider(key, NOWHERE), tuple(those)) for key, those in by_provider.items()]
+    return [ProviderModels(open_provider(key, NOWHERE), tuple(those)) for key, those in by_provider.items()]
 
 
-def planned(opened: Pipeline, entries: list[Asked]) -> tuple[dict[str, bytes], list[Reservation]]:
+def planned(opened: Pipeline, entries: list[ProviderModels]) -> tuple[dict[str, bytes], list[Reservation]]:
     """The texts of all palettes and the reservations of all that is missing: a backfill up to its files."""
     models = [model for entry in entries for model in entry.models]
     subjects = ledger.subjects_to_ask(opened.warehouse, TAGGING, models, ANALYSES, None)

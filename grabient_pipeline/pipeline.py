@@ -33,8 +33,8 @@ from grabient_pipeline.batches.prompt_versions import PromptVersion, count_promp
 from grabient_pipeline.batches.quarantine import Resting, free, resting
 from grabient_pipeline.batches.reconcile import BUDGET_SECONDS as RECONCILE_SECONDS
 from grabient_pipeline.batches.reconcile import MARGIN_SECONDS, ReconcileReport, reconcile
-from grabient_pipeline.batches.refinement_results import compose_anew
-from grabient_pipeline.batches.spool_cleanup import sweep
+from grabient_pipeline.batches.refinement_results import recompose_stale_texts
+from grabient_pipeline.batches.spool_cleanup import remove_stale
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, Stage, renewing
 from grabient_pipeline.consensus.counting import ConsensusReport, count_consensus
 from grabient_pipeline.convex.adopted_batches import fetch_any
@@ -442,7 +442,7 @@ class Pipeline:
 
     def collect(self, *, progress: Progress = SILENT) -> CollectReport:
         """Fetch and settle what has ended; ordinary calls that nobody is making any more are made first."""
-        sweep(self.settings.spool_dir)
+        remove_stale(self.settings.spool_dir)
         failures = work_on_direct_batches(self.warehouse, self.open_provider, progress=progress)
         if self.stalled_direct_batches():
             self.poll()
@@ -480,7 +480,7 @@ class Pipeline:
     def refine_answers(self, *, progress: Progress = SILENT) -> ParseReport:
         """Read the refined answers that this version of the parser has not read, and compose the embed texts."""
         report = parse_answers(self.warehouse, self.settings.spool_dir, REFINEMENT, progress=progress)
-        compose_anew(self.warehouse)
+        recompose_stale_texts(self.warehouse)
         self.warehouse.publish()
         return report
 

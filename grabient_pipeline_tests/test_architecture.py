@@ -15,25 +15,27 @@ import grabient_pipeline
 from grabient_pipeline.crash_points import CRASH_POINTS
 
 PACKAGE = Path(grabient_pipeline.__file__).parent
-LEAVES = {"errors", "progress", "crash_points", "settings"}
+LEAVES = {"errors", "progress", "crash_points", "settings", "formatting", "atomic"}
 # What each package may import of the others; leaves that it does not import today may still be listed.
 MAY_IMPORT = {
     "errors": set(),
     "progress": set(),
     "crash_points": set(),
+    "formatting": set(),
+    "atomic": set(),
     "settings": {"errors"},
     "palette": set(),
     "tagging": {"palette"},
-    "providers": {"errors", "progress"},
+    "providers": {"errors", "progress", "formatting", "atomic"},
     "warehouse": {"settings", "errors", "crash_points"},
     "batches": {"palette", "tagging", "providers", "warehouse", *LEAVES},
     "consensus": {"warehouse", "crash_points"},
     "scorecard": {"consensus", "warehouse", "crash_points"},
     "imports": {"palette", "warehouse", *LEAVES},
     "images": {"warehouse", *LEAVES},
-    "exports": {"warehouse", "settings", "errors"},
+    "exports": {"warehouse", "settings", "errors", "atomic"},
     "retrieval": {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress"},
-    "gallery": {"palette", "tagging", "warehouse", "errors"},
+    "gallery": {"palette", "tagging", "warehouse", "errors", "atomic"},
     # It writes down a second time what it accepts, so that a mistake of the pipeline is found and not repeated.
     "sandbox": {"palette"},
 }

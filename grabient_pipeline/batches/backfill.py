@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from grabient_pipeline.batches import ledger
-from grabient_pipeline.batches.ledger import Asked, Reservation
+from grabient_pipeline.batches.ledger import ProviderModels, Reservation
 from grabient_pipeline.batches.request_file import json_text
 from grabient_pipeline.batches.stages import TAGGING, Stage
-from grabient_pipeline.batches.submission_lock import forget, may_exist_from_now, sending
+from grabient_pipeline.batches.submission_lock import forget, hold_submissions, mark_creation_attempt
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import GrabientError, ProviderRefused, ProviderUncertain, SettingsError
 from grabient_pipeline.progress import SILENT, Progress
@@ -137,7 +137,7 @@ def backfill(
         reports = [_report(reservation) for reservation in reservations]
         return BackfillReport(tuple(reports), failures=failures, dry_run=True)
     providers = {ledger.api_name(entry.provider): entry.provider for entry in asked}
-    with sending(spool_dir, [reservation.submission for reservation in reservations]):
+    with hold_submissions(spool_dir, [reservation.submission for reservation in reservations]):
         # Between the two, somebody who looked for lost batches may have released one of them.
         reservations = ledger.still_reserved(warehouse, reservations)
         reports = _submit_all(warehouse, spool_dir, providers, reservations, texts, progress)
@@ -167,7 +167,9 @@ def work_on_direct_batches(
     return failures
 
 
-def _open(open_provider: Callable[[str], BatchProvider], order: BackfillOrder) -> tuple[list[Asked], dict[str, str]]:
+def _open(
+    open_provider: Callable[[str], BatchProvider], order: BackfillOrder
+) -> tuple[list[ProviderModels], dict[str, str]]:
     """The providers that are there and take our key, before anything is reserved for them."""
     by_provider: dict[str, list[Model]] = {}
     for model in order.models:
@@ -182,14 +184,14 @@ def _open(open_provider: Callable[[str], BatchProvider], order: BackfillOrder) -
             return str(error)
         return provider
 
-    asked: list[Asked] = []
+    asked: list[ProviderModels] = []
     failures: dict[str, str] = {}
     with ThreadPoolExecutor(max_workers=max(1, len(by_provider))) as pool:
         for key, outcome in zip(by_provider, pool.map(opened, by_provider), strict=True):
             if isinstance(outcome, str):
                 failures[key] = outcome
             else:
-                asked.append(Asked(outcome, tuple(by_provider[key])))
+                asked.append(ProviderModels(outcome, tuple(by_provider[key])))
     return asked, failures
 
 
@@ -254,7 +256,7 @@ def _submit(
         _release(warehouse, spool_dir, reservation, str(error))
         return _report(reservation, error=str(error))
     except ProviderUncertain as error:
-        may_exist_from_now(spool_dir, reservation.submission)
+        mark_creation_attempt(spool_dir, reservation.submission)
         reason = (
             f"{error}; it may have been created all the same: it stays reserved, and grabient reconcile looks for it"
         )
@@ -270,7 +272,7 @@ def _submit(
 
 
 def _may_exist(spool_dir: Path, submission: str) -> None:
-    may_exist_from_now(spool_dir, submission)
+    mark_creation_attempt(spool_dir, submission)
     crash_point("submit.uploaded")
 
 

@@ -68,7 +68,7 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProviderModels:
     """A provider, and those of its models that are to be asked."""
 
     provider: BatchProvider
@@ -118,7 +118,7 @@ def subjects_to_ask(
 def reserve(
     warehouse: Warehouse,
     stage: Stage,
-    asked: Sequence[Asked],
+    asked: Sequence[ProviderModels],
     texts: Mapping[str, bytes],
     *,
     subjects: Mapping[str, Subject],

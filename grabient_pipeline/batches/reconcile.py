@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grabient_pipeline.batches import ledger
-from grabient_pipeline.batches.submission_lock import BeingSent, forget, nobody_sends
+from grabient_pipeline.batches.submission_lock import SubmissionInProgress, forget, hold_if_idle
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import GrabientError
-from grabient_pipeline.providers.base import BatchProvider, Search, Sought
+from grabient_pipeline.providers.base import BatchProvider, LookupRequest, LookupResult
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, sql
 
 # So long after it may have been created, a batch that a complete listing does not have is not there.
@@ -106,10 +106,10 @@ class _Searching:
         self._spool_dir = spool_dir
         self._open_provider = open_provider
         self._known = known
-        self._outcomes: dict[str, Search | str | None] = {}
+        self._outcomes: dict[str, LookupResult | str | None] = {}
         self._lock = threading.Lock()
 
-    def outcomes(self) -> dict[str, Search | str | None]:
+    def outcomes(self) -> dict[str, LookupResult | str | None]:
         """A search, a reason why there is none, or None for what is being sent right now."""
         with self._lock:
             return dict(self._outcomes)
@@ -123,14 +123,14 @@ class _Searching:
             with self._lock:
                 self._outcomes[batch.submission] = outcome
 
-    def _outcome(self, batch: LostBatch) -> Search | str | None:
+    def _outcome(self, batch: LostBatch) -> LookupResult | str | None:
         known = self._known.get(batch.provider, frozenset())
         try:
-            with nobody_sends(self._spool_dir, batch.submission):
+            with hold_if_idle(self._spool_dir, batch.submission):
                 pass
             provider = self._open_provider(batch.api)
-            return provider.find(Sought(batch.submission, batch.created_at, batch.request_count, known))
-        except BeingSent:
+            return provider.find(LookupRequest(batch.submission, batch.created_at, batch.request_count, known))
+        except SubmissionInProgress:
             return None
         except GrabientError as error:
             return str(error)
@@ -142,7 +142,7 @@ def _settle(
     warehouse: Warehouse,
     spool_dir: Path,
     lost: Sequence[LostBatch],
-    outcomes: Mapping[str, Search | str | None],
+    outcomes: Mapping[str, LookupResult | str | None],
     margin_seconds: float,
     budget_seconds: float,
 ) -> ReconcileReport:
@@ -175,11 +175,11 @@ def _settle(
 
 
 def _not_yet(
-    warehouse: Warehouse, spool_dir: Path, batch: LostBatch, search: Search, margin_seconds: float
+    warehouse: Warehouse, spool_dir: Path, batch: LostBatch, search: LookupResult, margin_seconds: float
 ) -> str | None:
     """Release it, or say why that would be too early; empty if somebody is sending it."""
     try:
-        with nobody_sends(spool_dir, batch.submission) as touched:
+        with hold_if_idle(spool_dir, batch.submission) as touched:
             age = (dt.datetime.now(dt.UTC) - max(batch.created_at, touched or batch.created_at)).total_seconds()
             if search.candidates or not search.thorough:
                 why_not = search.evidence
@@ -190,7 +190,7 @@ def _not_yet(
                     warehouse, batch.submission, f"released: {search.evidence}, {age:.0f} s after it may have been made"
                 )
                 why_not = None
-    except BeingSent:
+    except SubmissionInProgress:
         return ""
     if why_not is None:
         forget(spool_dir, batch.submission)

@@ -24,7 +24,7 @@ def merge_refined(connection: duckdb.DuckDBPyConnection) -> None:
     connection.unregister("composed")
 
 
-def compose_anew(warehouse: Warehouse) -> int:
+def recompose_stale_texts(warehouse: Warehouse) -> int:
     """Compose what another recipe composed, and what stands in for a refinement that failed; how many texts changed."""
     with warehouse.connect() as connection, transaction(connection):
         rows = connection.execute(sql(__package__, "refined_to_compose"), {"recipe": EMBED_TEXT_RECIPE}).fetchall()

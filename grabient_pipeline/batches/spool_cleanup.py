@@ -13,7 +13,7 @@ from pathlib import Path
 KEPT_FOR = dt.timedelta(days=7)
 
 
-def sweep(spool_dir: Path, kept_for: dt.timedelta = KEPT_FOR) -> int:
+def remove_stale(spool_dir: Path, kept_for: dt.timedelta = KEPT_FOR) -> int:
     """Delete what is older; how many files and folders that was. What cannot be deleted stays."""
     before = (dt.datetime.now(dt.UTC) - kept_for).timestamp()
     swept = 0

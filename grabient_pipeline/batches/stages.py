@@ -11,7 +11,7 @@ import duckdb
 from grabient_pipeline.batches.refinement_results import merge_refined
 from grabient_pipeline.batches.tagged import merge_palette_tags
 from grabient_pipeline.palette import describe_palettes
-from grabient_pipeline.providers.base import Question
+from grabient_pipeline.providers.base import PromptPayload
 from grabient_pipeline.tagging import (
     PARSER_VERSION,
     REFINEMENT_PARSER_VERSION,
@@ -68,8 +68,8 @@ class Stage:
     parameters: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
-    def question(self) -> Question:
-        return Question(self.prompt.system, self.prompt.schema, self.schema_name)
+    def question(self) -> PromptPayload:
+        return PromptPayload(self.prompt.system, self.prompt.schema, self.schema_name)
 
 
 def _colour_data(subjects: Mapping[str, Subject]) -> dict[str, str]:

@@ -16,12 +16,12 @@ from pathlib import Path
 import filelock
 
 
-class BeingSent(Exception):
+class SubmissionInProgress(Exception):
     """Another process, or another thread of this one, is sending it."""
 
 
 @contextmanager
-def sending(spool_dir: Path, submissions: Iterable[str]) -> Generator[None]:
+def hold_submissions(spool_dir: Path, submissions: Iterable[str]) -> Generator[None]:
     """Be the one who sends these, from the reservation to the end."""
     with ExitStack() as stack:
         for submission in submissions:
@@ -29,17 +29,17 @@ def sending(spool_dir: Path, submissions: Iterable[str]) -> Generator[None]:
         yield
 
 
-def may_exist_from_now(spool_dir: Path, submission: str) -> None:
+def mark_creation_attempt(spool_dir: Path, submission: str) -> None:
     """The batch is about to be created, or was perhaps created a moment ago."""
     os.utime(_path(spool_dir, submission))
 
 
 @contextmanager
-def nobody_sends(spool_dir: Path, submission: str) -> Generator[dt.datetime | None]:
+def hold_if_idle(spool_dir: Path, submission: str) -> Generator[dt.datetime | None]:
     """Hold a reservation still; when its batch may last have been created, None if nobody began to send it.
 
     Raises:
-        BeingSent: somebody is at it.
+        SubmissionInProgress: somebody is at it.
     """
     path = _path(spool_dir, submission)
     touched = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC) if path.exists() else None
@@ -47,7 +47,7 @@ def nobody_sends(spool_dir: Path, submission: str) -> Generator[dt.datetime | No
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise BeingSent(submission) from None
+        raise SubmissionInProgress(submission) from None
     try:
         yield touched
     finally:

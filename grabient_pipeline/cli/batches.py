@@ -12,6 +12,7 @@ import typer
 
 from grabient_pipeline.cli.command_line import Json, failed
 from grabient_pipeline.cli.recording import record_backfill, record_collection, record_refinement
+from grabient_pipeline.formatting import dollars, pluralize
 
 if TYPE_CHECKING:
     from grabient_pipeline.batches.backfill import BackfillReport
@@ -146,8 +147,8 @@ def _say_stale(report: RefinementReport) -> None:
 
     if report.stale_palettes:
         terminal.note(
-            f"{terminal.many(report.stale_palettes, 'palette')} had more answers counted since: refining again is "
-            f"estimated at {terminal.dollars(report.stale_cost_usd)} (grabient refine --stale)"
+            f"{pluralize(report.stale_palettes, 'palette')} had more answers counted since: refining again is "
+            f"estimated at {dollars(report.stale_cost_usd)} (grabient refine --stale)"
         )
 
 
@@ -194,8 +195,8 @@ def _say_submission(report: BackfillReport) -> None:
     )
     terminal.say()
     count = len(report.batches) if report.dry_run else len(report.submitted)
-    told = f"{terminal.many(count, 'batch', 'batches')}, {terminal.many(report.request_count, 'request')}, "
-    told += f"estimated {terminal.dollars(report.estimated_cost_usd)}"
+    told = f"{pluralize(count, 'batch', 'batches')}, {pluralize(report.request_count, 'request')}, "
+    told += f"estimated {dollars(report.estimated_cost_usd)}"
     terminal.say(f"Would submit {told}" if report.dry_run else f"Submitted {told}", "bold")
 
 
@@ -340,13 +341,12 @@ def _watch(pipeline: Pipeline, seen: _Seen, interval: float) -> None:
 
 
 def _progress_in_words(seen: _Seen) -> str:
-    from grabient_pipeline.cli import terminal
 
     done = sum(state.completed or 0 for state in seen.polled.states.values() if state.status == "submitted")
-    words = f"{terminal.many(seen.pending, 'batch', 'batches')} under way"
+    words = f"{pluralize(seen.pending, 'batch', 'batches')} under way"
     if done:
         words += f", {done:,} requests of theirs done"
-    return f"{words}; {terminal.many(len(seen.collected), 'batch', 'batches')} collected"
+    return f"{words}; {pluralize(len(seen.collected), 'batch', 'batches')} collected"
 
 
 def _say_poll(seen: _Seen) -> None:
@@ -370,15 +370,15 @@ def _say_poll(seen: _Seen) -> None:
         )
         terminal.say()
         terminal.say(
-            f"Collected {terminal.many(len(seen.collected), 'batch', 'batches')} for "
-            f"{terminal.dollars(sum(batch.cost_usd for batch in seen.collected))}: {seen.answers:,} answers, "
+            f"Collected {pluralize(len(seen.collected), 'batch', 'batches')} for "
+            f"{dollars(sum(batch.cost_usd for batch in seen.collected))}: {seen.answers:,} answers, "
             f"{seen.usable:,} of them usable"
         )
         for batch in seen.collected:
             for kind, count in batch.findings.items():
-                terminal.warn(f"{batch.provider}/{batch.model}: {terminal.many(count, f'{kind} row')} in its results")
+                terminal.warn(f"{batch.provider}/{batch.model}: {pluralize(count, f'{kind} row')} in its results")
     if seen.refined:
-        terminal.say(f"Sent {terminal.many(seen.refined, 'palette')} to be refined")
+        terminal.say(f"Sent {pluralize(seen.refined, 'palette')} to be refined")
     states = Counter(state.provider_status for state in seen.polled.states.values() if state.status == "submitted")
     words = ", ".join(f"{count:,} {state}" for state, count in states.items())
     unseen = len(seen.polled.failures)
@@ -387,7 +387,7 @@ def _say_poll(seen: _Seen) -> None:
     if seen.sent:
         words += f"{', ' if words else ''}{seen.sent:,} just sent"
     if seen.pending:
-        terminal.say(f"{terminal.many(seen.pending, 'batch', 'batches')} under way: {words}")
+        terminal.say(f"{pluralize(seen.pending, 'batch', 'batches')} under way: {words}")
     else:
         terminal.say("Nothing is under way.")
 

@@ -19,6 +19,7 @@ from grabient_pipeline.cli.command_line import Json
 from grabient_pipeline.cli.gallery import open_in_browser
 from grabient_pipeline.cli.status import named_models
 from grabient_pipeline.errors import GrabientError
+from grabient_pipeline.formatting import dollars, pluralize
 
 if TYPE_CHECKING:
     from grabient_pipeline.batches.backfill import BackfillReport
@@ -172,11 +173,11 @@ def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
     from grabient_pipeline.cli import terminal
 
     terminal.say(
-        f"{terminal.many(status.palettes, 'palette')}, each described "
-        f"{terminal.many(tour.analysis_count, 'time')} by {terminal.many(len(status.models), 'model')}: "
-        f"{terminal.many(status.answers, 'request')} in "
-        f"{terminal.many(len(tour.submitted.batches) if tour.submitted else 0, 'batch', 'batches')}; "
-        f"{terminal.many(status.refined, 'palette')} refined",
+        f"{pluralize(status.palettes, 'palette')}, each described "
+        f"{pluralize(tour.analysis_count, 'time')} by {pluralize(len(status.models), 'model')}: "
+        f"{pluralize(status.answers, 'request')} in "
+        f"{pluralize(len(tour.submitted.batches) if tour.submitted else 0, 'batch', 'batches')}; "
+        f"{pluralize(status.refined, 'palette')} refined",
         "bold",
     )
     terminal.say()
@@ -186,7 +187,7 @@ def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
     if reasons:
         told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
         terminal.say(f"Not usable: {told}")
-    terminal.say(f"Cost: nothing; the real providers would have charged {terminal.dollars(status.cost_usd)}")
+    terminal.say(f"Cost: nothing; the real providers would have charged {dollars(status.cost_usd)}")
     steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in tour.seconds.items())
     terminal.say(f"Time: {sum(tour.seconds.values()):.1f} s ({steps})")
     terminal.say()
@@ -215,13 +216,12 @@ def _say_models(status: Status) -> None:
 
     models = named_models(status)
     rows = [_model_row(name, (each,)) for name, each in models]
-    rows.append([*_model_row("together", [each for _, each in models])[:-1], terminal.dollars(status.cost_usd)])
+    rows.append([*_model_row("together", [each for _, each in models])[:-1], dollars(status.cost_usd)])
     headers = ["model", "usable", "share", "tokens in", "out", "cost"]
     terminal.say_table(headers, rows, right=headers[1:], styles=[""] * len(models) + ["bold"])
 
 
 def _model_row(name: str, models: Sequence[ModelSummary]) -> list[str]:
-    from grabient_pipeline.cli import terminal
 
     answers, usable = sum(each.answers for each in models), sum(each.usable for each in models)
     return [
@@ -230,7 +230,7 @@ def _model_row(name: str, models: Sequence[ModelSummary]) -> list[str]:
         f"{usable / answers:.1%}" if answers else "",
         f"{sum(each.input_tokens for each in models):,}",
         f"{sum(each.output_tokens for each in models):,}",
-        terminal.dollars(sum(each.cost_usd for each in models)),
+        dollars(sum(each.cost_usd for each in models)),
     ]
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from grabient_pipeline.formatting import pluralize
+
 
 class _Format(StrEnum):
     """What a file can be; the names are those of `exports.palettes.FORMATS`."""
@@ -68,8 +70,8 @@ def export(
         return
     by = f" by {report.embedding_model}" if report.embedding_model else ""
     terminal.say(
-        f"{terminal.many(report.palettes, 'palette')}, {report.refined:,} of them refined, "
-        f"{terminal.many(report.vectors, 'vector')}{by}"
+        f"{pluralize(report.palettes, 'palette')}, {report.refined:,} of them refined, "
+        f"{pluralize(report.vectors, 'vector')}{by}"
     )
     for path in report.files:
         terminal.say(path)

@@ -9,6 +9,7 @@ import typer
 
 from grabient_pipeline.cli.command_line import failed
 from grabient_pipeline.cli.recording import record_gallery
+from grabient_pipeline.formatting import pluralize
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,7 +39,7 @@ def gallery(
         )
     else:
         state = "" if report.written else ", unchanged"
-        terminal.say(f"{terminal.many(report.palettes, 'palette')} in {report.path}{state}")
+        terminal.say(f"{pluralize(report.palettes, 'palette')} in {report.path}{state}")
     if open:
         open_in_browser(report.path)
 

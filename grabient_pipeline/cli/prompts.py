@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grabient_pipeline.cli.command_line import application
+from grabient_pipeline.formatting import dollars, pluralize
 
 if TYPE_CHECKING:
     from grabient_pipeline.batches.plan import Plan
@@ -48,7 +49,7 @@ def list_(json: _Json = False) -> None:
                 f"{each.models:,}",
                 f"{each.answers:,}",
                 f"{each.usable:,}",
-                terminal.dollars(each.cost_usd),
+                dollars(each.cost_usd),
                 "yes" if each.counts else "no",
                 ", ".join(_notes(each)),
             ]
@@ -108,7 +109,7 @@ def count(
         terminal.say_json({"counting": [each.version for each in counting]})
         return
     for each in counting:
-        terminal.say(f"{each.version} {each.stage}, {terminal.many(each.usable, 'usable answer')}")
+        terminal.say(f"{each.version} {each.stage}, {pluralize(each.usable, 'usable answer')}")
 
 
 def plan(
@@ -154,23 +155,21 @@ def _say_plan(planned: Plan) -> None:
                 f"{model.answered:,}",
                 f"{model.stale:,}",
                 f"{model.requests:,}",
-                terminal.dollars(model.estimated_cost_usd),
+                dollars(model.estimated_cost_usd),
                 "" if model.has_key else "no key",
             ]
             for model in planned.models
         ],
         right={"answered", "stale", "to ask", "estimated"},
     )
-    terminal.say(
-        f"{planned.requests:,} requests, estimated {terminal.dollars(planned.tagging_cost_usd)}: grabient backfill"
-    )
+    terminal.say(f"{planned.requests:,} requests, estimated {dollars(planned.tagging_cost_usd)}: grabient backfill")
     terminal.say()
     if planned.refining_model is None:
         terminal.say("Refinement is off.")
         return
     terminal.say(f"Refinement by prompt {planned.refinement_prompt}, {planned.refining_model}", "bold")
     terminal.say(
-        f"{planned.refinements:,} palettes, estimated {terminal.dollars(planned.refinement_cost_usd)}; "
+        f"{planned.refinements:,} palettes, estimated {dollars(planned.refinement_cost_usd)}; "
         f"{planned.stale_refinements:,} of them have been refined otherwise: grabient refine --stale"
     )
     terminal.note("Nothing was asked. What the answers change in the consensus makes refinements stale later on.")

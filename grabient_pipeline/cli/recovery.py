@@ -8,6 +8,7 @@ import typer
 
 from grabient_pipeline.cli.command_line import Json, failed
 from grabient_pipeline.errors import SettingsError
+from grabient_pipeline.formatting import pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +104,7 @@ def cancel(
         if not outcomes:
             terminal.say("Nothing is under way.")
         if collected.batches:
-            terminal.say(f"Collected what was finished: {terminal.many(kept, 'answer')}")
+            terminal.say(f"Collected what was finished: {pluralize(kept, 'answer')}")
     errors = [each.error for each in outcomes if each.error] + list(collected.failures.values())
     if errors:
         raise failed("; ".join(dict.fromkeys(errors)))
@@ -160,6 +161,6 @@ def quarantine(
         terminal.say()
         terminal.say("grabient quarantine --free lets them be asked again: that costs money.")
     elif free:
-        terminal.say(f"Freed {terminal.many(freed, 'request')}; the next backfill asks them again.")
+        terminal.say(f"Freed {pluralize(freed, 'request')}; the next backfill asks them again.")
     else:
         terminal.say("Nothing rests.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from grabient_pipeline.cli.command_line import Json
+from grabient_pipeline.formatting import dollars, pluralize
 
 if TYPE_CHECKING:
     from grabient_pipeline.pipeline import ModelSummary, OpenBatch, Status
@@ -47,9 +48,9 @@ def _say_totals(now: Status) -> None:
         ("consensus", f"{now.consensus:,}"),
         ("refined", f"{now.refined:,}" + (f" ({now.stale:,} stale)" if now.stale else "")),
         ("searchable", f"{now.embedded:,}"),
-        ("cost so far", terminal.dollars(now.cost_usd)),
-        ("outstanding", f"{terminal.dollars(now.outstanding_usd)} (estimated)"),
-        ("paid, not kept", f"{terminal.many(now.paid_and_not_kept, 'answer')}"),
+        ("cost so far", dollars(now.cost_usd)),
+        ("outstanding", f"{dollars(now.outstanding_usd)} (estimated)"),
+        ("paid, not kept", f"{pluralize(now.paid_and_not_kept, 'answer')}"),
     ):
         terminal.say(f"{name:<16}{value}")
 
@@ -81,7 +82,7 @@ def _say_models(now: Status) -> None:
                 f"{each.answers:,}",
                 f"{each.usable:,}",
                 f"{each.usable / each.answers:.1%}",
-                terminal.dollars(each.cost_usd),
+                dollars(each.cost_usd),
             ]
             for name, each in models
         ],
@@ -157,12 +158,12 @@ def _say_what_needs_a_hand(now: Status) -> None:
     ]
     if now.paid_and_not_kept:
         lines.append(
-            f"{terminal.many(now.paid_and_not_kept, 'answer')} that the providers count never came back "
+            f"{pluralize(now.paid_and_not_kept, 'answer')} that the providers count never came back "
             "(the view paid_and_not_kept)"
         )
     if now.resting_requests:
         lines.append(
-            f"{terminal.many(now.resting_requests, 'request')} failed as often as is allowed and will not be asked "
+            f"{pluralize(now.resting_requests, 'request')} failed as often as is allowed and will not be asked "
             "again (grabient quarantine)"
         )
     if now.findings:

@@ -29,25 +29,11 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table
 from rich.text import Text
 
+from grabient_pipeline.formatting import printable
 from grabient_pipeline.progress import Progress
 
 # Where there is no terminal there is no edge to fit into, and a cut model name is of no use to `grep`.
 _WIDTH_OF_A_PIPE = 200
-
-
-def plain(value: object) -> str:
-    """A value as one line that any terminal shows as it stands."""
-    return "".join(character if character.isprintable() else " " for character in str(value))
-
-
-def many(count: int, one: str, more: str = "") -> str:
-    """A count with its noun: `1 batch`, `1,456 requests`."""
-    return f"{count:,} {one if count == 1 else more or one + 's'}"
-
-
-def dollars(amount: float) -> str:
-    """US dollars; cents where there are some, else as much as a small batch costs."""
-    return f"${amount:.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"
 
 
 def say(text: object = "", style: str = "") -> None:
@@ -89,7 +75,7 @@ def say_table(
         # Numbers are never broken; a long name breaks where it must.
         table.add_column(header, justify="right" if number else "left", no_wrap=number, overflow="fold")
     for place, row in enumerate(rows):
-        cells = [Text("\n".join(plain(line) for line in str(cell).splitlines())) for cell in row]
+        cells = [Text("\n".join(printable(line) for line in str(cell).splitlines())) for cell in row]
         table.add_row(*cells, style=styles[place] if styles else None)
     _console(stderr=False).print(table)
 
@@ -101,8 +87,8 @@ def say_swatch(colours: Sequence[str], beside: str, columns_a_colour: int, below
     if console.color_system:
         for colour in colours:
             blocks.append(" " * columns_a_colour, style=f"on {colour}")
-    console.print(blocks + Text(plain(beside), style="bold"), soft_wrap=True)
-    console.print(Text(" " * (blocks.cell_len + 1) + plain(below), style="dim"), soft_wrap=True)
+    console.print(blocks + Text(printable(beside), style="bold"), soft_wrap=True)
+    console.print(Text(" " * (blocks.cell_len + 1) + printable(below), style="dim"), soft_wrap=True)
 
 
 def columns() -> int:
@@ -194,4 +180,4 @@ def _console(*, stderr: bool) -> Console:
 
 def _line(console: Console, text: object, style: str = "") -> None:
     # The terminal breaks long lines itself, so that a path can be copied whole.
-    console.print(Text(plain(text), style=style), soft_wrap=True)
+    console.print(Text(printable(text), style=style), soft_wrap=True)

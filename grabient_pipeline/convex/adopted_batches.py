@@ -18,10 +18,10 @@ from grabient_pipeline.batches.ledger import PATIENCE_SECONDS
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.batches.staging import scratch_folder
 from grabient_pipeline.convex.documents import EARLIER, Answer
-from grabient_pipeline.convex.importer import answer_frame, registered, take_answers
+from grabient_pipeline.convex.importer import answer_frame, take_answers
 from grabient_pipeline.convex.report import TableReport
 from grabient_pipeline.providers.base import BatchProvider, ResultRow, UnreadableRow, result_rows
-from grabient_pipeline.warehouse import Warehouse, sql, transaction
+from grabient_pipeline.warehouse import Warehouse, registered, sql, transaction
 
 # What the provider never ran is no answer.
 _ANSWERED = ("succeeded", "errored")

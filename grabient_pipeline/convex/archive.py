@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from grabient_pipeline.errors import ImportFileError
+from grabient_pipeline.formatting import printable
 
 DOCUMENTS = "documents.jsonl"
 # Tables of Convex's own components stand below this; their names may be those of our tables.
@@ -193,7 +194,7 @@ def _read_directory(path: Path, archive: zipfile.ZipFile) -> Export:
         if reason is None and name in tables:
             reason = "stands in the zip twice"
         if reason is not None:
-            refused.append(f"{_shown(entry.filename)} {reason}; it was not read")
+            refused.append(f"{printable(entry.filename, 120, '�')} {reason}; it was not read")
             continue
         total += entry.file_size
         roots.add("/".join(place.parts[:-2]))
@@ -224,7 +225,3 @@ def _why_refused(entry: zipfile.ZipInfo, place: PurePosixPath) -> str | None:
 
 def _entry_opener(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
     return lambda: archive.open(entry)  # pyright: ignore[reportReturnType]
-
-
-def _shown(text: str) -> str:
-    return "".join(character if character.isprintable() else "�" for character in text[:120])

@@ -9,6 +9,7 @@ import typer
 
 from grabient_pipeline.cli.command_line import application, failed
 from grabient_pipeline.cli.recording import record_convex
+from grabient_pipeline.formatting import pluralize
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -117,7 +118,7 @@ def clear_run_number(json: _Json = False) -> None:
     if json:
         terminal.say_json({"cleared": cleared})
     else:
-        terminal.say(f"{terminal.many(cleared, 'run number')} cleared")
+        terminal.say(f"{pluralize(cleared, 'run number')} cleared")
 
 
 def _say_report(report: ConvexReport) -> None:
@@ -151,9 +152,7 @@ def _say_report(report: ConvexReport) -> None:
         ):
             _say_counts(f"{name}, {kind}", counts)
         if table.adopted:
-            terminal.say(
-                f"{name}: {terminal.many(table.adopted, 'batch', 'batches')} under way will be polled from here"
-            )
+            terminal.say(f"{name}: {pluralize(table.adopted, 'batch', 'batches')} under way will be polled from here")
     for name, table in report.tables.items():
         if table.left_out:
             terminal.say(f"{name}: not copied, {table.left_out}", "dim")

@@ -7,8 +7,7 @@ where it stopped, and its report is that of the whole. Importing again takes onl
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -30,7 +29,7 @@ from grabient_pipeline.palette import InvalidSeedError, Palette, read_palette
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.catalogue import known_batch_price
 from grabient_pipeline.tagging import parse_answer, parse_refinement
-from grabient_pipeline.warehouse import Warehouse, sql, transaction
+from grabient_pipeline.warehouse import Warehouse, registered, sql, transaction
 
 LINES_AT_A_TIME: Final = 50_000
 # A line that is no UTF-8 is kept as it is, written so that it can be read.
@@ -519,12 +518,3 @@ def _moment(column: str) -> pl.Expr:
 def _price_columns(prices: Sequence[tuple[float, float]]) -> list[pl.Series]:
     names = ("input_usd_per_million", "output_usd_per_million")
     return [pl.Series(name, [price[place] for price in prices], dtype=pl.Float64) for place, name in enumerate(names)]
-
-
-@contextmanager
-def registered(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> Generator[None]:
-    """The frame is a table of this name while the block runs."""
-    connection.register(name, frame)
-    yield
-    # Not after a failure: the transaction is lost then, and with it the connection.
-    connection.unregister(name)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+from grabient_pipeline.formatting import printable
 from grabient_pipeline.providers.catalogue import load_catalogue
 
 # Models that the earlier system asked as well and that are asked no more: (provider, id).
@@ -101,5 +102,4 @@ def _bare(model: str) -> str:
 
 
 def _shown(text: str) -> str:
-    shown = "".join(character if character.isprintable() else "�" for character in text[:60])
-    return repr(shown) if shown else "'' (none)"
+    return repr(printable(text, 60, "�")) if text else "'' (none)"

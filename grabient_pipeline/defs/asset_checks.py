@@ -5,7 +5,6 @@
 
 import dagster as dg
 
-from grabient_pipeline.cli.terminal import many
 from grabient_pipeline.defs.assets.embeddings import palette_embeddings
 from grabient_pipeline.defs.assets.metadata import evaluation_metadata
 from grabient_pipeline.defs.assets.palettes import palettes
@@ -13,6 +12,7 @@ from grabient_pipeline.defs.assets.refinement import palette_tag_consensus, pale
 from grabient_pipeline.defs.assets.tags import palette_tags, tag_responses
 from grabient_pipeline.defs.resources import PipelineResource, explained
 from grabient_pipeline.errors import GrabientError
+from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.palette.seed import InvalidSeedError, decode_seed
 from grabient_pipeline.tagging import TAGGING_PROMPT
 from grabient_pipeline.tagging.embed_text import MOST_WORDS
@@ -50,7 +50,7 @@ def _decodes(seed: str) -> bool:
 def no_orphaned_batch(pipeline: PipelineResource) -> dg.AssetCheckResult:
     with connect(pipeline.open().settings.data_dir) as connection:
         ((orphans, since),) = connection.execute(sql(__package__, "orphaned_batches")).fetchall()
-    said = many(orphans, "batch", "batches") + (
+    said = pluralize(orphans, "batch", "batches") + (
         f", the oldest since {since:%Y-%m-%d %H:%M}: grabient reconcile" if orphans else ""
     )
     return dg.AssetCheckResult(
@@ -64,7 +64,7 @@ def nothing_overdue(pipeline: PipelineResource) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not overdue,
         severity=dg.AssetCheckSeverity.WARN,
-        description=many(len(overdue), "batch", "batches")
+        description=pluralize(len(overdue), "batch", "batches")
         + (": grabient cancel ends them and keeps what is done" if overdue else ""),
         metadata={"batches": dg.MetadataValue.json([batch.submission for batch in overdue])},
     )
@@ -87,7 +87,7 @@ def cost_is_within_the_cap(pipeline: PipelineResource) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset=palette_tags, description="In the closed fields of an answer stand words of their lists only.")
-def closed_fields_hold_closed_words(pipeline: PipelineResource) -> dg.AssetCheckResult:
+def closed_vocabulary_valid(pipeline: PipelineResource) -> dg.AssetCheckResult:
     lists = {"harmony": HARMONY, "seasonal": SEASONAL, **ATTRIBUTES}
     with connect(pipeline.open().settings.data_dir) as connection:
         ((answers, outside),) = connection.execute(
@@ -119,7 +119,7 @@ def palettes_have_all_their_analyses(pipeline: PipelineResource) -> dg.AssetChec
 
 
 @dg.asset_check(asset=palette_tags, description="The published file is in step with the working one.")
-def what_is_published_is_in_step(pipeline: PipelineResource) -> dg.AssetCheckResult:
+def published_copy_current(pipeline: PipelineResource) -> dg.AssetCheckResult:
     behind = pipeline.open().warehouse.seconds_behind()
     return dg.AssetCheckResult(
         passed=behind < _PUBLISHED_WITHIN_SECONDS,
@@ -160,7 +160,7 @@ def embed_texts_are_within_bounds(pipeline: PipelineResource) -> dg.AssetCheckRe
     description="The search answers the evaluation queries as well as it once did. Needs the sample palettes, tagged "
     "and embedded; without them there is nothing to measure.",
 )
-def search_keeps_its_level(pipeline: PipelineResource) -> dg.AssetCheckResult:
+def search_quality_not_regressed(pipeline: PipelineResource) -> dg.AssetCheckResult:
     with explained():
         try:
             evaluation = pipeline.open().evaluate_search()
@@ -178,10 +178,10 @@ CHECKS = [
     no_orphaned_batch,
     nothing_overdue,
     cost_is_within_the_cap,
-    closed_fields_hold_closed_words,
+    closed_vocabulary_valid,
     palettes_have_all_their_analyses,
-    what_is_published_is_in_step,
+    published_copy_current,
     consensus_counts_every_usable_answer,
     embed_texts_are_within_bounds,
-    search_keeps_its_level,
+    search_quality_not_regressed,
 ]

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import yaml
 
+from grabient_pipeline.atomic import write_atomic
 from grabient_pipeline.errors import SettingsError
 from grabient_pipeline.settings import PROJECT_ROOT, Settings
 
@@ -31,10 +32,9 @@ def write_dagster_home(settings: Settings) -> Path:
         configuration = yaml.safe_load(source.read_text("utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise SettingsError(f"{source} cannot be read ({type(error).__name__}); restore it (git checkout)") from error
-    # Another Dagster on this home finds the old file or the new one, never half of one.
-    part = home / "dagster.yaml.part"
-    part.write_text(yaml.safe_dump(_placed(configuration, home), sort_keys=False), "utf-8")
-    part.replace(home / "dagster.yaml")
+    # Another Dagster process in this home sees the old file or the new one.
+    text = yaml.safe_dump(_placed(configuration, home), sort_keys=False)
+    write_atomic(home / "dagster.yaml", lambda part: part.write_text(text, "utf-8"))
     return home
 
 

@@ -6,8 +6,6 @@ for a formula by a spreadsheet.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ import orjson
 import polars as pl
 import polars.selectors as cs
 
+from grabient_pipeline.atomic import write_atomic
 from grabient_pipeline.errors import SettingsError
 from grabient_pipeline.warehouse import connect, sql
 
@@ -73,9 +72,9 @@ def export_palettes(
         frame = connection.sql(sql(__package__, "palettes"), params=parameters).pl()
     notes: list[str] = []
     writers: dict[str, Callable[[], list[Path]]] = {
-        "parquet": lambda: [_whole(folder / "palettes.parquet", frame.write_parquet)],
-        "jsonl": lambda: [_whole(folder / "palettes.jsonl", frame.write_ndjson)],
-        "csv": lambda: [_whole(folder / "palettes.csv", lambda path: _write_csv(frame, path))],
+        "parquet": lambda: [write_atomic(folder / "palettes.parquet", frame.write_parquet)],
+        "jsonl": lambda: [write_atomic(folder / "palettes.jsonl", frame.write_ndjson)],
+        "csv": lambda: [write_atomic(folder / "palettes.csv", lambda path: _write_csv(frame, path))],
         "vectorize": lambda: _write_vectors(folder, frame, notes),
     }
     if "vectorize" in formats:
@@ -167,7 +166,7 @@ def _write_vectors(folder: Path, frame: pl.DataFrame, notes: list[str]) -> list[
         nonlocal size
         path = folder / f"vectorize-{len(paths) + 1:04d}.ndjson"
         content = b"".join(pieces)
-        paths.append(_whole(path, lambda file: file.write_bytes(content)))
+        paths.append(write_atomic(path, lambda file: file.write_bytes(content)))
         pieces.clear()
         size = 0
 
@@ -181,22 +180,6 @@ def _write_vectors(folder: Path, frame: pl.DataFrame, notes: list[str]) -> list[
     for stale in set(folder.glob("vectorize-[0-9][0-9][0-9][0-9].ndjson")) - set(paths):
         stale.unlink()
     return paths
-
-
-def _whole(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write beside the place and put it there when it is whole."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        # A temporary file is private to its owner; these are there to be handed on.
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return path
 
 
 def _write_csv(frame: pl.DataFrame, path: Path) -> None:

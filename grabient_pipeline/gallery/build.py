@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
+from grabient_pipeline.atomic import write_atomic
 from grabient_pipeline.errors import SettingsError
 from grabient_pipeline.gallery.content import read_content
 from grabient_pipeline.gallery.page import render_page
@@ -34,23 +34,10 @@ def build_gallery(data_dir: Path, path: Path) -> GalleryReport:
     try:
         written = not (path.exists() and path.read_bytes() == page)
         if written:
-            _write(path, page)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, lambda part: part.write_bytes(page))
     except OSError as error:
         raise SettingsError(
             f"cannot write the gallery to {path}: {error.strerror or error}; make its folder writable"
         ) from error
     return GalleryReport(content.count, path, len(page), written)
-
-
-def _write(path: Path, page: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(page)
-        except BaseException:
-            temporary.unlink()
-            raise
-    # A temporary file is private to its owner; a page is there to be shown.
-    temporary.chmod(0o644)
-    temporary.replace(path)

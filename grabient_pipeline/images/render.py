@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from PIL import Image
+
+from grabient_pipeline.atomic import write_atomic
 
 WIDTH = 800
 HEIGHT = 400
@@ -21,16 +22,7 @@ def write_palette_image(path: Path, hexes: Sequence[str]) -> None:
     at most. The same colours always give the same bytes, and the file appears whole or not at all.
     """
     image = _bands(hexes, (WIDTH, HEIGHT))
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            image.save(file, format="PNG", compress_level=6)
-        except BaseException:
-            temporary.unlink()
-            raise
-    # A temporary file is private to its owner; a picture is there to be served.
-    temporary.chmod(0o644)
-    temporary.replace(path)
+    write_atomic(path, lambda part: image.save(part, format="PNG", compress_level=6))
 
 
 def swatch(hexes: Sequence[str]) -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from grabient_pipeline.errors import ImportFileError, MissingKeyError, SettingsError
+from grabient_pipeline.formatting import printable
 from grabient_pipeline.imports.files import InvalidRow, PaletteRow
 from grabient_pipeline.imports.site import default_query, one_query, site_row
 
@@ -140,5 +141,4 @@ def _said(error: APIStatusError, access: D1Access) -> str:
             entry = cast("Mapping[str, Any]", each)
             said.append(f"{entry.get('code')}: {entry.get('message')}")
     text = "; ".join(said) or f"status {error.status_code}"
-    shown = "".join(character if character.isprintable() else " " for character in text)[:300]
-    return " ".join(shown.replace(access.api_token, "***").split())
+    return " ".join(printable(text.replace(access.api_token, "***"), 300).split())

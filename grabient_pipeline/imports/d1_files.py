@@ -17,7 +17,7 @@ from typing import Final, TextIO
 from urllib.parse import quote
 
 from grabient_pipeline.errors import ImportFileError
-from grabient_pipeline.imports.files import InvalidRow, PaletteRow
+from grabient_pipeline.imports.files import InvalidRow, PaletteRow, excerpt
 from grabient_pipeline.imports.site import default_query, one_query, site_row
 
 # D1 takes no longer statement; a row has two megabytes at most.
@@ -123,7 +123,7 @@ def _inserted(connection: sqlite3.Connection, path: Path, stream: TextIO) -> Ite
             found = True
             reason = _insert(connection, statement, only_inserting)
             if reason:
-                yield InvalidRow(number, _shown(statement), reason)
+                yield InvalidRow(number, excerpt(statement.strip()), reason)
     connection.execute("COMMIT")
     if not found:
         raise ImportFileError(f"{path}: has no INSERT in it; is it what wrangler d1 export wrote?")
@@ -238,7 +238,3 @@ def _plain(identifier: str) -> str:
 def _quoted(identifier: str) -> str:
     escaped = identifier.replace('"', '""')
     return f'"{escaped}"'
-
-
-def _shown(text: str) -> str:
-    return "".join(character if character.isprintable() else "�" for character in text.strip()[:80])

@@ -15,11 +15,14 @@ import orjson
 import polars as pl
 
 from grabient_pipeline.errors import ImportFileError
+from grabient_pipeline.formatting import printable
 
 # Where a row keeps its seed, its name and its picture; the first that is there counts.
 SEED_COLUMNS = ("seed", "id")
 NAME_COLUMN = "name"
 IMAGE_COLUMN = "image_url"
+
+_EXCERPT = 80
 
 # A palette's line is some hundred characters; whatever is longer is not one.
 _LONGEST_LINE = 100_000
@@ -81,12 +84,12 @@ def _jsonl(path: Path) -> Rows:
             if not stripped:
                 continue
             if len(stripped) > _LONGEST_LINE:
-                yield InvalidRow(number, _shown(stripped[:80].decode("utf-8", "replace")), "the line is too long")
+                yield InvalidRow(number, excerpt(stripped[:80].decode("utf-8", "replace")), "the line is too long")
                 continue
             try:
                 value = orjson.loads(stripped)
             except orjson.JSONDecodeError:
-                yield InvalidRow(number, _shown(stripped.decode("utf-8", "replace")), "is not JSON")
+                yield InvalidRow(number, excerpt(stripped.decode("utf-8", "replace")), "is not JSON")
                 continue
             yield palette_row(
                 number, cast("Mapping[str, object]", value) if isinstance(value, dict) else {"seed": value}
@@ -141,7 +144,7 @@ def palette_row(number: int, fields: Mapping[str, object]) -> PaletteRow | Inval
     """A row by its columns."""
     seed = next((fields[column] for column in SEED_COLUMNS if fields.get(column) is not None), None)
     if not isinstance(seed, str):
-        return InvalidRow(number, _shown(str(dict(fields))), f"has no text in {' or '.join(SEED_COLUMNS)}")
+        return InvalidRow(number, excerpt(str(dict(fields))), f"has no text in {' or '.join(SEED_COLUMNS)}")
     return PaletteRow(number, seed, _optional(fields.get(NAME_COLUMN)), _optional(fields.get(IMAGE_COLUMN)))
 
 
@@ -149,7 +152,6 @@ def _optional(value: object) -> str | None:
     return value.strip() or None if isinstance(value, str) else None
 
 
-def _shown(text: str) -> str:
-    """The beginning of a text, safe to show in a terminal."""
-    printable = "".join(character if character.isprintable() else "�" for character in text[:81])
-    return printable if len(printable) <= 80 else f"{printable[:79]}…"
+def excerpt(text: str) -> str:
+    """Return the beginning of a row, safe to show in a terminal."""
+    return printable(text[:1000], _EXCERPT, "�")

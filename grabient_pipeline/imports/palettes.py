@@ -13,7 +13,7 @@ import polars as pl
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import ImportFileError
 from grabient_pipeline.imports.d1_files import dump_rows, sqlite_rows
-from grabient_pipeline.imports.files import InvalidRow, PaletteRow, Rows, read_rows
+from grabient_pipeline.imports.files import InvalidRow, PaletteRow, Rows, excerpt, read_rows
 from grabient_pipeline.palette import InvalidSeedError, Palette, describe_palettes, read_palette
 from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
@@ -98,7 +98,7 @@ def _valid(
         try:
             palette = read_palette(row.seed)
         except InvalidSeedError as error:
-            report.invalid.append(InvalidPalette(source, row.number, _shortened(row.seed), f"is no palette: {error}"))
+            report.invalid.append(InvalidPalette(source, row.number, excerpt(row.seed), f"is no palette: {error}"))
             continue
         yield row, palette
 
@@ -150,7 +150,3 @@ def write_palettes(
     connection.unregister("spellings")
     crash_point("import.writing")
     return after - before
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:79]}…"

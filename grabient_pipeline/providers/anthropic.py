@@ -21,21 +21,21 @@ from grabient_pipeline.providers.base import (
     CREATE_TIMEOUT_SECONDS,
     CUSTOM_ID_HEADER,
     TRANSFER_TIMEOUT_SECONDS,
-    Access,
+    AccessMode,
     BatchState,
     BatchStatus,
     Framing,
+    LookupRequest,
+    LookupResult,
     Outcome,
-    Question,
+    PromptPayload,
     ResultRow,
-    Search,
-    Sought,
     Submission,
     UnreadableRow,
     tls_context,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.transport.errors import OVERLOADED, plain, translated
+from grabient_pipeline.providers.transport.errors import OVERLOADED, short_text, translate_errors
 from grabient_pipeline.providers.transport.rows import (
     Row,
     count,
@@ -48,7 +48,7 @@ from grabient_pipeline.providers.transport.rows import (
     read_line,
     text_field,
 )
-from grabient_pipeline.providers.transport.transfer import tried_again, write_whole
+from grabient_pipeline.providers.transport.transfer import retry, write_chunks
 
 _PAGE: Final = 100
 _CLOCK_MARGIN: Final = dt.timedelta(hours=1)
@@ -59,7 +59,7 @@ class AnthropicBatches:
     """Anthropic, through its SDK."""
 
     key = "anthropic"
-    access: Access = "batch"
+    access: AccessMode = "batch"
     # The file is the body of the one call, so that it is sent from disk and never stands in memory.
     framing = Framing(head=b'{"requests":[', separator=b",\n", tail=b"]}")
 
@@ -77,7 +77,7 @@ class AnthropicBatches:
     def endpoint(self) -> str:
         return self._host
 
-    def request(self, model: Model, question: Question, custom_id: str, text: str) -> dict[str, Any]:
+    def request(self, model: Model, question: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
         params: dict[str, Any] = {
             "model": model.id,
             "max_tokens": model.max_output_tokens,
@@ -94,14 +94,14 @@ class AnthropicBatches:
         return {"custom_id": custom_id, "params": params}
 
     def check(self) -> None:
-        with self._translated("asking for the list of batches"):
+        with self._translate_errors("asking for the list of batches"):
             self._client.messages.batches.list(limit=1)
 
     def submit(self, submission: Submission) -> str:
         # The SDK's own `create` builds the whole body in memory, several times over; its `post` sends a file as it is.
         client = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT_SECONDS)
         submission.before_creation()
-        with self._translated("creating the batch"), submission.file.open("rb") as file:
+        with self._translate_errors("creating the batch"), submission.file.open("rb") as file:
             batch = client.post(
                 "/v1/messages/batches",
                 cast_to=MessageBatch,
@@ -112,7 +112,7 @@ class AnthropicBatches:
 
     def poll(self, batch_id: str) -> BatchState:
         batch = self._retrieve(batch_id)
-        provider_status = plain(batch.get("processing_status"), 40)
+        provider_status = short_text(batch.get("processing_status"), 40)
         counts = mapping(batch.get("request_counts"))
         succeeded, errored, canceled, expired = (
             count(counts.get(name)) or 0 for name in ("succeeded", "errored", "canceled", "expired")
@@ -145,16 +145,16 @@ class AnthropicBatches:
         if urlsplit(results_url).netloc != self._host:
             raise ProviderRefused(
                 self.key,
-                f"the results of {batch_id} are said to be at another host ({plain(results_url, 80)}); "
+                f"the results of {batch_id} are said to be at another host ({short_text(results_url, 80)}); "
                 "the key was not sent there",
             )
-        return [tried_again(lambda: self._download(batch_id, folder / "output.jsonl"))]
+        return [retry(lambda: self._download(batch_id, folder / "output.jsonl"))]
 
     def _download(self, batch_id: str, path: Path) -> Path:
         client = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS)
         streamed = client.messages.batches.with_streaming_response.results(batch_id)
-        with self._translated("downloading the results"), streamed as response:
-            return write_whole(path, response.iter_bytes())
+        with self._translate_errors("downloading the results"), streamed as response:
+            return write_chunks(path, response.iter_bytes())
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         return read_line(line, _read_row)
@@ -162,22 +162,22 @@ class AnthropicBatches:
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         client = self._client.with_options(max_retries=0, timeout=ASK_TIMEOUT_SECONDS)
         headers = {CUSTOM_ID_HEADER: str(request["custom_id"])}
-        with translated(self.key, f"asking {model}", self._secret, OVERLOADED):
+        with translate_errors(self.key, f"asking {model}", self._secret, OVERLOADED):
             message = client.post("/v1/messages", cast_to=object, body=request["params"], options={"headers": headers})
         return {"custom_id": request["custom_id"], "result": {"type": "succeeded", "message": message}}
 
     def cancel(self, batch_id: str) -> None:
-        with self._translated("cancelling the batch"):
+        with self._translate_errors("cancelling the batch"):
             self._client.messages.batches.cancel(batch_id)
 
-    def find(self, sought: Sought) -> Search:
+    def find(self, sought: LookupRequest) -> LookupResult:
         """Only the custom ids tell whose a batch is, and they can be read when it has ended.
 
         Until then a batch of another of our submissions, or with another number of requests, is certainly not it.
         """
         unknown: list[str] = []
         seen = 0
-        with self._translated("looking for the batch"):
+        with self._translate_errors("looking for the batch"):
             for batch in self._listing():
                 if batch.created_at < sought.since - _CLOCK_MARGIN:
                     break
@@ -188,13 +188,13 @@ class AnthropicBatches:
                 if first is None:
                     unknown.append(batch.id)
                 elif first.startswith(f"{sought.token}_"):
-                    return Search(batch.id, "its results carry the submission", thorough=True)
+                    return LookupResult(batch.id, "its results carry the submission", thorough=True)
         evidence = f"{seen} batches since {sought.since:%Y-%m-%d %H:%M}, none of them certainly ours"
         if unknown:
             evidence += (
                 f"; {', '.join(unknown)} may be: as many requests, and whose they are shows when they have ended"
             )
-        return Search(None, evidence, thorough=not unknown, candidates=tuple(unknown))
+        return LookupResult(None, evidence, thorough=not unknown, candidates=tuple(unknown))
 
     def _listing(self) -> Iterator[MessageBatch]:
         """Every batch, newest first. Not the SDK's own paging: that takes an empty page for the last one."""
@@ -217,7 +217,7 @@ class AnthropicBatches:
         return row.custom_id if isinstance(row, ResultRow) else None
 
     def _retrieve(self, batch_id: str) -> Row:
-        with self._translated(f"asking for the batch {batch_id}"):
+        with self._translate_errors(f"asking for the batch {batch_id}"):
             return plain_object(self._client.messages.batches.retrieve(batch_id))
 
     def _stay_home(self, request: httpx2.Request) -> None:
@@ -225,8 +225,8 @@ class AnthropicBatches:
         if request.url.netloc.decode("ascii") != self._host:
             raise ProviderRefused(self.key, f"refused to call {request.url.host}; the key was not sent there")
 
-    def _translated(self, doing: str) -> AbstractContextManager[None]:
-        return translated(self.key, doing, self._secret)
+    def _translate_errors(self, doing: str) -> AbstractContextManager[None]:
+        return translate_errors(self.key, doing, self._secret)
 
 
 def _request_count(batch: MessageBatch) -> int | None:
@@ -263,7 +263,7 @@ def _read_row(row: Row) -> ResultRow:
     outcome = _OUTCOMES.get(str(kind))
     if outcome is not None:
         return ResultRow(custom_id, outcome, error=f"the batch was {outcome} before this request")
-    raise ValueError(f"unknown result type {plain(kind, 40)}")
+    raise ValueError(f"unknown result type {short_text(kind, 40)}")
 
 
 def _text(content: object) -> str | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import ssl
 
 # How a model is asked: in batches at half price, or by ordinary calls at the full one.
-Access = Literal["batch", "direct"]
+AccessMode = Literal["batch", "direct"]
 BatchStatus = Literal["submitted", "completed", "expired", "cancelled", "failed"]
 Outcome = Literal["succeeded", "errored", "expired", "cancelled"]
 
@@ -54,7 +54,7 @@ class Framing:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PromptPayload:
     """What is asked of a model: the same for every request of a batch but for the user's text."""
 
     system: str
@@ -109,7 +109,7 @@ class UnreadableRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class LookupRequest:
     """A batch whose creation was not answered: the token that went with it, when, and with how many requests.
 
     `known`: the ids of this provider's batches that belong to other submissions of ours.
@@ -122,7 +122,7 @@ class Sought:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class LookupResult:
     """The outcome of looking for a batch by its token.
 
     `thorough` is True when everything since the given time was seen and could be told apart, so that a batch that
@@ -149,7 +149,7 @@ class BatchProvider(Protocol):
         ...
 
     @property
-    def access(self) -> Access:
+    def access(self) -> AccessMode:
         """How models are asked through it."""
         ...
 
@@ -163,7 +163,7 @@ class BatchProvider(Protocol):
         """How the file of requests is put together."""
         ...
 
-    def request(self, model: Model, question: Question, custom_id: str, text: str) -> dict[str, Any]:
+    def request(self, model: Model, question: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
         """One request, as it stands in the file of a batch."""
         ...
 
@@ -199,7 +199,7 @@ class BatchProvider(Protocol):
         """Ask for the end of the batch; what was finished is still collected."""
         ...
 
-    def find(self, sought: Sought) -> Search:
+    def find(self, sought: LookupRequest) -> LookupResult:
         """Look for a batch among all that were created since then."""
         ...
 

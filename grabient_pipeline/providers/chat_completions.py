@@ -18,20 +18,20 @@ from grabient_pipeline.providers.base import (
     CREATE_TIMEOUT_SECONDS,
     CUSTOM_ID_HEADER,
     TRANSFER_TIMEOUT_SECONDS,
-    Access,
+    AccessMode,
     BatchState,
     BatchStatus,
     Framing,
+    LookupRequest,
+    LookupResult,
     Outcome,
-    Question,
+    PromptPayload,
     ResultRow,
-    Search,
-    Sought,
     Submission,
     UnreadableRow,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.transport.errors import OVERLOADED, plain, translated
+from grabient_pipeline.providers.transport.errors import OVERLOADED, short_text, translate_errors
 from grabient_pipeline.providers.transport.rows import (
     Row,
     count,
@@ -44,7 +44,7 @@ from grabient_pipeline.providers.transport.rows import (
     read_line,
     text_field,
 )
-from grabient_pipeline.providers.transport.transfer import tried_again, uploaded, write_whole
+from grabient_pipeline.providers.transport.transfer import retry, upload_with_retry, write_chunks
 
 PATH: Final = "/v1/chat/completions"
 WINDOW: Final = "24h"
@@ -66,7 +66,7 @@ class ChatCompletionBatches(ABC):
     """What OpenAI's and Groq's batch APIs have in common."""
 
     key: str
-    access: Access = "batch"
+    access: AccessMode = "batch"
     framing = Framing()
     # Where the SDK sends an ordinary call.
     ask_path: str
@@ -85,7 +85,7 @@ class ChatCompletionBatches(ABC):
     def _files_named(self, name: str) -> Iterator[str]:
         """The ids of the uploaded files of this name."""
 
-    def request(self, model: Model, question: Question, custom_id: str, text: str) -> dict[str, Any]:
+    def request(self, model: Model, question: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": model.id,
             "messages": [
@@ -99,13 +99,13 @@ class ChatCompletionBatches(ABC):
         return {"custom_id": custom_id, "method": "POST", "url": PATH, "body": body}
 
     def check(self) -> None:
-        with self._translated("asking for the list of batches"):
+        with self._translate_errors("asking for the list of batches"):
             next(self._batches_since(dt.datetime.now(dt.UTC)), None)
 
     def submit(self, submission: Submission) -> str:
-        file_id = uploaded(lambda: self._upload(submission))
+        file_id = upload_with_retry(lambda: self._upload(submission))
         submission.before_creation()
-        with self._translated("creating the batch"):
+        with self._translate_errors("creating the batch"):
             batch = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT_SECONDS).batches.create(
                 input_file_id=file_id,
                 endpoint=PATH,
@@ -117,13 +117,13 @@ class ChatCompletionBatches(ABC):
     def _upload(self, submission: Submission) -> str:
         name = f"{submission.token}.jsonl"
         client = self._client.with_options(max_retries=0, timeout=TRANSFER_TIMEOUT_SECONDS)
-        with self._translated("uploading the requests"), submission.file.open("rb") as file:
+        with self._translate_errors("uploading the requests"), submission.file.open("rb") as file:
             uploaded = client.files.create(file=(name, file, "application/jsonl"), purpose="batch")
             return text_field(plain_object(uploaded), "id")
 
     def poll(self, batch_id: str) -> BatchState:
         batch = self._retrieve(batch_id)
-        provider_status = plain(batch.get("status"), 40)
+        provider_status = short_text(batch.get("status"), 40)
         counts = mapping(batch.get("request_counts"))
         return BatchState(
             status=_ENDED.get(provider_status, "submitted"),
@@ -142,14 +142,14 @@ class ChatCompletionBatches(ABC):
             file_id = batch.get(name)
             if isinstance(file_id, str) and file_id:
                 path = folder / f"{name.removesuffix('_file_id')}.jsonl"
-                paths.append(tried_again(lambda file_id=file_id, path=path: self._download(file_id, path)))
+                paths.append(retry(lambda file_id=file_id, path=path: self._download(file_id, path)))
         return paths
 
     def _download(self, file_id: str, path: Path) -> Path:
         client = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS)
         streamed: AbstractContextManager[Any] = client.files.with_streaming_response.content(file_id)
-        with self._translated("downloading the results"), streamed as response:
-            return write_whole(path, response.iter_bytes())
+        with self._translate_errors("downloading the results"), streamed as response:
+            return write_chunks(path, response.iter_bytes())
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         return read_line(line, _read_row)
@@ -157,38 +157,38 @@ class ChatCompletionBatches(ABC):
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         client = self._client.with_options(max_retries=0, timeout=ASK_TIMEOUT_SECONDS)
         headers = {CUSTOM_ID_HEADER: request["custom_id"]}
-        with translated(self.key, f"asking {model}", self._secret, OVERLOADED):
+        with translate_errors(self.key, f"asking {model}", self._secret, OVERLOADED):
             body = client.post(self.ask_path, cast_to=object, body=request["body"], options={"headers": headers})
         return {"custom_id": request["custom_id"], "response": {"status_code": 200, "body": body}}
 
     def cancel(self, batch_id: str) -> None:
-        with self._translated("cancelling the batch"):
+        with self._translate_errors("cancelling the batch"):
             self._client.batches.cancel(batch_id)
 
-    def find(self, sought: Sought) -> Search:
-        with self._translated("looking for the batch"):
+    def find(self, sought: LookupRequest) -> LookupResult:
+        with self._translate_errors("looking for the batch"):
             by_input: dict[str, str] = {}
             for batch in self._batches_since(sought.since):
                 batch_id = text_field(batch, "id")
                 if mapping(batch.get("metadata")).get("submission") == sought.token:
-                    return Search(batch_id, "its metadata carries the submission", thorough=True)
+                    return LookupResult(batch_id, "its metadata carries the submission", thorough=True)
                 by_input[str(batch.get("input_file_id"))] = batch_id
             for file_id in self._files_named(f"{sought.token}.jsonl"):
                 if file_id in by_input:
-                    return Search(by_input[file_id], "its input file carries the submission", thorough=True)
-        return Search(
+                    return LookupResult(by_input[file_id], "its input file carries the submission", thorough=True)
+        return LookupResult(
             None, f"{len(by_input)} batches since {sought.since:%Y-%m-%d %H:%M}, none of them ours", thorough=True
         )
 
     def _retrieve(self, batch_id: str) -> Row:
-        with self._translated(f"asking for the batch {batch_id}"):
+        with self._translate_errors(f"asking for the batch {batch_id}"):
             return plain_object(self._client.batches.retrieve(batch_id))
 
-    def _translated(self, doing: str) -> AbstractContextManager[None]:
-        return translated(self.key, doing, self._secret)
+    def _translate_errors(self, doing: str) -> AbstractContextManager[None]:
+        return translate_errors(self.key, doing, self._secret)
 
 
-def _response_format(model: Model, question: Question) -> dict[str, Any]:
+def _response_format(model: Model, question: PromptPayload) -> dict[str, Any]:
     if model.structured_output == "json_object":
         return {"type": "json_object"}
     schema: dict[str, Any] = {"name": question.schema_name, "schema": question.schema}
@@ -216,12 +216,12 @@ def _read_row(row: Row) -> ResultRow:
     tokens = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     if response.get("status_code") != 200:
         status = response.get("status_code")
-        error = error_text(body.get("error"), f"HTTP status {plain(status, 20)}")
+        error = error_text(body.get("error"), f"HTTP status {short_text(status, 20)}")
         return ResultRow(custom_id, "errored", None, None, error, *tokens)
     choice = mapping(body["choices"][0])
     message = mapping(choice.get("message"))
     refusal = optional_text(message.get("refusal"))
     if refusal:
-        return ResultRow(custom_id, "succeeded", None, "refusal", plain(refusal), *tokens)
+        return ResultRow(custom_id, "succeeded", None, "refusal", short_text(refusal), *tokens)
     text, reason = optional_text(message.get("content")), optional_text(choice.get("finish_reason"))
     return ResultRow(custom_id, "succeeded", text, reason, None, *tokens)

@@ -23,17 +23,18 @@ import filelock
 import orjson
 import tenacity
 
+from grabient_pipeline.atomic import write_atomic
 from grabient_pipeline.errors import ProviderBusy, ProviderError, ProviderRefused, ProviderUncertain
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import (
-    Access,
+    AccessMode,
     BatchProvider,
     BatchState,
     Framing,
-    Question,
+    LookupRequest,
+    LookupResult,
+    PromptPayload,
     ResultRow,
-    Search,
-    Sought,
     Submission,
     UnreadableRow,
 )
@@ -56,7 +57,7 @@ class DirectCalls:
     `ID.answers` with a row a line.
     """
 
-    access: Access = "direct"
+    access: AccessMode = "direct"
     framing = Framing()
 
     def __init__(self, provider: BatchProvider, folder: Path, at_a_time: int = AT_A_TIME) -> None:
@@ -66,7 +67,7 @@ class DirectCalls:
         self.key = provider.key
         self.endpoint = provider.endpoint
 
-    def request(self, model: Model, question: Question, custom_id: str, text: str) -> dict[str, Any]:
+    def request(self, model: Model, question: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
         return self._provider.request(model, question, custom_id, text)
 
     def check(self) -> None:
@@ -76,15 +77,16 @@ class DirectCalls:
         self._folder.mkdir(parents=True, exist_ok=True)
         submission.before_creation()
         target = self._path(_batch_id(submission.token), "requests")
-        part = target.with_suffix(".part")
-        model = orjson.dumps({"model": submission.model}) + b"\n"
-        with part.open("wb") as file, submission.file.open("rb") as source:
-            file.write(model)
-            if self._provider.framing == Framing():
-                shutil.copyfileobj(source, file)
-            else:
-                _write_lines(file, source.read(), self._provider.framing)
-        part.replace(target)
+
+        def write(part: Path) -> None:
+            with part.open("wb") as file, submission.file.open("rb") as source:
+                file.write(orjson.dumps({"model": submission.model}) + b"\n")
+                if self._provider.framing == Framing():
+                    shutil.copyfileobj(source, file)
+                else:
+                    _write_lines(file, source.read(), self._provider.framing)
+
+        write_atomic(target, write)
         return _batch_id(submission.token)
 
     def poll(self, batch_id: str) -> BatchState:
@@ -112,11 +114,13 @@ class DirectCalls:
     def cancel(self, batch_id: str) -> None:
         self._path(batch_id, "cancelled").touch()
 
-    def find(self, sought: Sought) -> Search:
+    def find(self, sought: LookupRequest) -> LookupResult:
         batch_id = _batch_id(sought.token)
         if self._path(batch_id, "requests").exists():
-            return Search(batch_id, "its requests are in the folder of direct calls", thorough=True)
-        return Search(None, "its requests are not in the folder of direct calls: none of them was sent", thorough=True)
+            return LookupResult(batch_id, "its requests are in the folder of direct calls", thorough=True)
+        return LookupResult(
+            None, "its requests are not in the folder of direct calls: none of them was sent", thorough=True
+        )
 
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._provider.ask(model, request)

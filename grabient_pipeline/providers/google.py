@@ -14,6 +14,7 @@ import pydantic
 from google import genai
 from google.genai import errors, types
 
+from grabient_pipeline.atomic import write_atomic
 from grabient_pipeline.errors import ProviderBusy, ProviderError, ProviderRefused, ProviderUncertain
 from grabient_pipeline.providers.base import (
     ASK_TIMEOUT_SECONDS,
@@ -21,20 +22,20 @@ from grabient_pipeline.providers.base import (
     CREATE_TIMEOUT_SECONDS,
     CUSTOM_ID_HEADER,
     TRANSFER_TIMEOUT_SECONDS,
-    Access,
+    AccessMode,
     BatchState,
     BatchStatus,
     Framing,
-    Question,
+    LookupRequest,
+    LookupResult,
+    PromptPayload,
     ResultRow,
-    Search,
-    Sought,
     Submission,
     UnreadableRow,
     tls_context,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.transport.errors import OVERLOADED, plain, translated
+from grabient_pipeline.providers.transport.errors import OVERLOADED, short_text, translate_errors
 from grabient_pipeline.providers.transport.rows import (
     Row,
     count,
@@ -45,7 +46,7 @@ from grabient_pipeline.providers.transport.rows import (
     read_line,
     text_field,
 )
-from grabient_pipeline.providers.transport.transfer import tried_again, uploaded
+from grabient_pipeline.providers.transport.transfer import retry, upload_with_retry
 
 # The SDK's own default is v1; batches are documented for v1beta.
 API_VERSION: Final = "v1beta"
@@ -69,7 +70,7 @@ class GoogleBatches:
     """Google, through google-genai, with an API key."""
 
     key = "google"
-    access: Access = "batch"
+    access: AccessMode = "batch"
     framing = Framing()
 
     def __init__(self, api_key: str, base_url: str) -> None:
@@ -94,7 +95,7 @@ class GoogleBatches:
         )
         return genai.Client(vertexai=False, api_key=self._secret, http_options=options)
 
-    def request(self, model: Model, question: Question, custom_id: str, text: str) -> dict[str, Any]:
+    def request(self, model: Model, question: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
         generation: dict[str, Any] = {
             "maxOutputTokens": model.max_output_tokens,
             **model.parameters,
@@ -110,13 +111,13 @@ class GoogleBatches:
         return {"key": custom_id, "request": body}
 
     def check(self) -> None:
-        with self._translated("asking for the list of files"):
+        with self._translate_errors("asking for the list of files"):
             self._reading.files.list(config={"page_size": 1})
 
     def submit(self, submission: Submission) -> str:
-        name = uploaded(lambda: self._upload(submission))
+        name = upload_with_retry(lambda: self._upload(submission))
         submission.before_creation()
-        with self._translated("creating the batch"):
+        with self._translate_errors("creating the batch"):
             job = self._creating.batches.create(
                 model=submission.model, src=name, config={"display_name": submission.token}
             )
@@ -124,7 +125,7 @@ class GoogleBatches:
 
     def _upload(self, submission: Submission) -> str:
         name = f"files/{submission.token}"
-        with self._translated("uploading the requests"):
+        with self._translate_errors("uploading the requests"):
             try:
                 self._moving_files.files.upload(
                     file=submission.file,
@@ -159,21 +160,19 @@ class GoogleBatches:
         if not name:
             return []
         path = folder / "output.jsonl"
-        part = path.with_name(f"{path.name}.part")
 
         def fetch() -> Path:
-            with self._translated("downloading the results"):
-                self._moving_files.files.download(file=name, destination=part)
-                return part.replace(path)
+            with self._translate_errors("downloading the results"):
+                return write_atomic(path, lambda part: self._moving_files.files.download(file=name, destination=part))
 
-        return [tried_again(fetch)]
+        return [retry(fetch)]
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         return read_line(line, _read_row)
 
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         # Requests are JSON of the API itself, as batches take them; the SDK's own call takes them in another form.
-        with self._translated(f"asking {model}"):
+        with self._translate_errors(f"asking {model}"):
             response = httpx2.post(
                 f"{self._base_url}/{API_VERSION}/models/{model}:generateContent",
                 json=request["request"],
@@ -188,24 +187,26 @@ class GoogleBatches:
     def _failure(self, doing: str, response: httpx2.Response) -> ProviderError:
         """What an answer that is an error means."""
         status = response.status_code
-        told = plain(error_text(mapping(_body(response)).get("error"), "").replace(self._secret, "***"))
+        told = short_text(error_text(mapping(_body(response)).get("error"), "").replace(self._secret, "***"))
         message = f"{doing} failed: HTTP {status}: {told}"
         if status in OVERLOADED:
             return ProviderBusy(self.key, message, status, _retry_delay(response))
         return (ProviderRefused if status < 500 else ProviderUncertain)(self.key, message, status)
 
     def cancel(self, batch_id: str) -> None:
-        with self._translated("cancelling the batch"):
+        with self._translate_errors("cancelling the batch"):
             self._reading.batches.cancel(name=batch_id)
 
-    def find(self, sought: Sought) -> Search:
+    def find(self, sought: LookupRequest) -> LookupResult:
         seen = 0
-        with self._translated("looking for the batch"):
+        with self._translate_errors("looking for the batch"):
             for name, display_name, created in self._listing():
                 if display_name == sought.token:
-                    return Search(name, "its display name is the submission", thorough=True)
+                    return LookupResult(name, "its display name is the submission", thorough=True)
                 seen += created is None or created >= sought.since - _CLOCK_MARGIN
-        return Search(None, f"{seen} batches since {sought.since:%Y-%m-%d %H:%M}, none of them ours", thorough=True)
+        return LookupResult(
+            None, f"{seen} batches since {sought.since:%Y-%m-%d %H:%M}, none of them ours", thorough=True
+        )
 
     def _listing(self) -> Iterator[tuple[str, str, dt.datetime | None]]:
         try:
@@ -230,11 +231,11 @@ class GoogleBatches:
                 return
 
     def _job(self, batch_id: str) -> types.BatchJob:
-        with self._translated(f"asking for the batch {batch_id}"):
+        with self._translate_errors(f"asking for the batch {batch_id}"):
             return self._reading.batches.get(name=batch_id)
 
     def _operation(self, batch_id: str) -> Row:
-        with self._translated(f"asking for the batch {batch_id}"):
+        with self._translate_errors(f"asking for the batch {batch_id}"):
             return self._get(batch_id, {})
 
     def _get(self, path: str, query: dict[str, str]) -> Row:
@@ -249,8 +250,8 @@ class GoogleBatches:
             raise self._failure(f"asking for {path}", response)
         return mapping(response.json())
 
-    def _translated(self, doing: str) -> AbstractContextManager[None]:
-        return translated(self.key, doing, self._secret)
+    def _translate_errors(self, doing: str) -> AbstractContextManager[None]:
+        return translate_errors(self.key, doing, self._secret)
 
 
 def gemini_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -284,7 +285,7 @@ def _retry_delay(response: httpx2.Response) -> float | None:
 
 def _state_name(job: types.BatchJob) -> str:
     name = job.state.name if job.state else "UNSPECIFIED"
-    return plain(name.removeprefix("JOB_STATE_").removeprefix("BATCH_STATE_"), 40)
+    return short_text(name.removeprefix("JOB_STATE_").removeprefix("BATCH_STATE_"), 40)
 
 
 def _read_row(row: Row) -> ResultRow:

@@ -18,7 +18,7 @@ from grabient_pipeline.providers.catalogue import Provider, load_catalogue
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ProviderCredentials:
     """What an SDK's client needs. The key stays out of whatever is printed."""
 
     key: str = field(repr=False)
@@ -34,7 +34,7 @@ def provider_keys(environment: Mapping[str, str] = os.environ) -> dict[str, str]
     }
 
 
-def provider_access(provider_key: str, environment: Mapping[str, str] = os.environ) -> Access:
+def provider_credentials(provider_key: str, environment: Mapping[str, str] = os.environ) -> ProviderCredentials:
     """The key and the address of a provider.
 
     Raises:
@@ -48,7 +48,7 @@ def provider_access(provider_key: str, environment: Mapping[str, str] = os.envir
     if not (key.isascii() and key.isprintable()):
         # The HTTP libraries would refuse to send it, and quote it where they say so.
         raise SettingsError(f"{provider.key_variable} has characters that are in no key; copy it again")
-    return Access(key, _base_url(provider, environment))
+    return ProviderCredentials(key, _base_url(provider, environment))
 
 
 def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ) -> BatchProvider:
@@ -58,7 +58,7 @@ def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ
         MissingKeyError: the provider has no key; the message names the variable.
         SettingsError: the key or the address in the environment is none.
     """
-    access = provider_access(provider_key, environment)
+    access = provider_credentials(provider_key, environment)
     with _IMPORTING:
         # Whole before anybody looks: the OpenAI SDK does at its first call, when Groq's may be just importing it.
         importlib.import_module("httpx")
@@ -69,7 +69,7 @@ def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ
 _IMPORTING = threading.Lock()
 
 
-def _opened(provider_key: str, access: Access) -> BatchProvider:
+def _opened(provider_key: str, access: ProviderCredentials) -> BatchProvider:
     match provider_key:
         case "anthropic":
             from grabient_pipeline.providers.anthropic import AnthropicBatches

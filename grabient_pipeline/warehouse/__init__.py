@@ -1,11 +1,11 @@
-"""The only door to DuckDB: connections and their lock, the schema and its migrations, publishing.
+"""The single access layer to DuckDB: connections and their lock, the schema and its migrations, the published copy.
 
-SQL lives in `.sql` files: `migrations/` for the schema, `queries/` for everything else. What a query means is decided
-by the room that calls it; nothing here knows providers, prompts or colours.
+Each package keeps its SQL in a `sql/` folder of its own and reads it with `sql(__package__, "name")`; only the schema's
+migrations stand here. Knows nothing of providers, prompts or colours.
 """
 
 from grabient_pipeline.warehouse.published import connect
 from grabient_pipeline.warehouse.sql_files import sql
-from grabient_pipeline.warehouse.warehouse import WAIT_SECONDS, Warehouse, transaction
+from grabient_pipeline.warehouse.warehouse import WAIT_SECONDS, Warehouse, registered, transaction
 
-__all__ = ["WAIT_SECONDS", "Warehouse", "connect", "sql", "transaction"]
+__all__ = ["WAIT_SECONDS", "Warehouse", "connect", "registered", "sql", "transaction"]

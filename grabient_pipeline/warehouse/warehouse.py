@@ -11,11 +11,12 @@ import os
 import shutil
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 import filelock
+import polars as pl
 
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import WarehouseBusy, WarehouseError
@@ -191,6 +192,18 @@ class Warehouse:
             # stays beside the file, and the next to open it folds it in.
             self._engine.close()
             self._engine = None
+
+
+@contextmanager
+def registered(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> Generator[None]:
+    """Show a frame as a table of this name while the block runs, and remove it however the block ends."""
+    connection.register(name, frame)
+    try:
+        yield
+    finally:
+        # A statement that failed may have left its transaction unusable: the table then goes with the connection.
+        with suppress(duckdb.Error):
+            connection.unregister(name)
 
 
 @contextmanager

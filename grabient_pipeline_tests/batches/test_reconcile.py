@@ -9,7 +9,12 @@ from contextlib import contextmanager
 import pytest
 
 from grabient_pipeline.batches import backfill as backfill_module
-from grabient_pipeline.batches.submission_lock import BeingSent, may_exist_from_now, nobody_sends, sending
+from grabient_pipeline.batches.submission_lock import (
+    SubmissionInProgress,
+    hold_if_idle,
+    hold_submissions,
+    mark_creation_attempt,
+)
 
 MODELS = {
     "anthropic": "anthropic/claude-3-5-haiku-20241022",
@@ -138,8 +143,8 @@ class TestRelease:
         """A large upload takes longer than any margin."""
         never_arrive(workbench, "openai")
         submission = workbench.value("SELECT submission FROM tag_batches")
-        with sending(workbench.settings.spool_dir, [submission]):
-            may_exist_from_now(workbench.settings.spool_dir, submission)
+        with hold_submissions(workbench.settings.spool_dir, [submission]):
+            mark_creation_attempt(workbench.settings.spool_dir, submission)
             report = workbench.pipeline.reconcile(margin_seconds=0)
             assert (report.adopted, report.released, report.waiting, report.failures) == ((), (), (), {})
         assert workbench.pipeline.reconcile(margin_seconds=0).released
@@ -168,7 +173,7 @@ class TestSomebodySends:
         def late(spool_dir, submissions):
             submissions = list(submissions)
             assert workbench.pipeline.reconcile(margin_seconds=0).released
-            with sending(spool_dir, submissions):
+            with hold_submissions(spool_dir, submissions):
                 yield
 
         with monkeypatch.context() as patched:
@@ -183,17 +188,17 @@ class TestSomebodySends:
         begun, done = threading.Event(), threading.Event()
 
         def send():
-            with sending(spool_dir, ["token"]):
-                may_exist_from_now(spool_dir, "token")
+            with hold_submissions(spool_dir, ["token"]):
+                mark_creation_attempt(spool_dir, "token")
                 begun.set()
                 done.wait(20)
 
         thread = threading.Thread(target=send)
-        with nobody_sends(spool_dir, "token"):
+        with hold_if_idle(spool_dir, "token"):
             thread.start()
         try:
             assert begun.wait(20)
-            with pytest.raises(BeingSent), nobody_sends(spool_dir, "token"):
+            with pytest.raises(SubmissionInProgress), hold_if_idle(spool_dir, "token"):
                 pass
         finally:
             done.set()

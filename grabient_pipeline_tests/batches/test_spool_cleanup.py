@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import time
 
-from grabient_pipeline.batches.spool_cleanup import sweep
+from grabient_pipeline.batches.spool_cleanup import remove_stale
 
 
 def age(path, days):
@@ -22,7 +22,7 @@ def test_what_is_old_goes_and_what_may_be_in_use_stays(tmp_path):
         (folder / "output.jsonl.part").write_text("half")
         age(tmp_path / f"{name}.requests", days)
         age(folder, days)
-    assert sweep(tmp_path) == 2
+    assert remove_stale(tmp_path) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["young.folder", "young.requests"]
 
 
@@ -32,7 +32,7 @@ def test_a_link_is_deleted_and_not_followed(tmp_path):
     elsewhere.mkdir()
     (elsewhere / "precious").write_text("kept")
     (spool / "link").symlink_to(elsewhere, target_is_directory=True)
-    assert sweep(spool, dt.timedelta(seconds=-60)) == 1
+    assert remove_stale(spool, dt.timedelta(seconds=-60)) == 1
     assert (elsewhere / "precious").exists()
 
 

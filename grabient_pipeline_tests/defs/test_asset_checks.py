@@ -60,9 +60,9 @@ def test_all_is_well(tagged: Workbench):
         checks.no_orphaned_batch,
         checks.nothing_overdue,
         checks.cost_is_within_the_cap,
-        checks.closed_fields_hold_closed_words,
+        checks.closed_vocabulary_valid,
         checks.palettes_have_all_their_analyses,
-        checks.what_is_published_is_in_step,
+        checks.published_copy_current,
         checks.consensus_counts_every_usable_answer,
     ):
         assert evaluated(check).passed, check
@@ -104,7 +104,7 @@ _OVERDUE = """
         ),
         *(
             pytest.param(
-                checks.closed_fields_hold_closed_words,
+                checks.closed_vocabulary_valid,
                 f"UPDATE palette_tags SET tags = struct_update(tags, {field} := {value}) WHERE tags IS NOT NULL",  # noqa: S608
                 "3 of 3 answers have others",
                 id=f"{field} of its own",
@@ -171,11 +171,11 @@ def test_an_embed_text_out_of_bounds(refined: Workbench, text: str, said: str):
 def test_a_published_file_that_stays_behind(tagged: Workbench):
     with tagged.pipeline.warehouse.connect() as connection:
         connection.execute("UPDATE config SET tag_analysis_count = 3")
-    assert evaluated(checks.what_is_published_is_in_step).passed, "whoever has just written publishes next"
+    assert evaluated(checks.published_copy_current).passed, "whoever has just written publishes next"
     path: Path = tagged.settings.warehouse
     os.utime(path, (time.time() - 600, time.time() - 600))
-    result = evaluated(checks.what_is_published_is_in_step)
+    result = evaluated(checks.published_copy_current)
     assert not result.passed
     assert result.description == "600 s behind"
     Pipeline.from_environment().warehouse.publish()
-    assert evaluated(checks.what_is_published_is_in_step).passed
+    assert evaluated(checks.published_copy_current).passed

@@ -121,12 +121,12 @@ def test_the_definitions_load_and_have_the_public_names() -> None:
         "no_orphaned_batch",
         "nothing_overdue",
         "cost_is_within_the_cap",
-        "closed_fields_hold_closed_words",
+        "closed_vocabulary_valid",
         "palettes_have_all_their_analyses",
-        "what_is_published_is_in_step",
+        "published_copy_current",
         "consensus_counts_every_usable_answer",
         "embed_texts_are_within_bounds",
-        "search_keeps_its_level",
+        "search_quality_not_regressed",
     }
     assert {job.name for job in defs.resolve_all_job_defs()} >= {"backfill", "collect"}
     assert defs.resolve_sensor_def("poll_batches").minimum_interval_seconds == 300
@@ -251,7 +251,7 @@ def test_palettes_are_embedded_and_embedded_once(data_dir: Path, instance: dg.Da
     # Without the sample palettes there is nothing to measure the search by, and nothing is wrong with it.
     checks = {check.check_name: check for check in first.get_asset_check_evaluations()}
     assert all(check.passed for check in checks.values())
-    check = checks["search_keeps_its_level"]
+    check = checks["search_quality_not_regressed"]
     assert "not measured" in (check.description or "")
     assert metadata_of(materialize(instance, "palette_embeddings"), "palette_embeddings")["embedded anew"] == 0
 
@@ -393,10 +393,10 @@ class TestStageTwo:
         assert not evaluated.pop("palettes_have_all_their_analyses")
         assert set(evaluated) >= {
             "no_orphaned_batch",
-            "what_is_published_is_in_step",
+            "published_copy_current",
             "consensus_counts_every_usable_answer",
             "embed_texts_are_within_bounds",
-            "search_keeps_its_level",
+            "search_quality_not_regressed",
         }
         assert all(evaluated.values())
 

@@ -25,7 +25,7 @@ from grabient_pipeline.palette import describe_palettes, read_palette
 from grabient_pipeline.providers import anthropic as anthropic_module
 from grabient_pipeline.providers import chat_completions as chat_module
 from grabient_pipeline.providers import google as google_module
-from grabient_pipeline.providers.base import ResultRow, Sought, Submission, UnreadableRow, result_rows
+from grabient_pipeline.providers.base import LookupRequest, ResultRow, Submission, UnreadableRow, result_rows
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.registry import open_provider
 from grabient_pipeline.sandbox import SandboxServer
@@ -101,7 +101,7 @@ class Api:
         return list(result_rows(self.provider, files))
 
     def find(self, token, since=LONG_AGO, requests=3, known=()):
-        return self.provider.find(Sought(token, since, requests, frozenset(known)))
+        return self.provider.find(LookupRequest(token, since, requests, frozenset(known)))
 
     def there(self, token):
         """The batches of this submission that exist at the provider."""
@@ -402,7 +402,7 @@ class TestKeys:
             lambda: provider.poll(batch_id),
             lambda: provider.download(batch_id, tmp_path),
             lambda: provider.cancel(batch_id),
-            lambda: provider.find(Sought("token", LONG_AGO, 3)),
+            lambda: provider.find(LookupRequest("token", LONG_AGO, 3)),
         ]
         for call in calls:
             with pytest.raises(ProviderRefused) as refused:

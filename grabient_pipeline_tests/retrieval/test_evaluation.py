@@ -13,7 +13,7 @@ from grabient_pipeline_tests.search.conftest import Collection, named
 from typer.testing import CliRunner
 
 from grabient_pipeline.cli import app
-from grabient_pipeline.defs.asset_checks import search_keeps_its_level
+from grabient_pipeline.defs.asset_checks import search_quality_not_regressed
 from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.errors import SearchError
 from grabient_pipeline.retrieval import evaluation
@@ -132,14 +132,14 @@ def test_the_check_warns_below_the_level_and_shows_the_figures(
     samples: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRABIENT_DATA_DIR", str(samples.settings.data_dir))
-    check = search_keeps_its_level(PipelineResource())
+    check = search_quality_not_regressed(PipelineResource())
     assert isinstance(check, dg.AssetCheckResult)
     reached = check.metadata["nDCG@10"].value
     assert check.passed
     assert 0 < reached < 1
     level = Level(embedding_model="local/wordllama-256", ndcg=1.0, recall=1.0, nothing_right=1.0)
     monkeypatch.setattr(evaluation, "recorded_level", lambda model: level)
-    check = search_keeps_its_level(PipelineResource())
+    check = search_quality_not_regressed(PipelineResource())
     assert isinstance(check, dg.AssetCheckResult)
     assert not check.passed
     assert check.severity == dg.AssetCheckSeverity.WARN

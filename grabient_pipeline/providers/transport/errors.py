@@ -8,12 +8,12 @@ Whatever else happens to a creation is uncertain.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
 from grabient_pipeline.errors import ProviderBusy, ProviderError, ProviderRefused, ProviderUncertain
+from grabient_pipeline.formatting import printable
 
 _LONGEST_MESSAGE = 300
 _LONGEST_WAIT = 24 * 3600.0
@@ -24,11 +24,12 @@ TOO_MANY = 429
 # nothing.
 OVERLOADED = frozenset({TOO_MANY, 503, 529})
 _NEVER_CONNECTED = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 @contextmanager
-def translated(provider: str, doing: str, secret: str, busy: frozenset[int] = frozenset({TOO_MANY})) -> Generator[None]:
+def translate_errors(
+    provider: str, doing: str, secret: str, busy: frozenset[int] = frozenset({TOO_MANY})
+) -> Generator[None]:
     """Turn whatever an SDK raises in the body into a `ProviderError` of one line, without the key.
 
     Args:
@@ -63,10 +64,9 @@ def status_code(error: BaseException) -> int | None:
     return None
 
 
-def plain(text: object, longest: int = _LONGEST_MESSAGE) -> str:
-    """A provider's text as one short line that is safe to show."""
-    line = _CONTROL.sub(" ", str(text)).strip()
-    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+def short_text(text: object, limit: int = _LONGEST_MESSAGE) -> str:
+    """Return a provider's text as one short line that is safe to show."""
+    return printable(str(text).strip(), limit).strip()
 
 
 def _certainly_not_done(error: BaseException) -> bool:
@@ -100,7 +100,7 @@ def _retry_after(error: BaseException) -> float | None:
 def _reason(error: BaseException, secret: str) -> str:
     def shown(text: object) -> str:
         # Before the text is cut short, which could leave a part of the key that is not recognised any more.
-        return plain(str(text).replace(secret, "***"))
+        return short_text(str(text).replace(secret, "***"))
 
     status = status_code(error)
     if status is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -11,12 +12,14 @@ import orjson
 
 from grabient_pipeline.errors import ProviderUncertain
 from grabient_pipeline.providers.base import ResultRow, UnreadableRow
-from grabient_pipeline.providers.transport.errors import plain
+from grabient_pipeline.providers.transport.errors import short_text
 
 Row = Mapping[str, Any]
 
 # Of a line that cannot be read so much is kept: a whole answer that only lacks its id was paid for too.
 LONGEST_LINE = 32_768
+# The kept line may hold a paid answer, so it loses what could drive a terminal and nothing else.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def read_line(line: bytes, read: Callable[[Row], ResultRow]) -> ResultRow | UnreadableRow:
@@ -28,7 +31,8 @@ def read_line(line: bytes, read: Callable[[Row], ResultRow]) -> ResultRow | Unre
         return read(cast("Row", value))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
-        return UnreadableRow(plain(line[:LONGEST_LINE].decode("utf-8", "replace"), LONGEST_LINE), plain(reason))
+        kept = _CONTROL.sub(" ", line[:LONGEST_LINE].decode("utf-8", "replace")).strip()
+        return UnreadableRow(kept, short_text(reason))
 
 
 def _decoded(line: bytes) -> object:
@@ -95,7 +99,7 @@ def error_text(error: object, otherwise: str) -> str:
     fields = mapping(error)
     code = fields.get("code") or fields.get("type") or fields.get("status")
     message = fields.get("message")
-    parts = [plain(part) for part in (code, message) if isinstance(part, str | int) and part != ""]
+    parts = [short_text(part) for part in (code, message) if isinstance(part, str | int) and part != ""]
     return ": ".join(parts) or otherwise
 
 

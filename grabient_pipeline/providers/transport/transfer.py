@@ -8,12 +8,13 @@ from typing import TypeVar
 
 import tenacity
 
+from grabient_pipeline.atomic import write_atomic
 from grabient_pipeline.errors import ProviderRefused, ProviderUncertain
 
 T = TypeVar("T")
 
 
-def tried_again(operation: Callable[[], T]) -> T:
+def retry(operation: Callable[[], T]) -> T:
     """Up to three tries, for what costs nothing when done twice; a refusal is final at once.
 
     Never for the creation of a batch: there the second try is what pays twice.
@@ -27,18 +28,20 @@ def tried_again(operation: Callable[[], T]) -> T:
     return retrying(operation)
 
 
-def uploaded(upload: Callable[[], T]) -> T:
+def upload_with_retry(upload: Callable[[], T]) -> T:
     """An upload, tried again; whatever it fails of, no batch has been made, so the failure is a refusal."""
     try:
-        return tried_again(upload)
+        return retry(upload)
     except ProviderUncertain as error:
         raise ProviderRefused(error.provider, str(error).removeprefix(f"{error.provider}: ")) from None
 
 
-def write_whole(path: Path, chunks: Iterable[bytes]) -> Path:
-    """Write the chunks beside `path` and put the file in place when the last one is there."""
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        for chunk in chunks:
-            file.write(chunk)
-    return part.replace(path)
+def write_chunks(path: Path, chunks: Iterable[bytes]) -> Path:
+    """Write chunks to a file that appears once the last of them is there."""
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+
+    return write_atomic(path, write)

@@ -8,8 +8,8 @@ from typing import Final
 from google import genai
 from google.genai import types
 
-from grabient_pipeline.providers.registry import Access
-from grabient_pipeline.providers.transport.errors import translated
+from grabient_pipeline.providers.registry import ProviderCredentials
+from grabient_pipeline.providers.transport.errors import translate_errors
 from grabient_pipeline.retrieval.embedders.base import Embedded, EmbeddingModel, Vectors, answered_vectors
 
 _API_VERSION: Final = "v1beta"
@@ -20,7 +20,7 @@ _ATTEMPTS: Final = 5
 class GoogleEmbedder:
     """Google, through google-genai, with an API key."""
 
-    def __init__(self, model: EmbeddingModel, access: Access) -> None:
+    def __init__(self, model: EmbeddingModel, access: ProviderCredentials) -> None:
         self.model = model
         self._secret = access.key
         options = types.HttpOptions(
@@ -39,7 +39,7 @@ class GoogleEmbedder:
         return self._embedded(queries, "RETRIEVAL_QUERY").vectors
 
     def _embedded(self, texts: Sequence[str], task_type: str) -> Embedded:
-        with translated("google", "embedding", self._secret):
+        with translate_errors("google", "embedding", self._secret):
             answer = self._client.models.embed_content(
                 model=self.model.id,
                 contents=list(texts),

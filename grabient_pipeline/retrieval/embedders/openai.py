@@ -7,8 +7,8 @@ from typing import Final
 
 import openai
 
-from grabient_pipeline.providers.registry import Access
-from grabient_pipeline.providers.transport.errors import translated
+from grabient_pipeline.providers.registry import ProviderCredentials
+from grabient_pipeline.providers.transport.errors import translate_errors
 from grabient_pipeline.retrieval.embedders.base import Embedded, EmbeddingModel, Vectors, answered_vectors
 
 _TIMEOUT_SECONDS: Final = 60.0
@@ -19,7 +19,7 @@ _RETRIES: Final = 4
 class OpenAIEmbedder:
     """OpenAI, through its SDK."""
 
-    def __init__(self, model: EmbeddingModel, access: Access) -> None:
+    def __init__(self, model: EmbeddingModel, access: ProviderCredentials) -> None:
         self.model = model
         self._secret = access.key
         self._client = openai.OpenAI(
@@ -27,7 +27,7 @@ class OpenAIEmbedder:
         )
 
     def embed_texts(self, texts: Sequence[str]) -> Embedded:
-        with translated("openai", "embedding", self._secret):
+        with translate_errors("openai", "embedding", self._secret):
             # In any order, each with its place.
             answer = self._client.embeddings.create(
                 model=self.model.id, input=list(texts), dimensions=self.model.dimension

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Final
 
 from grabient_pipeline.errors import UnknownModelError
-from grabient_pipeline.providers.registry import Access, provider_access
+from grabient_pipeline.providers.registry import ProviderCredentials, provider_credentials
 from grabient_pipeline.retrieval.embedders.base import Embedder, EmbeddingModel
 
 # Both APIs shorten their vectors on request, at little loss; a search over 100,000 of them has to be quick.
@@ -44,22 +44,22 @@ def open_embedder(model: EmbeddingModel, environment: Mapping[str, str] = os.env
         MissingKeyError: its provider has no key; the message names the variable.
         SettingsError: the key or the address in the environment is none.
     """
-    return _opened(model, None if model.provider is None else provider_access(model.provider, environment))
+    return _opened(model, None if model.provider is None else provider_credentials(model.provider, environment))
 
 
 @cache
-def _opened(model: EmbeddingModel, access: Access | None) -> Embedder:
+def _opened(model: EmbeddingModel, access: ProviderCredentials | None) -> Embedder:
     """Kept, since a notebook asks many times, and an SDK takes longer to start than a search."""
     match model.provider, access:
         case None, None:
             from grabient_pipeline.retrieval.embedders.local import local_embedder
 
             return local_embedder(model)
-        case "openai", Access():
+        case "openai", ProviderCredentials():
             from grabient_pipeline.retrieval.embedders.openai import OpenAIEmbedder
 
             return OpenAIEmbedder(model, access)
-        case "google", Access():
+        case "google", ProviderCredentials():
             from grabient_pipeline.retrieval.embedders.google import GoogleEmbedder
 
             return GoogleEmbedder(model, access)
