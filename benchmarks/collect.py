@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from benchmarks.report import Measurement
 from benchmarks.synthetic import (
     ANALYSES,
     MODELS,
+    Prepared,
     Results,
     asked,
     end,
@@ -74,14 +76,14 @@ def _measured(key: str, lines: list[bytes], requests: int) -> tuple[float, float
             files[end(opened, reservation.submission)] = file
         before = opened.settings.data_dir / "before.duckdb"
         shutil.copyfile(opened.settings.warehouse, before)
-        provider = provider_of_files(key, files)
+        workspace = replace(opened.workspace, providers=Prepared({key: provider_of_files(key, files)}))
         seconds = floor = float("inf")
         for _ in range(3):
             floor = min(floor, _floor(key, files))
             shutil.copyfile(before, opened.settings.warehouse)
             started = time.perf_counter()
-            report = collect_all(opened.warehouse, opened.settings.spool_dir, lambda _: provider)
-            parse_answers(opened.warehouse, opened.settings.spool_dir, TAGGING)
+            report = collect_all(workspace)
+            parse_answers(workspace, TAGGING)
             seconds = min(seconds, time.perf_counter() - started)
             settled = sum(sum(batch.states.values()) for batch in report.batches)
             assert settled == requests, report

@@ -10,6 +10,7 @@ import orjson
 
 from benchmarks.report import Measurement
 from benchmarks.synthetic import pipeline
+from grabient_pipeline.convex import steps
 from grabient_pipeline.convex.archive import lines, open_export
 from grabient_pipeline_tests.convex_exports import write_large_zip
 
@@ -27,7 +28,7 @@ def convex(quick: bool) -> list[Measurement]:
         path = write_large_zip(Path(folder) / "export.zip", answers, palettes=answers // 80)
         floor = _floor(path)
         started = time.perf_counter()
-        report = opened.import_convex(path)
+        report = steps.import_convex(opened, path)
         seconds = time.perf_counter() - started
         assert report.tables["palette_tags"].taken == answers, report
     limit = _LIMIT_SECONDS * answers / _PROMISED

@@ -23,9 +23,9 @@ from benchmarks.synthetic import (
     provider_of_files,
     sampled_answers,
 )
-from grabient_pipeline.batches.collect import collect_batch
-from grabient_pipeline.batches.ledger import custom_id
+from grabient_pipeline.batches.collect import collect_batch, ended_batches
 from grabient_pipeline.batches.parse import parse_answers
+from grabient_pipeline.batches.reservation import custom_id
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import PROJECT_ROOT
@@ -80,7 +80,7 @@ def _whole_way(requests: int, samples: Path) -> None:
         reserve_and_write(opened, asked(models))
         _end_all(opened)
         _collect(opened, results)
-        parse_answers(opened.warehouse, opened.settings.spool_dir, TAGGING)
+        parse_answers(opened.workspace, TAGGING)
         with opened.warehouse.connect() as connection:
             ((parsed,),) = connection.execute("SELECT count(*) FROM palette_tags").fetchall()
         assert parsed == requests, f"{parsed:,} of {requests:,} requests were parsed"
@@ -99,12 +99,12 @@ def _collect(opened: Pipeline, results: dict[str, Results]) -> None:
         sizes = dict(connection.execute("SELECT submission, request_count FROM tag_batches").fetchall())
     files: dict[str, Path] = {}
     providers = {key: provider_of_files(key, files) for key in results}
-    for batch in opened.ended_batches():
+    for batch in ended_batches(opened.workspace):
         file = opened.settings.data_dir / "results.jsonl"
         custom_ids = (custom_id(batch.submission, row) for row in range(sizes[batch.submission]))
         results[batch.provider].write(file, custom_ids)
         files[batch.batch_id] = file
-        collect_batch(opened.warehouse, opened.settings.spool_dir, providers[batch.provider], batch)
+        collect_batch(opened.workspace, providers[batch.provider], batch)
         file.unlink()
 
 

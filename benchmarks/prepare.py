@@ -10,7 +10,7 @@ import orjson
 
 from benchmarks.report import Measurement
 from benchmarks.synthetic import ANALYSES, asked, enabled_models, pipeline, planned
-from grabient_pipeline.batches.ledger import ProviderModels, custom_id
+from grabient_pipeline.batches.reservation import ProviderModels, custom_id
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.palette import describe_palettes
 from grabient_pipeline.pipeline import Pipeline
@@ -72,7 +72,7 @@ def _floor(opened: Pipeline, entries: list[ProviderModels]) -> float:
     seconds = 0.0
     for entry in entries:
         for model in entry.models:
-            requests = [entry.provider.request(model, TAGGING.question, "", text) for text in texts]
+            requests = [entry.format.request(model, TAGGING.payload, "", text) for text in texts]
             seconds += _bare_loop(requests, opened.settings.spool_dir / "floor.jsonl")
     return seconds
 

@@ -12,9 +12,10 @@ import httpx2
 
 from benchmarks.report import Measurement
 from benchmarks.synthetic import MODELS, pipeline
+from grabient_pipeline.batches.orders import BackfillRequest
 from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.defs.sensors import poll_batches
-from grabient_pipeline.pipeline import BackfillRequest, Pipeline
+from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.sandbox import SandboxServer
 
 _LIMIT_SECONDS = 10.0

@@ -16,14 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from grabient_pipeline.batches import ledger
-from grabient_pipeline.batches.ledger import ProviderModels, Reservation
+from grabient_pipeline.batches.collect import ended_batches
+from grabient_pipeline.batches.orders import BackfillOrder, BackfillRequest
 from grabient_pipeline.batches.request_file import json_text
+from grabient_pipeline.batches.reservation import ProviderModels, Reservation, missing_subjects, reserve
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.imports.files import PaletteRow
 from grabient_pipeline.imports.palettes import ImportReport, import_rows
 from grabient_pipeline.palette.seed import Seed, encode_seed
-from grabient_pipeline.pipeline import BackfillRequest, Pipeline
-from grabient_pipeline.providers.base import BatchProvider
+from grabient_pipeline.pipeline import Pipeline
+from grabient_pipeline.providers.base import BatchProvider, Route
 from grabient_pipeline.providers.catalogue import Model, batch_price, load_catalogue
 from grabient_pipeline.providers.registry import open_provider
 from grabient_pipeline.sandbox import SandboxServer
@@ -74,25 +76,16 @@ def asked(models: list[Model]) -> list[ProviderModels]:
     by_provider: dict[str, list[Model]] = {}
     for model in models:
         by_provider.setdefault(model.provider, []).append(model)
-    return [ProviderModels(open_provider(key, NOWHERE), tuple(those)) for key, those in by_provider.items()]
+    return [ProviderModels(Route(key), open_provider(key, NOWHERE), tuple(those)) for key, those in by_provider.items()]
 
 
 def planned(opened: Pipeline, entries: list[ProviderModels]) -> tuple[dict[str, bytes], list[Reservation]]:
     """The texts of all palettes and the reservations of all that is missing: a backfill up to its files."""
     models = [model for entry in entries for model in entry.models]
-    subjects = ledger.subjects_to_ask(opened.warehouse, TAGGING, models, ANALYSES, None)
+    order = BackfillOrder(tuple(models), ANALYSES, NO_CAP_USD)
+    subjects = missing_subjects(opened.warehouse, TAGGING, models, order)
     texts = {seed: json_text(text) for seed, text in TAGGING.texts(subjects).items()}
-    reservations = ledger.reserve(
-        opened.warehouse,
-        TAGGING,
-        entries,
-        texts,
-        subjects=subjects,
-        analysis_count=ANALYSES,
-        limit=None,
-        max_cost_usd=NO_CAP_USD,
-    )
-    return texts, reservations
+    return texts, reserve(opened.warehouse, TAGGING, entries, subjects, texts, order)
 
 
 def provider_of_files(key: str, files: Mapping[str, Path]) -> BatchProvider:
@@ -105,6 +98,17 @@ def provider_of_files(key: str, files: Mapping[str, Path]) -> BatchProvider:
 
     provider.download = download
     return provider
+
+
+class Prepared:
+    """Providers that are opened already, by key."""
+
+    def __init__(self, providers: Mapping[str, BatchProvider]) -> None:
+        self._providers = providers
+
+    def open(self, route: Route) -> BatchProvider:
+        """The provider of a route."""
+        return self._providers[route.provider]
 
 
 def end(opened: Pipeline, submission: str) -> str:
@@ -126,10 +130,10 @@ def sampled_answers(palettes: int, providers: tuple[str, ...] = tuple(MODELS)) -
         while opened.poll().pending:
             time.sleep(0.1)
         lines: dict[str, list[bytes]] = {key: [] for key in providers}
-        for batch in opened.ended_batches():
+        for batch in ended_batches(opened.workspace):
             folder = opened.settings.spool_dir / batch.submission
             folder.mkdir()
-            for path in opened.open_provider(batch.provider).download(batch.batch_id, folder):
+            for path in opened.workspace.providers.open(batch.route).download(batch.batch_id, folder):
                 lines[batch.provider] += path.read_bytes().splitlines()
         return lines
 

@@ -21,6 +21,7 @@ from drills.account import Account, Bill, account, broken_rules, tokens_kept
 from drills.commands import DrillFailed, Ended, Running
 from grabient_pipeline import connect
 from grabient_pipeline.pipeline import Pipeline
+from grabient_pipeline.providers.base import Route
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
 from grabient_pipeline.warehouse import Warehouse
@@ -227,7 +228,7 @@ class Ground:
         pipeline = Pipeline(Settings(self.data_dir), self.environment())
         for batch in self.batches_there():
             name = f"batches/{batch['id']}" if batch["provider"] == "google" else batch["id"]
-            pipeline.open_provider(batch["provider"]).cancel(name)
+            pipeline.workspace.providers.open(Route(batch["provider"])).cancel(name)
 
     def _call(self, method: str, path: str, **options: Any) -> httpx2.Response:
         answer = httpx2.request(method, f"{self.sandbox.url}/_sandbox/{path}", timeout=60, **options)

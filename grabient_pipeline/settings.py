@@ -88,6 +88,11 @@ class Settings:
         return self.state_dir / "dagster"
 
     @property
+    def export_dir(self) -> Path:
+        """Where exports go unless a folder is named."""
+        return self.data_dir / "export"
+
+    @property
     def images_dir(self) -> Path:
         return self.data_dir / "images"
 

@@ -15,7 +15,8 @@ from typing import Any
 import filelock
 import pytest
 
-from grabient_pipeline.pipeline import BackfillRequest, Pipeline
+from grabient_pipeline.batches.orders import BackfillRequest
+from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
 

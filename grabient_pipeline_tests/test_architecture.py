@@ -15,11 +15,12 @@ import grabient_pipeline
 from grabient_pipeline.crash_points import CRASH_POINTS
 
 PACKAGE = Path(grabient_pipeline.__file__).parent
-LEAVES = {"errors", "progress", "crash_points", "settings", "formatting", "atomic"}
+LEAVES = {"errors", "deadline", "progress", "crash_points", "settings", "formatting", "atomic"}
 # What each package may import of the others; leaves that it does not import today may still be listed.
 MAY_IMPORT = {
     "errors": set(),
     "progress": set(),
+    "deadline": set(),
     "crash_points": set(),
     "formatting": set(),
     "atomic": set(),
@@ -173,6 +174,17 @@ def test_only_the_warehouse_opens_connections():
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Call):
                 assert ast.unparse(node.func) != "duckdb.connect", f"{file}:{node.lineno}"
+
+
+def test_every_sql_file_is_read_by_its_own_package():
+    """A statement stands beside its reader: `sql(__package__, "name")` in the package, or its sub-modules."""
+    unread = []
+    for file in PACKAGE.rglob("sql/*.sql"):
+        owner = file.parent.parent
+        texts = [path.read_text("utf-8") for path in owner.glob("*.py")]
+        if not any(f'"{file.stem}"' in text or f'"{file.name}"' in text for text in texts):
+            unread.append(str(file.relative_to(PACKAGE)))
+    assert unread == []
 
 
 def test_every_crash_point_is_somewhere_and_is_listed():

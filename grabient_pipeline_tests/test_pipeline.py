@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from grabient_pipeline.batches.tick import likely_ends
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 
@@ -32,7 +33,7 @@ def test_status_agrees_with_the_tables(workbench):
 def test_when_a_batch_is_likely_to_end_is_known_from_earlier_ones(workbench):
     workbench.arm("slow_batch", seconds=1000)
     workbench.backfill(MINI, OSS, analysis_count=1)
-    assert workbench.pipeline.likely_ends() == []
+    assert likely_ends(workbench.pipeline.workspace) == ()
     assert {batch.likely_at for batch in workbench.pipeline.status().open_batches} == {None}
     # Eleven that took 1 to 11 hours.
     with workbench.pipeline.warehouse.connect() as connection:
@@ -51,7 +52,7 @@ def test_when_a_batch_is_likely_to_end_is_known_from_earlier_ones(workbench):
             WHERE provider = 'openai'
             """
         )
-    (likely,) = workbench.pipeline.likely_ends()
+    (likely,) = likely_ends(workbench.pipeline.workspace)
     submitted = workbench.value(
         "SELECT submitted_at FROM tag_batches WHERE status = 'submitted' AND provider = 'openai'"
     )

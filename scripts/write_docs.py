@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from grabient_pipeline.batches.backfill import BackfillReport  # noqa: E402
-from grabient_pipeline.pipeline import BackfillRequest, Pipeline, RefinementRequest  # noqa: E402
+from grabient_pipeline.batches.orders import BackfillRequest, RefinementRequest  # noqa: E402
+from grabient_pipeline.pipeline import Pipeline  # noqa: E402
 from grabient_pipeline.providers.catalogue import load_catalogue, price_list_version  # noqa: E402
 from grabient_pipeline.sandbox import SandboxServer  # noqa: E402
 from grabient_pipeline.settings import Settings  # noqa: E402

@@ -1,65 +1,62 @@
-"""Start a backfill: find what is missing, reserve it, submit it.
+"""A backfill: find what is missing, reserve it, submit it.
 
-A provider that fails takes nobody with it: its part is told with the reason, and the others go on.
+A provider that fails stops no other: its part is reported with the reason, and the others go on.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-from grabient_pipeline.batches import ledger
-from grabient_pipeline.batches.ledger import ProviderModels, Reservation
+from grabient_pipeline.batches.direct_calls import make_direct_calls
+from grabient_pipeline.batches.orders import BackfillOrder
 from grabient_pipeline.batches.request_file import json_text
+from grabient_pipeline.batches.reservation import ProviderModels, Reservation, missing_subjects, reserve
 from grabient_pipeline.batches.stages import TAGGING, Stage
-from grabient_pipeline.batches.submission_lock import forget, hold_submissions, mark_creation_attempt
-from grabient_pipeline.crash_points import crash_point
-from grabient_pipeline.errors import GrabientError, ProviderRefused, ProviderUncertain, SettingsError
+from grabient_pipeline.batches.submit import BatchReport, submit_reservations
+from grabient_pipeline.batches.workspace import Workspace
+from grabient_pipeline.errors import GrabientError
 from grabient_pipeline.progress import SILENT, Progress
-from grabient_pipeline.providers.base import BatchProvider, Submission
-from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.direct import DirectCalls
-from grabient_pipeline.warehouse import Warehouse, sql
+from grabient_pipeline.providers.base import BatchProvider, RequestFormat, Route
 
-MAX_ANALYSIS_COUNT = 20
+# Runs before anything is reserved, and raises a `GrabientError` if a backfill of this stage would be wrong now.
+BackfillCheck = Callable[[Workspace, Stage], None]
+
+_CHECKS: list[BackfillCheck] = []
 
 
-@dataclass(frozen=True, slots=True)
-class BatchReport:
-    """What became of one batch: `batch_id` where the provider has it, else `error`."""
-
-    submission: str
-    model: Model
-    request_count: int
-    estimated_cost_usd: float
-    api: str
-    batch_id: str | None = None
-    error: str | None = None
+def register_backfill_check(check: BackfillCheck) -> None:
+    """Run `check` before every backfill."""
+    if check not in _CHECKS:
+        _CHECKS.append(check)
 
 
 @dataclass(frozen=True)
 class BackfillReport:
-    """What a backfill did, or in a dry run would do."""
+    """What a backfill submitted, or in a dry run would submit.
+
+    `left_out`: models left out, one line each. `failures`: why a route could not be used. Costs are US dollars.
+    """
 
     batches: tuple[BatchReport, ...] = ()
     left_out: tuple[str, ...] = ()
-    failures: Mapping[str, str] = field(default_factory=dict[str, str])
+    failures: Mapping[Route, str] = field(default_factory=dict[Route, str])
     dry_run: bool = False
 
     @property
     def submitted(self) -> tuple[BatchReport, ...]:
+        """The batches that their providers have."""
         return tuple(batch for batch in self.batches if batch.batch_id is not None)
 
     @property
     def request_count(self) -> int:
+        """The requests submitted, or in a dry run to be submitted."""
         return sum(batch.request_count for batch in self._counted)
 
     @property
     def estimated_cost_usd(self) -> float:
+        """The estimated cost of those requests."""
         return sum(batch.estimated_cost_usd for batch in self._counted)
 
     @property
@@ -67,227 +64,72 @@ class BackfillReport:
         return self.batches if self.dry_run else self.submitted
 
 
-@dataclass(frozen=True, slots=True)
-class BackfillOrder:
-    """What is asked for. `limit`: at most so many palettes for each model; `max_cost_usd`: the cap in US dollars.
-
-    `direct`: models (`provider/model`) and providers that are asked by ordinary calls, at the full price.
-    """
-
-    models: tuple[Model, ...]
-    analysis_count: int
-    max_cost_usd: float
-    limit: int | None = None
-    dry_run: bool = False
-    direct: frozenset[str] = frozenset()
-
-    def api(self, model: Model) -> str:
-        """How a model is asked: its provider's batches, or ordinary calls."""
-        return f"{model.provider}:direct" if {model.name, model.provider} & self.direct else model.provider
-
-    def __post_init__(self) -> None:
-        check_analysis_count(self.analysis_count)
-        if self.limit is not None and self.limit < 1:
-            raise SettingsError(f"the limit is {self.limit}; it must be 1 palette or more")
-        if not self.max_cost_usd >= 0:
-            raise SettingsError(f"the cost cap is {self.max_cost_usd}; it must be 0 US dollars or more")
-
-
-def check_analysis_count(count: int) -> int:
-    """The count, if it is one that may be set.
-
-    Raises:
-        SettingsError: it is not from 1 to 20.
-    """
-    if not 1 <= count <= MAX_ANALYSIS_COUNT:
-        raise SettingsError(f"the analysis count is {count}; it must be a whole number from 1 to {MAX_ANALYSIS_COUNT}")
-    return count
-
-
 def backfill(
-    warehouse: Warehouse,
-    spool_dir: Path,
-    open_provider: Callable[[str], BatchProvider],
-    order: BackfillOrder,
-    *,
-    stage: Stage = TAGGING,
-    progress: Progress = SILENT,
+    workspace: Workspace, order: BackfillOrder, *, stage: Stage = TAGGING, progress: Progress = SILENT
 ) -> BackfillReport:
-    """Ask the models for whatever they have not said yet about the palettes; a batch a model, more where a limit cuts.
+    """Submit batches for all missing responses: one batch per model, more where a provider's limits require it.
 
     Raises:
         CostCapError: the estimate is above the cap; nothing was submitted.
     """
-    asked, failures = _open(open_provider, order)
-    models = [model for entry in asked for model in entry.models]
-    subjects = ledger.subjects_to_ask(warehouse, stage, models, order.analysis_count, order.limit)
-    texts = {seed: json_text(text) for seed, text in stage.texts(subjects).items()}
-    reservations = ledger.reserve(
-        warehouse,
-        stage,
-        asked,
-        texts,
-        subjects=subjects,
-        analysis_count=order.analysis_count,
-        limit=order.limit,
-        max_cost_usd=order.max_cost_usd,
-        dry_run=order.dry_run,
-    )
+    for check in _CHECKS:
+        check(workspace, stage)
+    providers, failures = _open_providers(workspace, order)
+    reservations, texts = _reserve(workspace, order, stage, providers)
     if order.dry_run:
-        reports = [_report(reservation) for reservation in reservations]
-        return BackfillReport(tuple(reports), failures=failures, dry_run=True)
-    providers = {ledger.api_name(entry.provider): entry.provider for entry in asked}
-    with hold_submissions(spool_dir, [reservation.submission for reservation in reservations]):
-        # Between the two, somebody who looked for lost batches may have released one of them.
-        reservations = ledger.still_reserved(warehouse, reservations)
-        reports = _submit_all(warehouse, spool_dir, providers, reservations, texts, progress)
+        return BackfillReport(tuple(map(BatchReport.of, reservations)), failures=failures, dry_run=True)
+    reports = submit_reservations(workspace, providers, reservations, texts, progress)
     for report in reports:
         if report.error is not None:
-            failures.setdefault(report.model.provider, report.error)
-    failures |= work_on_direct_batches(warehouse, open_provider, progress=progress)
+            failures.setdefault(report.route, report.error)
+    failures |= make_direct_calls(workspace, progress=progress)
     return BackfillReport(tuple(reports), failures=failures)
 
 
-def work_on_direct_batches(
-    warehouse: Warehouse, open_provider: Callable[[str], BatchProvider], *, progress: Progress = SILENT
-) -> dict[str, str]:
-    """Ask whatever is left of batches of ordinary calls that nobody is working on; why not, by provider."""
-    with warehouse.connect() as connection:
-        batches = connection.execute(sql(__package__, "direct_batches")).fetchall()
-    failures: dict[str, str] = {}
-    for _, key, batch_id in batches:
-        if key in failures:
-            continue
+def estimate(workspace: Workspace, order: BackfillOrder, stage: Stage) -> tuple[BatchReport, ...]:
+    """Return the batches that an order would become. Sends nothing and needs no key."""
+    formats = {route: workspace.providers.request_format(route) for route in _routes(order)}
+    reservations, _ = _reserve(workspace, replace(order, dry_run=True), stage, formats)
+    return tuple(map(BatchReport.of, reservations))
+
+
+def _reserve(
+    workspace: Workspace, order: BackfillOrder, stage: Stage, formats: Mapping[Route, RequestFormat]
+) -> tuple[list[Reservation], dict[str, bytes]]:
+    """Reserve what is missing; the reservations, and the text about each palette by seed."""
+    requested = [
+        ProviderModels(route, format, tuple(model for model in order.models if order.route(model) == route))
+        for route, format in formats.items()
+    ]
+    models = [model for entry in requested for model in entry.models]
+    subjects = missing_subjects(workspace.warehouse, stage, models, order)
+    texts = {seed: json_text(text) for seed, text in stage.texts(subjects).items()}
+    return reserve(workspace.warehouse, stage, requested, subjects, texts, order), texts
+
+
+def _open_providers(workspace: Workspace, order: BackfillOrder) -> tuple[dict[Route, BatchProvider], dict[Route, str]]:
+    """Open the routes of an order and check that they accept the key, before anything is reserved for them."""
+
+    def open_checked(route: Route) -> BatchProvider | str:
         try:
-            provider = open_provider(f"{key}:direct")
-            if isinstance(provider, DirectCalls):
-                provider.work(batch_id, progress=progress)
-        except GrabientError as error:
-            failures[key] = str(error)
-    return failures
-
-
-def _open(
-    open_provider: Callable[[str], BatchProvider], order: BackfillOrder
-) -> tuple[list[ProviderModels], dict[str, str]]:
-    """The providers that are there and take our key, before anything is reserved for them."""
-    by_provider: dict[str, list[Model]] = {}
-    for model in order.models:
-        by_provider.setdefault(order.api(model), []).append(model)
-
-    def opened(key: str) -> BatchProvider | str:
-        try:
-            provider = open_provider(key)
+            provider = workspace.providers.open(route)
             if not order.dry_run:
                 provider.check()
         except GrabientError as error:
             return str(error)
         return provider
 
-    asked: list[ProviderModels] = []
-    failures: dict[str, str] = {}
-    with ThreadPoolExecutor(max_workers=max(1, len(by_provider))) as pool:
-        for key, outcome in zip(by_provider, pool.map(opened, by_provider), strict=True):
+    routes = _routes(order)
+    opened: dict[Route, BatchProvider] = {}
+    failures: dict[Route, str] = {}
+    with ThreadPoolExecutor(max_workers=max(1, len(routes))) as pool:
+        for route, outcome in zip(routes, pool.map(open_checked, routes), strict=True):
             if isinstance(outcome, str):
-                failures[key] = outcome
+                failures[route] = outcome
             else:
-                asked.append(ProviderModels(outcome, tuple(by_provider[key])))
-    return asked, failures
+                opened[route] = outcome
+    return opened, failures
 
 
-def _submit_all(
-    warehouse: Warehouse,
-    spool_dir: Path,
-    providers: Mapping[str, BatchProvider],
-    reservations: Sequence[Reservation],
-    texts: Mapping[str, bytes],
-    progress: Progress,
-) -> list[BatchReport]:
-    """All providers at once, each with one batch at a time."""
-    reports: dict[str, BatchReport] = {}
-    begun: set[str] = set()
-    stopped = threading.Event()
-    total = sum(reservation.request_count for reservation in reservations)
-
-    def submit_those_of(key: str) -> None:
-        for reservation in reservations:
-            if reservation.api != key:
-                continue
-            if stopped.is_set():
-                return
-            begun.add(reservation.submission)
-            reports[reservation.submission] = _submit(warehouse, spool_dir, providers[key], reservation, texts)
-            progress.advance("submitting", reservation.request_count, total)
-
-    keys = {reservation.api for reservation in reservations}
-    try:
-        with ThreadPoolExecutor(max_workers=max(1, len(keys))) as pool:
-            try:
-                for future in [pool.submit(submit_those_of, key) for key in keys]:
-                    future.result()
-            except BaseException:
-                stopped.set()
-                raise
-    finally:
-        # What nobody began to send, after an interruption, certainly is at no provider. The rest may be.
-        for reservation in reservations:
-            if stopped.is_set() and reservation.submission not in begun:
-                _release(warehouse, spool_dir, reservation, "interrupted before it was sent")
-    return [reports[reservation.submission] for reservation in reservations]
-
-
-def _submit(
-    warehouse: Warehouse,
-    spool_dir: Path,
-    provider: BatchProvider,
-    reservation: Reservation,
-    texts: Mapping[str, bytes],
-) -> BatchReport:
-    file = spool_dir / f"{reservation.submission}.requests"
-    try:
-        try:
-            reservation.template.write(file, reservation.requests(), texts)
-        except OSError as error:
-            raise ProviderRefused(provider.key, f"nothing was sent: cannot write {file} ({error.strerror})") from error
-        crash_point("submit.file_written")
-        may_exist = partial(_may_exist, spool_dir, reservation.submission)
-        batch_id = provider.submit(Submission(reservation.submission, reservation.model.id, file, may_exist))
-    except ProviderRefused as error:
-        _release(warehouse, spool_dir, reservation, str(error))
-        return _report(reservation, error=str(error))
-    except ProviderUncertain as error:
-        mark_creation_attempt(spool_dir, reservation.submission)
-        reason = (
-            f"{error}; it may have been created all the same: it stays reserved, and grabient reconcile looks for it"
-        )
-        ledger.record_uncertain(warehouse, reservation.submission, reason)
-        return _report(reservation, error=reason)
-    finally:
-        file.unlink(missing_ok=True)
-    crash_point("submit.created")
-    ledger.record_submitted(warehouse, reservation.submission, batch_id)
-    crash_point("submit.recorded")
-    forget(spool_dir, reservation.submission)
-    return _report(reservation, batch_id=batch_id)
-
-
-def _may_exist(spool_dir: Path, submission: str) -> None:
-    mark_creation_attempt(spool_dir, submission)
-    crash_point("submit.uploaded")
-
-
-def _release(warehouse: Warehouse, spool_dir: Path, reservation: Reservation, reason: str) -> None:
-    ledger.release(warehouse, reservation.submission, reason)
-    forget(spool_dir, reservation.submission)
-
-
-def _report(reservation: Reservation, batch_id: str | None = None, error: str | None = None) -> BatchReport:
-    return BatchReport(
-        reservation.submission,
-        reservation.model,
-        reservation.request_count,
-        reservation.estimated_cost_usd,
-        reservation.api,
-        batch_id,
-        error,
-    )
+def _routes(order: BackfillOrder) -> list[Route]:
+    return list(dict.fromkeys(order.route(model) for model in order.models))

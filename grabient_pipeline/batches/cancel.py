@@ -1,19 +1,20 @@
-"""Ask providers to end batches early. What was finished is paid for, so it is collected all the same."""
+"""Cancelling: ask providers to end batches early. What was finished is paid for, so it is collected all the same."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from grabient_pipeline.batches.poll import record_states
+from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.errors import GrabientError, UnknownBatchError
-from grabient_pipeline.providers.base import BatchProvider, BatchState
-from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, sql
+from grabient_pipeline.providers.base import AccessMode, BatchProvider, BatchState, Route
+from grabient_pipeline.warehouse import sql
 
 
 @dataclass(frozen=True, slots=True)
 class CancelledBatch:
-    """What became of one: its state at the provider now, or the reason why it could not be cancelled."""
+    """The outcome for one batch: its state at the provider now, or why it could not be cancelled."""
 
     submission: str
     provider: str
@@ -23,68 +24,64 @@ class CancelledBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
+class _KnownBatch:
     submission: str
     provider: str
-    api: str
+    access: AccessMode
     model: str
     batch_id: str | None
     status: str
 
 
-def cancel(
-    warehouse: Warehouse,
-    open_provider: Callable[[str], BatchProvider],
-    names: Collection[str] | None = None,
-) -> list[CancelledBatch]:
-    """Cancel batches that are under way, and write down what they have come to.
+def cancel(workspace: Workspace, names: Collection[str] | None = None) -> list[CancelledBatch]:
+    """Cancel pending batches, and record their states.
 
     Args:
         names: submissions or the providers' ids; None for all.
 
     Raises:
-        UnknownBatchError: a name that is no batch of ours.
+        UnknownBatchError: a name that the ledger does not have.
     """
-    with warehouse.connect() as connection:
-        batches = [_Open(*row) for row in connection.execute(sql(__package__, "cancellable_batches")).fetchall()]
-    chosen = _chosen(batches, names)
-    outcomes = [_cancel(open_provider, batch) for batch in chosen]
+    with workspace.warehouse.connect() as connection:
+        rows = connection.execute(sql(__package__, "cancellable_batches")).fetchall()
+    chosen = _choose([_KnownBatch(*row) for row in rows], names)
+    outcomes = [_cancel(workspace, batch) for batch in chosen]
     states = {outcome.submission: outcome.state for outcome in outcomes if outcome.state is not None}
-    record_states(warehouse, states, WAIT_SECONDS)
+    record_states(workspace.warehouse, states)
     return outcomes
 
 
-def _chosen(batches: Sequence[_Open], names: Collection[str] | None) -> list[_Open]:
+def _choose(batches: Sequence[_KnownBatch], names: Collection[str] | None) -> list[_KnownBatch]:
     if names is None:
         return [batch for batch in batches if batch.status == "submitted"]
     by_name = {batch.submission: batch for batch in batches}
     by_name |= {batch.batch_id: batch for batch in batches if batch.batch_id is not None}
     for name in names:
         if name not in by_name:
-            raise UnknownBatchError(f"there is no batch {name!r}; grabient status lists those that are under way")
+            raise UnknownBatchError(f"there is no batch {name!r}; grabient status lists the pending ones")
     return list({by_name[name].submission: by_name[name] for name in names}.values())
 
 
-def _cancel(open_provider: Callable[[str], BatchProvider], batch: _Open) -> CancelledBatch:
+def _cancel(workspace: Workspace, batch: _KnownBatch) -> CancelledBatch:
     def outcome(state: BatchState | None = None, error: str | None = None) -> CancelledBatch:
         return CancelledBatch(batch.submission, batch.provider, batch.model, state, error)
 
     if batch.status == "reserved" or batch.batch_id is None:
-        return outcome(error="it is not known yet whether the provider has it; grabient reconcile finds out")
+        return outcome(error="it is unknown whether the provider has it; run grabient reconcile")
     if batch.status != "submitted":
-        return outcome(error=f"it has ended already ({batch.status})")
+        return outcome(error=f"it has already ended ({batch.status})")
     try:
-        provider = open_provider(batch.api)
-        refusal = _asked_to_end(provider, batch.batch_id)
+        provider = workspace.providers.open(Route(batch.provider, batch.access))
+        refusal = _request_end(provider, batch.batch_id)
         state = provider.poll(batch.batch_id)
     except GrabientError as error:
         return outcome(error=str(error))
-    # A provider refuses to cancel what has just ended, which is as good.
+    # A provider refuses to cancel a batch that has just ended, which serves as well.
     return outcome(state, refusal if state.status == "submitted" else None)
 
 
-def _asked_to_end(provider: BatchProvider, batch_id: str) -> str | None:
-    """Why the provider said no, or did not say; None if it said yes."""
+def _request_end(provider: BatchProvider, batch_id: str) -> str | None:
+    """Return why the provider refused or did not answer; None if it accepted."""
     try:
         provider.cancel(batch_id)
     except GrabientError as error:

@@ -1,7 +1,7 @@
-"""Fetch what ended batches produced, and settle every request of theirs.
+"""Collecting: fetch the results of ended batches and settle each of their requests.
 
-The results are streamed to disk, read a line at a time, and taken in by one transaction a batch: responses, states,
-claims, cost. A batch of which anything fails stays as it was, and is collected next time.
+Results are streamed to disk and read line by line; one transaction per batch then stores responses, states, claims and
+cost. A batch that fails anywhere on the way stays as it was and is collected next time.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from grabient_pipeline.batches.ledger import PATIENCE_SECONDS
+from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS, finish, is_collected
 from grabient_pipeline.batches.parse import store_parsed
 from grabient_pipeline.batches.stages import STAGES, Stage
 from grabient_pipeline.batches.staging import scratch_folder, show_staged, write_parquet
+from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import GrabientError, ProviderRefused, ProviderUncertain
 from grabient_pipeline.progress import SILENT, Progress
-from grabient_pipeline.providers.base import BatchProvider, UnreadableRow, result_rows
+from grabient_pipeline.providers.base import AccessMode, BatchProvider, Route, UnreadableRow, result_rows
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.direct import DirectCalls
-from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, sql, transaction
+from grabient_pipeline.warehouse import WAIT_SECONDS, sql, transaction
 
-# The fields of a `ResultRow`, the reason why the answer cannot be used, and the tags of one that can.
+# The fields of a `ResultRow`, the reason why a response is not usable, and the tags of a usable one.
 _STAGED = {
     "custom_id": pl.String,
     "outcome": pl.String,
@@ -43,30 +44,30 @@ _STAGED = {
     "reason": pl.String,
     "tags": pl.String,
 }
-# What became of the requests that a batch says nothing about. A completed batch owes an answer to each.
+# The outcome of requests without a row. A completed batch owes a row for each.
 _OUTCOMES_OF_THE_REST = {"completed": "missing", "failed": "errored", "expired": "expired", "cancelled": "cancelled"}
 
-# A batch that has ended without the files that its counts promise gets so long to give them.
+# How long an ended batch may take to provide the files that its counts promise.
 _FILES_APPEAR_WITHIN = dt.timedelta(days=1)
 
-# So many batches that have been fetched wait for the database, or are with it.
-_WAITING = 2
+# The most fetched batches that wait for the database or are being stored.
+_MAX_FETCHED = 2
 
-_TURN_SECONDS = 0.0005
+_SWITCH_SECONDS = 0.0005
 
-# A row of results as the columns of `_STAGED` take it, in a plain tuple of plain values: with anything else the garbage
-# collector takes as long as the reading.
-_Read = tuple[object, ...]
+# One row as the columns of `_STAGED` expect it. Plain tuples of plain values: with anything else the garbage collector
+# takes as long as the reading.
+_StagedRow = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class EndedBatch:
-    """A batch whose results are waiting."""
+    """An ended batch whose results are not collected yet."""
 
     submission: str
     stage: str
     provider: str
-    api: str
+    access: AccessMode
     model: str
     batch_id: str
     status: str
@@ -76,14 +77,19 @@ class EndedBatch:
     reported_count: int | None
 
     @property
+    def route(self) -> Route:
+        """How its provider is reached."""
+        return Route(self.provider, self.access)
+
+    @property
     def kept_until(self) -> dt.datetime:
-        """When its provider throws the results away."""
+        """When its provider deletes the results."""
         return self.created_at + dt.timedelta(days=load_catalogue().provider(self.provider).retention_days)
 
 
 @dataclass(frozen=True, slots=True)
 class CollectedBatch:
-    """What came of a batch: its requests by state, the odd rows by kind, and what it cost in US dollars."""
+    """The outcome of a batch: its requests by state, findings by kind, and the cost in US dollars."""
 
     submission: str
     stage: str
@@ -96,52 +102,49 @@ class CollectedBatch:
 
     @property
     def answers(self) -> int:
-        """Requests that came to something, good or bad; the provider never ran the others."""
+        """Requests that succeeded or failed; the provider never ran the others."""
         return sum(self.states.get(state, 0) for state in ("succeeded", "failed"))
 
 
 @dataclass(frozen=True)
 class CollectReport:
-    """What was collected, and why the rest could not be."""
+    """The batches collected, and by submission or provider why others could not be."""
 
     batches: tuple[CollectedBatch, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-# Takes in what was fetched of a batch; None if another process did meanwhile.
-TakeIn = Callable[[Warehouse], CollectedBatch | None]
-Fetch = Callable[[Warehouse, Path, BatchProvider, EndedBatch], TakeIn]
+# Stores what was fetched of a batch; None if another process stored it meanwhile.
+Store = Callable[[], CollectedBatch | None]
+Fetcher = Callable[[Workspace, BatchProvider, EndedBatch], Store]
+
+_FETCHERS: dict[str, Fetcher] = {}
 
 
-def ended_batches(warehouse: Warehouse, wait_seconds: float = WAIT_SECONDS) -> list[EndedBatch]:
-    """What has ended and waits to be collected; first that whose results are the first to vanish."""
-    with warehouse.connect(wait_seconds) as connection:
+def register_fetcher(submission_prefix: str, fetcher: Fetcher) -> None:
+    """Let `fetcher` fetch the batches whose submissions begin with this prefix, which no token of ours does."""
+    _FETCHERS[submission_prefix] = fetcher
+
+
+def ended_batches(workspace: Workspace, wait_seconds: float = WAIT_SECONDS) -> list[EndedBatch]:
+    """Return the batches to collect; those whose results are deleted first come first."""
+    with workspace.warehouse.connect(wait_seconds) as connection:
         ended = [EndedBatch(*row) for row in connection.execute(sql(__package__, "ended_batches")).fetchall()]
     return sorted(ended, key=lambda batch: batch.kept_until)
 
 
-def collect(
-    warehouse: Warehouse,
-    spool_dir: Path,
-    open_provider: Callable[[str], BatchProvider],
-    *,
-    fetch: Fetch | None = None,
-    progress: Progress = SILENT,
-) -> CollectReport:
-    """Collect every batch that has ended; one that cannot be is told with the reason, and spoils no other.
+def collect(workspace: Workspace, *, progress: Progress = SILENT) -> CollectReport:
+    """Collect every ended batch; one that cannot be collected is reported with the reason and affects no other.
 
-    While one is taken in by the database, the next is fetched and read.
-
-    Args:
-        fetch: fetches and reads the results of a batch; by default `fetch_batch`.
+    While the database stores one batch, the next is fetched and read.
     """
-    ended = ended_batches(warehouse)
+    ended = ended_batches(workspace)
     collected: list[CollectedBatch] = []
     failures: dict[str, str] = {}
 
-    def note(batch: EndedBatch, taken_in: Future[CollectedBatch | None]) -> None:
+    def finish_storing(batch: EndedBatch, stored: Future[CollectedBatch | None]) -> None:
         try:
-            outcome = taken_in.result()
+            outcome = stored.result()
         except GrabientError as error:
             failures[batch.submission] = str(error)
             return
@@ -149,62 +152,63 @@ def collect(
             collected.append(outcome)
             progress.advance("collecting", 1, len(ended))
 
-    with _turns_taken_quickly(), ThreadPoolExecutor(max_workers=1) as database:
+    with _short_switch_interval(), ThreadPoolExecutor(max_workers=1) as database:
         under_way: deque[tuple[EndedBatch, Future[CollectedBatch | None]]] = deque()
         for batch in ended:
             try:
-                take_in = (fetch or fetch_batch)(warehouse, spool_dir, open_provider(batch.api), batch)
+                store = _fetcher(batch)(workspace, workspace.providers.open(batch.route), batch)
             except GrabientError as error:
                 failures[batch.submission] = str(error)
                 continue
-            # The disk never holds more than these and the next.
-            if len(under_way) == _WAITING:
-                note(*under_way.popleft())
-            under_way.append((batch, database.submit(take_in, warehouse)))
+            # The disk holds no more than these and the next.
+            if len(under_way) == _MAX_FETCHED:
+                finish_storing(*under_way.popleft())
+            under_way.append((batch, database.submit(store)))
         while under_way:
-            note(*under_way.popleft())
+            finish_storing(*under_way.popleft())
     return CollectReport(tuple(collected), failures)
 
 
 @contextmanager
-def _turns_taken_quickly() -> Generator[None]:
+def _short_switch_interval() -> Generator[None]:
     """Let threads take turns ten times as often as usual.
 
     A statement of DuckDB's wants the interpreter several times, and each time it would wait for 5 ms while the next
     batch is read: several times as long as the statement takes.
     """
     usual = sys.getswitchinterval()
-    sys.setswitchinterval(_TURN_SECONDS)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         yield
     finally:
         sys.setswitchinterval(usual)
 
 
-def collect_batch(
-    warehouse: Warehouse, spool_dir: Path, provider: BatchProvider, batch: EndedBatch
-) -> CollectedBatch | None:
-    """Collect one batch; None if another process did meanwhile."""
-    return fetch_batch(warehouse, spool_dir, provider, batch)(warehouse)
+def collect_batch(workspace: Workspace, provider: BatchProvider, batch: EndedBatch) -> CollectedBatch | None:
+    """Collect one batch; None if another process collected it meanwhile."""
+    return _fetcher(batch)(workspace, provider, batch)()
 
 
-def fetch_batch(warehouse: Warehouse, spool_dir: Path, provider: BatchProvider, batch: EndedBatch) -> TakeIn:
-    """Download and read what a batch produced, without the database; it is to be taken in or its files stay."""
-    del warehouse
+def fetch_batch(workspace: Workspace, provider: BatchProvider, batch: EndedBatch) -> Store:
+    """Download and read the results of a batch without holding the database; the files stay until they are stored."""
     with ExitStack() as stack:
-        folder = stack.enter_context(scratch_folder(spool_dir, batch.submission))
-        files = downloaded_files(provider, batch, folder)
+        folder = stack.enter_context(scratch_folder(workspace.spool, batch.submission))
+        files = download_results(provider, batch, folder)
         crash_point("collect.downloaded")
-        staged = write_parquet(folder, _rows(provider, STAGES[batch.stage], files), _frame)
+        staged = write_parquet(folder, _staged_rows(provider, STAGES[batch.stage], files), _staged_frame)
         crash_point("collect.staged")
-        return partial(_take_in, provider, batch, staged, stack.pop_all())
+        return partial(_store, workspace, provider, batch, staged, stack.pop_all())
 
 
-def _take_in(
-    provider: BatchProvider, batch: EndedBatch, staged: list[str], files: ExitStack, warehouse: Warehouse
+def _fetcher(batch: EndedBatch) -> Fetcher:
+    return next((fetch for prefix, fetch in _FETCHERS.items() if batch.submission.startswith(prefix)), fetch_batch)
+
+
+def _store(
+    workspace: Workspace, provider: BatchProvider, batch: EndedBatch, staged: list[str], files: ExitStack
 ) -> CollectedBatch | None:
     with files:
-        with warehouse.connect(PATIENCE_SECONDS) as connection, transaction(connection):
+        with workspace.warehouse.connect(RECORD_WAIT_SECONDS) as connection, transaction(connection):
             outcome = _settle(connection, batch, staged)
             crash_point("collect.settling")
         crash_point("collect.settled")
@@ -213,28 +217,33 @@ def _take_in(
     return outcome
 
 
-def downloaded_files(provider: BatchProvider, batch: EndedBatch, folder: Path) -> list[Path]:
-    """The files of results; none where the provider has none, for certain."""
+def download_results(provider: BatchProvider, batch: EndedBatch, folder: Path) -> list[Path]:
+    """Download the result files; none if the provider certainly has none.
+
+    Raises:
+        ProviderUncertain: the batch promises responses and gives no file yet.
+        ProviderRefused: the provider does not hand them out, and still keeps them.
+    """
     moment = dt.datetime.now(dt.UTC)
     try:
         files = provider.download(batch.batch_id, folder)
     except ProviderRefused:
         if moment < batch.kept_until:
             raise
-        # Gone for good: the requests are settled as missing, and what was paid for shows as not kept.
+        # The provider deleted them: the requests are settled as missing, and show as paid for and not kept.
         return []
-    # Without its counts, a completed batch owes an answer to each request all the same.
+    # A completed batch owes a response to each request, also if its counts are missing.
     owed = batch.reported_count if batch.reported_count is not None else batch.status == "completed"
     if not files and owed and moment < batch.completed_at + _FILES_APPEAR_WITHIN:
-        said = "answers" if batch.reported_count is None else f"{batch.reported_count:,} answers"
+        promised = "responses" if batch.reported_count is None else f"{batch.reported_count:,} responses"
         raise ProviderUncertain(
             batch.provider,
-            f"{batch.batch_id} is said to have {said} and gives no file of them yet; it is asked again",
+            f"{batch.batch_id} reports {promised} but provides no result file yet; the next poll tries again",
         )
     return files
 
 
-def _rows(provider: BatchProvider, stage: Stage, files: list[Path]) -> Iterator[_Read]:
+def _staged_rows(provider: BatchProvider, stage: Stage, files: list[Path]) -> Iterator[_StagedRow]:
     for row in result_rows(provider, files):
         if isinstance(row, UnreadableRow):
             yield None, None, row.line, None, row.reason, None, None, None, None
@@ -245,7 +254,7 @@ def _rows(provider: BatchProvider, stage: Stage, files: list[Path]) -> Iterator[
             yield *row, None, None
 
 
-def _frame(first_line: int, rows: list[_Read]) -> pl.DataFrame:
+def _staged_frame(first_line: int, rows: list[_StagedRow]) -> pl.DataFrame:
     columns = list(zip(*rows, strict=True)) or [()] * len(_STAGED)
     frame = pl.DataFrame(
         [pl.Series(name, column, dtype=kind) for (name, kind), column in zip(_STAGED.items(), columns, strict=True)]
@@ -255,10 +264,7 @@ def _frame(first_line: int, rows: list[_Read]) -> pl.DataFrame:
 
 def _settle(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: list[str]) -> CollectedBatch | None:
     submission = {"submission": batch.submission}
-    ((collected_at,),) = connection.execute(
-        "SELECT collected_at FROM tag_batches WHERE submission = $submission", submission
-    ).fetchall()
-    if collected_at is not None:
+    if is_collected(connection, batch.submission):
         return None
     show_staged(connection, staged)
     connection.execute(
@@ -271,7 +277,7 @@ def _settle(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: li
     connection.execute(sql(__package__, "record_missing"), submission)
     connection.execute(sql(__package__, "settle_requests"), submission)
     connection.execute(sql(__package__, "release_claims"), submission)
-    connection.execute(sql(__package__, "finish_batch"), submission)
+    cost_usd = finish(connection, batch.submission)
     connection.execute(sql(__package__, "parsed_without_text"), submission)
     connection.execute(sql(__package__, "parsed_from_collected"))
     store_parsed(connection, STAGES[batch.stage], batch.submission)
@@ -280,9 +286,6 @@ def _settle(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: li
     ).fetchall()
     findings = connection.execute(
         "SELECT kind, count(*) FROM collection_findings WHERE submission = $submission GROUP BY kind", submission
-    ).fetchall()
-    ((cost_usd,),) = connection.execute(
-        "SELECT coalesce(cost_usd, 0) FROM tag_batches WHERE submission = $submission", submission
     ).fetchall()
     return CollectedBatch(
         batch.submission, batch.stage, batch.provider, batch.model, batch.status, dict(states), dict(findings), cost_usd

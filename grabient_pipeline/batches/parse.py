@@ -1,4 +1,4 @@
-"""From raw answers to tags: a pure function of what came back, run anew for nothing by a better parser."""
+"""Parsing: raw responses to tags, a pure function of the responses. A better parser costs a run, not a bill."""
 
 from __future__ import annotations
 
@@ -11,41 +11,43 @@ import polars as pl
 
 from grabient_pipeline.batches.stages import Stage
 from grabient_pipeline.batches.staging import scratch_folder, show_staged, write_parquet
+from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
-_Answer = tuple[str, str | None, str | None]
+# (custom id, text, finish reason) of a response, and (custom id, error, tags as JSON) of what was parsed.
+_Response = tuple[str, str | None, str | None]
 _Parsed = tuple[str, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class ParseReport:
-    """How many answers were read anew, of how many batches."""
+    """How many responses were parsed, of how many batches, and how many of them are usable."""
 
     batches: int
     answers: int
     usable: int
 
 
-def parse_answers(warehouse: Warehouse, spool_dir: Path, stage: Stage, *, progress: Progress = SILENT) -> ParseReport:
-    """Read every collected answer that this version of the stage's parser has not read, a batch at a time."""
-    with warehouse.connect() as connection:
+def parse_answers(workspace: Workspace, stage: Stage, *, progress: Progress = SILENT) -> ParseReport:
+    """Parse every collected response that this version of the stage's parser has not parsed, batch by batch."""
+    with workspace.warehouse.connect() as connection:
         submissions = connection.execute(
             sql(__package__, "batches_to_parse"), {"stage": stage.name, "parser_version": stage.parser_version}
         ).fetchall()
     answers = usable = 0
     for (submission,) in submissions:
-        with scratch_folder(spool_dir, submission) as folder:
-            read, good = _parse_batch(warehouse, stage, submission, folder)
-        answers += read
+        with scratch_folder(workspace.spool, submission) as folder:
+            parsed, good = _parse_batch(workspace.warehouse, stage, submission, folder)
+        answers += parsed
         usable += good
         progress.advance("parsing", 1, len(submissions))
     return ParseReport(len(submissions), answers, usable)
 
 
 def store_parsed(connection: duckdb.DuckDBPyConnection, stage: Stage, submission: str) -> None:
-    """Bring the stage's table up to the view `parsed` (custom_id, tags, error) of what a batch's answers say."""
+    """Bring the stage's table up to date with the view `parsed` (custom_id, tags, error) of a batch."""
     stage.merge(connection)
     connection.execute(
         sql(__package__, "record_parse"), {"submission": submission, "parser_version": stage.parser_version}
@@ -55,8 +57,8 @@ def store_parsed(connection: duckdb.DuckDBPyConnection, stage: Stage, submission
 def _parse_batch(warehouse: Warehouse, stage: Stage, submission: str, folder: Path) -> tuple[int, int]:
     of_batch = {"submission": submission}
     with warehouse.connect() as connection:
-        rows: list[_Answer] = connection.execute(sql(__package__, "responses_to_parse"), of_batch).fetchall()
-    parsed = write_parquet(folder, _parsed(stage, rows), _frame)
+        rows: list[_Response] = connection.execute(sql(__package__, "responses_to_parse"), of_batch).fetchall()
+    parsed = write_parquet(folder, _parse_rows(stage, rows), _parsed_frame)
     crash_point("parse.read")
     with warehouse.connect() as connection, transaction(connection):
         show_staged(connection, parsed)
@@ -69,13 +71,13 @@ def _parse_batch(warehouse: Warehouse, stage: Stage, submission: str, folder: Pa
         return connection.execute("SELECT count(*), count(tags) FROM parsed").fetchall()[0]
 
 
-def _parsed(stage: Stage, rows: Iterable[_Answer]) -> Iterator[_Parsed]:
+def _parse_rows(stage: Stage, rows: Iterable[_Response]) -> Iterator[_Parsed]:
     for custom_id, text, finish_reason in rows:
         tags, error = stage.parse(text, finish_reason)
         yield custom_id, error, tags.as_json() if tags else None
 
 
-def _frame(first_row: int, rows: list[_Parsed]) -> pl.DataFrame:
+def _parsed_frame(first_row: int, rows: list[_Parsed]) -> pl.DataFrame:
     del first_row
     return pl.DataFrame(
         {

@@ -1,18 +1,32 @@
-"""What today's prompts make stale, and what it would cost to have it anew: before anything is paid."""
+"""What today's prompts make stale, and what requesting it again would cost. Sends nothing and needs no key."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from grabient_pipeline.batches.backfill import estimate
+from grabient_pipeline.batches.orders import (
+    BackfillOrder,
+    BackfillRequest,
+    RefinementRequest,
+    ResolvedOrder,
+    resolve_backfill,
+    resolve_refinement,
+)
+from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, refreshing_stale
+from grabient_pipeline.batches.submit import BatchReport
+from grabient_pipeline.batches.workspace import Workspace
+from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse import Warehouse, sql
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPlan:
-    """A model that would be asked. Costs are US dollars.
+    """What a backfill would request of a model. The cost is in US dollars.
 
-    `answered`: usable answers to today's prompt. `stale`: those that only an older prompt has. `requests`: what is
-    missing under today's prompt. `has_key`: whether its provider could be asked now.
+    `answered`: usable responses to today's prompt. `stale`: those that only an older prompt has. `requests`: what is
+    missing under today's prompt. `has_key`: whether its provider has a key now.
     """
 
     provider: str
@@ -28,8 +42,8 @@ class ModelPlan:
 class Plan:
     """What a backfill and a refinement under today's prompts would be. Costs are US dollars.
 
-    `refinements`: palettes that could be refined now, of which `stale_refinements` have been, by another prompt or from
-    another consensus. `refining_model`: None if refinement is off.
+    `refinements`: palettes that could be refined now, of which `stale_refinements` were refined by another prompt or
+    from another consensus. `refining_model`: None if refinement is off.
     """
 
     tagging_prompt: str
@@ -44,15 +58,62 @@ class Plan:
 
     @property
     def requests(self) -> int:
+        """All tagging requests that are missing."""
         return sum(model.requests for model in self.models)
 
     @property
     def tagging_cost_usd(self) -> float:
+        """Their estimated cost."""
         return sum(model.estimated_cost_usd for model in self.models)
 
 
-def answers_by_model(warehouse: Warehouse, prompt_version: str) -> dict[tuple[str, str], tuple[int, int]]:
-    """By provider and model: usable answers to this prompt, and places that only another prompt's answer fills."""
+def plan(workspace: Workspace, settings: Settings, analysis_count: int, include_retired: bool | None = None) -> Plan:
+    """Estimate a backfill and a refinement of everything, with every provider of the catalogue."""
+    everywhere = frozenset(load_catalogue().providers)
+    tagging = resolve_backfill(BackfillRequest(include_retired=include_retired), settings, everywhere, analysis_count)
+    refinement = resolve_refinement(RefinementRequest(include_retired=include_retired), settings, everywhere)
+    refinements = _estimate_refinements(workspace, refinement, only_stale=False)
+    return Plan(
+        tagging_prompt=TAGGING.prompt.version,
+        refinement_prompt=REFINEMENT.prompt.version,
+        analysis_count=analysis_count,
+        models=_plan_models(workspace, tagging.order),
+        left_out=tagging.left_out,
+        refining_model=settings.refinement_model,
+        refinements=sum(batch.request_count for batch in refinements),
+        stale_refinements=sum(
+            batch.request_count for batch in _estimate_refinements(workspace, refinement, only_stale=True)
+        ),
+        refinement_cost_usd=sum(batch.estimated_cost_usd for batch in refinements),
+    )
+
+
+def _plan_models(workspace: Workspace, order: BackfillOrder) -> tuple[ModelPlan, ...]:
+    batches = estimate(workspace, order, TAGGING)
+    answers = _answers_by_model(workspace.warehouse, TAGGING.prompt.version)
+    return tuple(
+        ModelPlan(
+            model.provider,
+            model.id,
+            *answers.get((model.provider, model.id), (0, 0)),
+            requests=sum(batch.request_count for batch in batches if batch.model == model),
+            estimated_cost_usd=sum(batch.estimated_cost_usd for batch in batches if batch.model == model),
+            has_key=workspace.providers.has_key(model.provider),
+        )
+        for model in order.models
+    )
+
+
+def _estimate_refinements(
+    workspace: Workspace, resolved: ResolvedOrder | None, *, only_stale: bool
+) -> tuple[BatchReport, ...]:
+    if resolved is None:
+        return ()
+    return estimate(workspace, resolved.order, refreshing_stale(REFINEMENT, only_stale=only_stale))
+
+
+def _answers_by_model(warehouse: Warehouse, prompt_version: str) -> dict[tuple[str, str], tuple[int, int]]:
+    """By provider and model: usable responses to this prompt, and places that only another prompt's response fills."""
     with warehouse.connect() as connection:
         rows = connection.execute(sql(__package__, "plan_answers"), {"prompt_version": prompt_version}).fetchall()
-    return {(provider, model): (today, stale) for provider, model, today, stale in rows}
+    return {(provider, model): (current, stale) for provider, model, current, stale in rows}

@@ -1,27 +1,33 @@
-"""Ask the providers how their batches are getting on, and write it down.
+"""Polling: ask the providers for the state of pending batches, and record it.
 
-One call a batch, several at once, within a budget of time: a provider that hangs holds up nobody, since each has
-threads of its own and whoever is not back in time is asked again at the next poll.
+One call per batch, several at once, until a deadline. Each route has threads of its own, so a provider that hangs
+delays no other, and what is not answered in time is asked again at the next poll.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
 
+from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
+from grabient_pipeline.deadline import Deadline
 from grabient_pipeline.errors import GrabientError
-from grabient_pipeline.providers.base import BatchProvider, BatchState
-from grabient_pipeline.warehouse import Warehouse, sql, transaction
+from grabient_pipeline.providers.base import AccessMode, BatchProvider, BatchState, Route
+from grabient_pipeline.providers.registry import Providers
+from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, registered, sql, transaction
 
-# The sensor's tick is cut at 60 s; this leaves room for the rest of it.
-BUDGET_SECONDS = 40.0
-_THREADS_A_PROVIDER = 4
+# How long the providers have to answer, unless the caller's deadline is earlier.
+POLL_SECONDS = 40.0
+
+# Kept at the end of a deadline for recording what the providers answered.
+RECORD_SECONDS = 10.0
+
+_THREADS_PER_ROUTE = 4
 
 _POLLED = {
     "submission": pl.String,
@@ -36,98 +42,64 @@ _POLLED = {
 
 @dataclass(frozen=True, slots=True)
 class PendingBatch:
-    """A batch that is under way at its provider."""
+    """A batch that its provider is working on."""
 
     submission: str
-    api: str
+    route: Route
     batch_id: str
 
 
 @dataclass(frozen=True)
 class PollReport:
-    """What a poll saw: the state of each batch by submission, and why the others could not be asked."""
+    """The state of each batch by submission, and why the state of others is unknown."""
 
     states: Mapping[str, BatchState] = field(default_factory=dict[str, BatchState])
     failures: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def ended(self) -> tuple[str, ...]:
+        """The submissions of batches that have ended."""
         return tuple(name for name, state in self.states.items() if state.status != "submitted")
 
     @property
     def pending(self) -> int:
-        """How many batches are still under way, as far as is known."""
+        """How many batches are still pending, as far as is known."""
         return len(self.states) + len(self.failures) - len(self.ended)
 
     @property
-    def blind(self) -> bool:
-        """There was something to ask about, and nobody answered."""
+    def unreachable(self) -> bool:
+        """Whether there were batches to ask about and no provider answered."""
         return bool(self.failures) and not self.states
 
 
-def pending_batches(warehouse: Warehouse, wait_seconds: float) -> list[PendingBatch]:
-    """What is under way."""
+def pending_batches(warehouse: Warehouse, wait_seconds: float = WAIT_SECONDS) -> list[PendingBatch]:
+    """Return the batches that providers are working on, those submitted first first."""
     with warehouse.connect(wait_seconds) as connection:
-        rows = connection.execute(sql(__package__, "pending_batches")).fetchall()
-    return [PendingBatch(*row) for row in rows]
+        rows: list[tuple[str, str, AccessMode, str]] = connection.execute(
+            sql(__package__, "pending_batches")
+        ).fetchall()
+    return [
+        PendingBatch(submission, Route(provider, access), batch_id) for submission, provider, access, batch_id in rows
+    ]
 
 
-def ask_providers(
-    pending: Iterable[PendingBatch],
-    open_provider: Callable[[str], BatchProvider],
-    budget_seconds: float = BUDGET_SECONDS,
-) -> PollReport:
-    """One call a batch, within the budget; never raises for a provider's sake."""
-    deadline = time.monotonic() + budget_seconds
-    answers: queue.SimpleQueue[tuple[PendingBatch, BatchState | str]] = queue.SimpleQueue()
-    by_provider: dict[str, queue.SimpleQueue[PendingBatch]] = {}
-    waiting: dict[str, PendingBatch] = {}
-    for batch in pending:
-        by_provider.setdefault(batch.api, queue.SimpleQueue()).put(batch)
-        waiting[batch.submission] = batch
-
-    def ask(key: str, provider: BatchProvider, todo: queue.SimpleQueue[PendingBatch]) -> None:
-        while time.monotonic() < deadline:
-            try:
-                batch = todo.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                answers.put((batch, provider.poll(batch.batch_id)))
-            except GrabientError as error:
-                answers.put((batch, str(error)))
-            except Exception as error:
-                answers.put((batch, f"{key}: an answer that was not understood ({type(error).__name__})"))
-
-    for key, todo in by_provider.items():
+def fetch_states(pending: Iterable[PendingBatch], providers: Providers, deadline: Deadline) -> PollReport:
+    """Ask for the state of each batch until the deadline; a provider that fails becomes a failure in the report."""
+    budget = deadline.remaining()
+    polling = _Polling(pending, deadline)
+    for route, batches in polling.by_route.items():
         try:
-            provider = open_provider(key)
+            provider = providers.open(route)
         except GrabientError as error:
-            for batch in [batch for batch in waiting.values() if batch.api == key]:
-                answers.put((batch, str(error)))
+            polling.fail(route, str(error))
             continue
-        for _ in range(min(_THREADS_A_PROVIDER, todo.qsize())):
-            # A thread of a pool would keep the process from ending while its call hangs.
-            threading.Thread(target=ask, args=(key, provider, todo), daemon=True).start()
-
-    states: dict[str, BatchState] = {}
-    failures: dict[str, str] = {}
-    while waiting and (left := deadline - time.monotonic()) > 0:
-        try:
-            batch, answer = answers.get(timeout=left)
-        except queue.Empty:
-            break
-        waiting.pop(batch.submission)
-        if isinstance(answer, str):
-            failures[batch.submission] = answer
-        else:
-            states[batch.submission] = answer
-    for batch in waiting.values():
-        failures[batch.submission] = f"{batch.api}: no answer within {budget_seconds:.0f} s"
-    return PollReport(states, failures)
+        for _ in range(min(_THREADS_PER_ROUTE, batches.qsize())):
+            # Daemon threads: a pool's thread would keep the process alive while its call hangs.
+            threading.Thread(target=polling.ask, args=(route, provider), daemon=True).start()
+    return polling.report(budget)
 
 
-def record_states(warehouse: Warehouse, states: Mapping[str, BatchState], wait_seconds: float) -> None:
+def record_states(warehouse: Warehouse, states: Mapping[str, BatchState], wait_seconds: float = WAIT_SECONDS) -> None:
     """Write the states into the ledger."""
     if not states:
         return
@@ -147,26 +119,79 @@ def record_states(warehouse: Warehouse, states: Mapping[str, BatchState], wait_s
         schema=_POLLED,
         orient="row",
     )
-    with warehouse.connect(wait_seconds) as connection, transaction(connection):
-        connection.register("polled", polled)
+    with (
+        warehouse.connect(wait_seconds) as connection,
+        registered(connection, "polled", polled),
+        transaction(connection),
+    ):
         connection.execute(sql(__package__, "record_poll"))
-        connection.unregister("polled")
 
 
-def poll(
-    warehouse: Warehouse,
-    open_provider: Callable[[str], BatchProvider],
-    *,
-    budget_seconds: float = BUDGET_SECONDS,
-    wait_seconds: float = 5.0,
-) -> PollReport:
-    """Read what is under way, ask about it, write the answers down.
+def poll(workspace: Workspace, deadline: Deadline, *, wait_seconds: float = WAIT_SECONDS) -> PollReport:
+    """Read which batches are pending, ask for their states, and record them.
+
+    Args:
+        deadline: the end of everything. The providers have until `RECORD_SECONDS` before it, at most `POLL_SECONDS`.
+        wait_seconds: the longest wait for the database before they are asked.
 
     Raises:
-        WarehouseBusy: the database was not to be had within `wait_seconds`.
+        WarehouseBusy: another process held the database for longer.
     """
-    report = ask_providers(pending_batches(warehouse, wait_seconds), open_provider, budget_seconds)
+    pending = pending_batches(workspace.warehouse, deadline.remaining(wait_seconds))
+    report = fetch_states(pending, workspace.providers, deadline.within(POLL_SECONDS, reserve=RECORD_SECONDS))
     crash_point("poll.asked")
-    record_states(warehouse, report.states, wait_seconds)
+    record_states(workspace.warehouse, report.states, deadline.remaining())
     crash_point("poll.recorded")
     return report
+
+
+class _Polling:
+    """The batches of one poll: those that no thread has asked about yet by route, and the answers as they come in."""
+
+    def __init__(self, pending: Iterable[PendingBatch], deadline: Deadline) -> None:
+        self.by_route: dict[Route, queue.SimpleQueue[PendingBatch]] = {}
+        self._unanswered: dict[str, PendingBatch] = {}
+        self._answers: queue.SimpleQueue[tuple[PendingBatch, BatchState | str]] = queue.SimpleQueue()
+        self._deadline = deadline
+        for batch in pending:
+            self.by_route.setdefault(batch.route, queue.SimpleQueue()).put(batch)
+            self._unanswered[batch.submission] = batch
+
+    def fail(self, route: Route, reason: str) -> None:
+        """Answer for a route that could not be opened."""
+        for batch in self._unanswered.values():
+            if batch.route == route:
+                self._answers.put((batch, reason))
+
+    def ask(self, route: Route, provider: BatchProvider) -> None:
+        """Ask about one batch of the route after another; several threads do."""
+        batches = self.by_route[route]
+        while not self._deadline.passed:
+            try:
+                batch = batches.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                self._answers.put((batch, provider.poll(batch.batch_id)))
+            except GrabientError as error:
+                self._answers.put((batch, str(error)))
+            except Exception as error:
+                self._answers.put((batch, f"{route.label}: unexpected response ({type(error).__name__})"))
+
+    def report(self, budget_seconds: float) -> PollReport:
+        """Wait for the answers, no longer than the deadline."""
+        states: dict[str, BatchState] = {}
+        failures: dict[str, str] = {}
+        while self._unanswered and (remaining := self._deadline.remaining()) > 0:
+            try:
+                batch, answer = self._answers.get(timeout=remaining)
+            except queue.Empty:
+                break
+            del self._unanswered[batch.submission]
+            if isinstance(answer, str):
+                failures[batch.submission] = answer
+            else:
+                states[batch.submission] = answer
+        for batch in self._unanswered.values():
+            failures[batch.submission] = f"{batch.route.label}: no response within {budget_seconds:.0f} s"
+        return PollReport(states, failures)

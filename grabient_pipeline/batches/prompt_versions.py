@@ -1,7 +1,7 @@
-"""The versions of the prompts: which there were, what changed from one to another, and which of them count.
+"""Prompt versions: which there are, what changed between two, and which of them count.
 
-A version is registered with its full content when it is first sent, or comes from the earlier system with the hash that
-it had there. What a version is made of is decided by `tagging.prompts`.
+A version is recorded with its full content when it is first sent, or imported from the earlier system under the hash
+that it had there. `tagging.prompts` decides what a version consists of.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import duckdb
 import orjson
 
 from grabient_pipeline.errors import UnknownPromptError
-from grabient_pipeline.tagging import REFINEMENT_PROMPT, TAGGING_PROMPT
+from grabient_pipeline.tagging import REFINEMENT_PROMPT, TAGGING_PROMPT, Prompt
 from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
 CURRENT = {prompt.version: prompt for prompt in (TAGGING_PROMPT, REFINEMENT_PROMPT)}
@@ -24,7 +24,7 @@ CURRENT = {prompt.version: prompt for prompt in (TAGGING_PROMPT, REFINEMENT_PROM
 
 @dataclass(frozen=True, slots=True)
 class PromptVersion:
-    """A version and what was made of it. `content` is empty for one whose content nobody has; costs are US dollars.
+    """A version and its results. `content` is empty if it is not known; costs are US dollars.
 
     `created_at`: None for today's prompt if it was never sent. `counts`: whether consensus or refinement use it.
     """
@@ -43,27 +43,27 @@ class PromptVersion:
 
     @property
     def current(self) -> bool:
-        """Whether it is what is sent today."""
+        """Whether it is the one sent today."""
         return self.version in CURRENT
 
 
 def list_prompts(warehouse: Warehouse) -> list[PromptVersion]:
-    """All versions, the newest of each stage first; today's also if they were never sent."""
+    """Return all versions, the newest of each stage first; today's also if they were never sent."""
     with warehouse.connect() as connection:
-        return _listed(connection)
+        return _read_versions(connection)
 
 
 def find_prompt(warehouse: Warehouse, version: str) -> PromptVersion:
-    """A version by its hash or the beginning of it.
+    """Return a version by its hash or the beginning of it.
 
     Raises:
-        UnknownPromptError: none or several begin so.
+        UnknownPromptError: none or several begin like that.
     """
-    return _found(list_prompts(warehouse), version)
+    return _match(list_prompts(warehouse), version)
 
 
 def diff_prompts(before: PromptVersion, after: PromptVersion) -> str:
-    """What changed, as a unified diff of the contents as people read them."""
+    """Return a unified diff of two contents as people read them."""
     lines = difflib.unified_diff(
         readable(before.content).splitlines(),
         readable(after.content).splitlines(),
@@ -75,30 +75,33 @@ def diff_prompts(before: PromptVersion, after: PromptVersion) -> str:
 
 
 def count_prompts(warehouse: Warehouse, versions: Sequence[str]) -> list[PromptVersion]:
-    """Let only these versions count from now on, of the stages that they are of; with none, all do again.
+    """Let only these versions of their stages count from now on; with none, all count again.
 
     Raises:
         UnknownPromptError: there is no such version; nothing is changed.
     """
     with warehouse.connect() as connection, transaction(connection):
-        known = _listed(connection)
-        chosen = {_found(known, version).version for version in versions}
+        known = _read_versions(connection)
+        chosen = {_match(known, version).version for version in versions}
         connection.execute("DELETE FROM counted_prompt_versions")
         for version in sorted(chosen):
             connection.execute("INSERT INTO counted_prompt_versions VALUES (?, now())", [version])
             if version in CURRENT:
-                # It may never have been sent, and counts from its first answer on.
-                prompt = CURRENT[version]
-                connection.execute(
-                    "INSERT OR IGNORE INTO prompt_versions (version, stage, content, created_at) "
-                    "VALUES (?, ?, ?, now())",
-                    [version, prompt.stage, prompt.content],
-                )
-        return [each for each in _listed(connection) if each.counts]
+                # It may never have been sent, and counts from its first response on.
+                register_prompt(connection, CURRENT[version])
+        return [each for each in _read_versions(connection) if each.counts]
+
+
+def register_prompt(connection: duckdb.DuckDBPyConnection, prompt: Prompt) -> None:
+    """Record a prompt version with its full content, unless it is recorded already."""
+    connection.execute(
+        "INSERT OR IGNORE INTO prompt_versions (version, stage, content, created_at) VALUES (?, ?, ?, now())",
+        [prompt.version, prompt.stage, prompt.content],
+    )
 
 
 def readable(content: str) -> str:
-    """A content as people read it: ours is JSON, whose texts are shown as the lines that they have."""
+    """Return a content as people read it: ours is JSON, and its texts are shown with their line breaks."""
     try:
         parts = orjson.loads(content)
     except orjson.JSONDecodeError:
@@ -114,7 +117,7 @@ def _lines(parts: dict[str, object]) -> Iterator[str]:
         yield part if isinstance(part, str) else orjson.dumps(part, option=orjson.OPT_INDENT_2).decode()
 
 
-def _listed(connection: duckdb.DuckDBPyConnection) -> list[PromptVersion]:
+def _read_versions(connection: duckdb.DuckDBPyConnection) -> list[PromptVersion]:
     found = [PromptVersion(*row) for row in connection.execute(sql(__package__, "prompt_versions")).fetchall()]
     ((chosen,),) = connection.execute(
         "SELECT coalesce(list(DISTINCT stage), []) FROM counted_prompt_versions JOIN prompt_versions USING (version)"
@@ -128,7 +131,7 @@ def _listed(connection: duckdb.DuckDBPyConnection) -> list[PromptVersion]:
     return sorted([*unsent, *found], key=lambda each: each.stage, reverse=True)
 
 
-def _found(known: Sequence[PromptVersion], version: str) -> PromptVersion:
+def _match(known: Sequence[PromptVersion], version: str) -> PromptVersion:
     begun = [each for each in known if each.version.startswith(version)] if version else []
     exact = [each for each in begun if each.version == version]
     if len(exact or begun) == 1:

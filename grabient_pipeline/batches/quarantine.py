@@ -1,4 +1,4 @@
-"""Requests that have failed as often as is allowed: they rest, and cost nothing more, until a person frees them."""
+"""Quarantine: requests that have failed as often as is allowed. They cost nothing more until a person releases them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Resting:
-    """Requests of one model that rest for the same kind of reason; `example` is one of the palettes."""
+class QuarantinedRequests:
+    """Requests of one model that were quarantined for the same kind of reason; `example` is the seed of one palette."""
 
     stage: str
     provider: str
@@ -20,23 +20,23 @@ class Resting:
     example: str
 
 
-def resting(warehouse: Warehouse) -> list[Resting]:
-    """What rests, and why: the kind of the last failure of each."""
+def quarantined(warehouse: Warehouse) -> list[QuarantinedRequests]:
+    """Return what is in quarantine, grouped by the kind of its last failure."""
     with warehouse.connect() as connection:
         rows = connection.execute(sql(__package__, "quarantine_reasons"), {"max_failures": MAX_FAILURES}).fetchall()
-    return [Resting(*row) for row in rows]
+    return [QuarantinedRequests(*row) for row in rows]
 
 
-def free(warehouse: Warehouse, provider: str | None = None, model: str | None = None) -> int:
-    """Let what rests be asked again, as if it had never failed; how many requests that is.
+def release(warehouse: Warehouse, provider: str | None = None, model: str | None = None) -> int:
+    """Let quarantined requests be submitted again, as if they had never failed; return how many.
 
     Args:
-        provider: only this one's.
-        model: only this one's, by its id.
+        provider: only requests to this provider.
+        model: only requests to this model, by its id.
     """
     chosen = {"max_failures": MAX_FAILURES, "provider": provider, "model": model}
     with warehouse.connect() as connection, transaction(connection):
         connection.execute(sql(__package__, "choose_quarantined"), chosen)
         connection.execute(sql(__package__, "release_quarantined"))
-        ((freed,),) = connection.execute("SELECT count(*) FROM chosen_resting").fetchall()
-    return freed
+        ((released,),) = connection.execute("SELECT count(*) FROM chosen_requests").fetchall()
+    return released

@@ -1,39 +1,39 @@
-"""Find again what a crash or a lost answer left `reserved`: adopt the batch, or release what certainly is not there.
+"""Reconciling: find batches that a crash or a lost response left `reserved`; adopt them, or release what is not there.
 
-A batch that the provider has is adopted whenever it is found. A reservation is released only when nobody is sending it
-any more, the waiting margin has passed since it may have been created, and a complete listing without anything that
-could be it does not have it. Whatever is found is written down as evidence.
+A batch that its provider has is adopted whenever it is found. A reservation is released only if no process is sending
+it, the grace period since it may have been created has passed, and a complete listing shows nothing that could be it.
+What was found is recorded as evidence.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from grabient_pipeline.batches import ledger
-from grabient_pipeline.batches.submission_lock import SubmissionInProgress, forget, hold_if_idle
+from grabient_pipeline.batches.submission_lock import SubmissionInProgress, hold_if_idle, remove_lock
+from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
+from grabient_pipeline.deadline import Deadline
 from grabient_pipeline.errors import GrabientError
-from grabient_pipeline.providers.base import BatchProvider, LookupRequest, LookupResult
+from grabient_pipeline.providers.base import AccessMode, LookupRequest, LookupResult, Route
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, sql
 
-# So long after it may have been created, a batch that a complete listing does not have is not there.
+# Grace period before a batch that a complete listing does not show is released.
 MARGIN_SECONDS = 900.0
 
-BUDGET_SECONDS = 120.0
+# How long the providers have to answer, unless the caller's deadline is earlier.
+RECONCILE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class LostBatch:
-    """A reservation of which it is not known whether its provider has it."""
+    """A reservation of which it is unknown whether its provider has it."""
 
     submission: str
-    provider: str
-    api: str
+    route: Route
     model: str
     request_count: int
     created_at: dt.datetime
@@ -41,7 +41,7 @@ class LostBatch:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What looking for a batch came to, in words; its id where it was found."""
+    """What looking for a batch showed, in words; its id at the provider if it was found."""
 
     submission: str
     provider: str
@@ -52,148 +52,197 @@ class Finding:
 
 @dataclass(frozen=True)
 class ReconcileReport:
-    """What was adopted, what was released, what may still turn up, and who could not be asked (by submission)."""
+    """What was adopted, released, is still looked for, and by submission which lookups failed."""
 
     adopted: tuple[Finding, ...] = ()
     released: tuple[Finding, ...] = ()
     waiting: tuple[Finding, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def changed(self) -> bool:
+        """Whether the ledger has something new."""
+        return bool(self.adopted or self.released or self.waiting)
+
 
 def lost_batches(warehouse: Warehouse, wait_seconds: float = WAIT_SECONDS) -> list[LostBatch]:
-    """What is reserved, oldest first; some of it may be being sent right now."""
+    """Return the reserved batches, oldest first; some may be on their way to the provider right now."""
     with warehouse.connect(wait_seconds) as connection:
-        return [LostBatch(*row) for row in connection.execute(sql(__package__, "lost_batches")).fetchall()]
+        rows: list[tuple[str, str, AccessMode, str, int, dt.datetime]] = connection.execute(
+            sql(__package__, "lost_batches")
+        ).fetchall()
+    return [
+        LostBatch(submission, Route(provider, access), model, request_count, created_at)
+        for submission, provider, access, model, request_count, created_at in rows
+    ]
 
 
 def reconcile(
-    warehouse: Warehouse,
-    spool_dir: Path,
-    open_provider: Callable[[str], BatchProvider],
+    workspace: Workspace,
+    deadline: Deadline,
     *,
     margin_seconds: float = MARGIN_SECONDS,
-    budget_seconds: float = BUDGET_SECONDS,
     wait_seconds: float = WAIT_SECONDS,
+    record_deadline: Deadline | None = None,
 ) -> ReconcileReport:
-    """Look for every lost batch, all providers at once; who does not answer within the budget is asked next time."""
-    lost = lost_batches(warehouse, wait_seconds)
+    """Look for every lost batch, all routes at once.
+
+    Args:
+        deadline: when the providers' answers must be there; the others are asked next time.
+        margin_seconds: the grace period before a batch that is not there is released.
+        wait_seconds: how long to wait for the database before the lookups.
+        record_deadline: until when to wait for the database to record an outcome; by default
+            `ledger.RECORD_WAIT_SECONDS` each time. An outcome that is not recorded is found again next time.
+
+    Raises:
+        WarehouseBusy: another process held the database for longer.
+    """
+    budget = deadline.remaining()
+    lost = lost_batches(workspace.warehouse, wait_seconds)
     if not lost:
         return ReconcileReport()
-    with warehouse.connect(wait_seconds) as connection:
-        known: dict[str, frozenset[str]] = {
-            provider: frozenset(batch_ids)
-            for provider, batch_ids in connection.execute(sql(__package__, "known_batches")).fetchall()
-        }
-    searching = _Searching(spool_dir, open_provider, known)
-    deadline = time.monotonic() + budget_seconds
+    lookups = _Lookups(workspace, _known_batches(workspace.warehouse, wait_seconds), deadline)
     threads: list[threading.Thread] = []
-    for api in dict.fromkeys(batch.api for batch in lost):
-        theirs = [batch for batch in lost if batch.api == api]
-        # A thread of a pool would keep the process from ending while its call hangs.
-        threads.append(threading.Thread(target=searching.look_for, args=(theirs, deadline), daemon=True))
+    for route in dict.fromkeys(batch.route for batch in lost):
+        theirs = [batch for batch in lost if batch.route == route]
+        # Daemon threads: a pool's thread would keep the process alive while its call hangs.
+        threads.append(threading.Thread(target=lookups.look_for, args=(theirs,), daemon=True))
         threads[-1].start()
     for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    return _settle(warehouse, spool_dir, lost, searching.outcomes(), margin_seconds, budget_seconds)
+        thread.join(deadline.remaining())
+    outcomes = lookups.outcomes()
+    settling = _Settling(workspace, margin_seconds, record_deadline)
+    for batch in lost:
+        late = f"{batch.route.label}: no response within {budget:.0f} s"
+        settling.settle(batch, outcomes.get(batch.submission, late))
+    return settling.report()
 
 
-class _Searching:
-    """What has been found so far, by submission; threads of several providers add to it."""
+def _known_batches(warehouse: Warehouse, wait_seconds: float) -> dict[str, frozenset[str]]:
+    """Return the ids that the ledger has, by provider."""
+    with warehouse.connect(wait_seconds) as connection:
+        rows = connection.execute(sql(__package__, "known_batches")).fetchall()
+    return {provider: frozenset(batch_ids) for provider, batch_ids in rows}
 
-    def __init__(
-        self, spool_dir: Path, open_provider: Callable[[str], BatchProvider], known: Mapping[str, frozenset[str]]
-    ) -> None:
-        self._spool_dir = spool_dir
-        self._open_provider = open_provider
+
+# A lookup's result, a reason why there is none, or None while a process is sending the batch.
+_Outcome = LookupResult | str | None
+
+
+class _Lookups:
+    """Outcomes by submission; threads of several routes add to them."""
+
+    def __init__(self, workspace: Workspace, known: Mapping[str, frozenset[str]], deadline: Deadline) -> None:
+        self._workspace = workspace
         self._known = known
-        self._outcomes: dict[str, LookupResult | str | None] = {}
+        self._deadline = deadline
+        self._outcomes: dict[str, _Outcome] = {}
         self._lock = threading.Lock()
 
-    def outcomes(self) -> dict[str, LookupResult | str | None]:
-        """A search, a reason why there is none, or None for what is being sent right now."""
+    def outcomes(self) -> dict[str, _Outcome]:
+        """The outcomes so far."""
         with self._lock:
             return dict(self._outcomes)
 
-    def look_for(self, batches: Sequence[LostBatch], deadline: float) -> None:
-        """Look for a provider's batches, one after another."""
+    def look_for(self, batches: Sequence[LostBatch]) -> None:
+        """Look for the batches of a route, one after another."""
         for batch in batches:
-            if time.monotonic() > deadline:
+            if self._deadline.passed:
                 return
-            outcome = self._outcome(batch)
+            outcome = self._look_up(batch)
             with self._lock:
                 self._outcomes[batch.submission] = outcome
 
-    def _outcome(self, batch: LostBatch) -> LookupResult | str | None:
-        known = self._known.get(batch.provider, frozenset())
+    def _look_up(self, batch: LostBatch) -> _Outcome:
+        known = self._known.get(batch.route.provider, frozenset())
         try:
-            with hold_if_idle(self._spool_dir, batch.submission):
+            with hold_if_idle(self._workspace.spool, batch.submission):
                 pass
-            provider = self._open_provider(batch.api)
+            provider = self._workspace.providers.open(batch.route)
             return provider.find(LookupRequest(batch.submission, batch.created_at, batch.request_count, known))
         except SubmissionInProgress:
             return None
         except GrabientError as error:
             return str(error)
         except Exception as error:
-            return f"{batch.provider}: an answer that was not understood ({type(error).__name__})"
+            return f"{batch.route.label}: unexpected response ({type(error).__name__})"
 
 
-def _settle(
-    warehouse: Warehouse,
-    spool_dir: Path,
-    lost: Sequence[LostBatch],
-    outcomes: Mapping[str, LookupResult | str | None],
-    margin_seconds: float,
-    budget_seconds: float,
-) -> ReconcileReport:
-    adopted: list[Finding] = []
-    released: list[Finding] = []
-    waiting: list[Finding] = []
-    failures: dict[str, str] = {}
-    for batch in lost:
-        late = f"{batch.provider}: no answer within {budget_seconds:.0f} s"
-        outcome = outcomes.get(batch.submission, late)
+class _Settling:
+    """Adopts, releases or keeps looking for one lost batch after another."""
+
+    def __init__(self, workspace: Workspace, margin_seconds: float, record_deadline: Deadline | None) -> None:
+        self._warehouse = workspace.warehouse
+        self._spool = workspace.spool
+        self._margin_seconds = margin_seconds
+        self._record_deadline = record_deadline
+        self._adopted: list[Finding] = []
+        self._released: list[Finding] = []
+        self._waiting: list[Finding] = []
+        self._failures: dict[str, str] = {}
+
+    def report(self) -> ReconcileReport:
+        return ReconcileReport(tuple(self._adopted), tuple(self._released), tuple(self._waiting), self._failures)
+
+    def settle(self, batch: LostBatch, outcome: _Outcome) -> None:
         if outcome is None:
-            continue
+            return
         if isinstance(outcome, str):
-            failures[batch.submission] = outcome
-            continue
-        found = Finding(batch.submission, batch.provider, batch.model, outcome.evidence, outcome.batch_id)
+            self._failures[batch.submission] = outcome
+            return
         crash_point("reconcile.searched")
         if outcome.batch_id is not None:
-            if ledger.adopt(warehouse, batch.submission, outcome.batch_id, f"adopted: {outcome.evidence}"):
-                crash_point("reconcile.adopted")
-                forget(spool_dir, batch.submission)
-                adopted.append(found)
-            continue
-        why_not = _not_yet(warehouse, spool_dir, batch, outcome, margin_seconds)
+            self._adopt(batch, outcome, outcome.batch_id)
+            return
+        why_not = self._release_if_certain(batch, outcome)
         if why_not is None:
-            released.append(found)
+            self._released.append(self._finding(batch, outcome.evidence))
         elif why_not:
-            waiting.append(Finding(batch.submission, batch.provider, batch.model, why_not))
-    return ReconcileReport(tuple(adopted), tuple(released), tuple(waiting), failures)
+            self._waiting.append(self._finding(batch, why_not))
+
+    def _adopt(self, batch: LostBatch, outcome: LookupResult, batch_id: str) -> None:
+        evidence = f"adopted: {outcome.evidence}"
+        if ledger.adopt(self._warehouse, batch.submission, batch_id, evidence, self._wait_seconds()):
+            crash_point("reconcile.adopted")
+            remove_lock(self._spool, batch.submission)
+            self._adopted.append(self._finding(batch, outcome.evidence, batch_id))
+
+    def _release_if_certain(self, batch: LostBatch, result: LookupResult) -> str | None:
+        """Release the batch, or return why that would be too early; empty while a process is sending it."""
+        try:
+            with hold_if_idle(self._spool, batch.submission) as attempted_at:
+                why_not = self._why_not(batch, result, attempted_at)
+                if why_not is None:
+                    age = _seconds_since(batch, attempted_at)
+                    evidence = f"released: {result.evidence}, {age:.0f} s after it may have been created"
+                    ledger.release(self._warehouse, batch.submission, evidence, self._wait_seconds())
+        except SubmissionInProgress:
+            return ""
+        if why_not is None:
+            remove_lock(self._spool, batch.submission)
+        else:
+            ledger.record_evidence(self._warehouse, batch.submission, why_not, self._wait_seconds())
+        return why_not
+
+    def _why_not(self, batch: LostBatch, result: LookupResult, attempted_at: dt.datetime | None) -> str | None:
+        """Return why the batch may still turn up; None if it certainly does not exist."""
+        age = _seconds_since(batch, attempted_at)
+        if result.candidates or not result.thorough:
+            return result.evidence
+        if age < self._margin_seconds:
+            return f"{result.evidence}; it is looked for during another {self._margin_seconds - age:.0f} s"
+        return None
+
+    def _wait_seconds(self) -> float:
+        if self._record_deadline is None:
+            return ledger.RECORD_WAIT_SECONDS
+        return self._record_deadline.remaining()
+
+    @staticmethod
+    def _finding(batch: LostBatch, evidence: str, batch_id: str | None = None) -> Finding:
+        return Finding(batch.submission, batch.route.provider, batch.model, evidence, batch_id)
 
 
-def _not_yet(
-    warehouse: Warehouse, spool_dir: Path, batch: LostBatch, search: LookupResult, margin_seconds: float
-) -> str | None:
-    """Release it, or say why that would be too early; empty if somebody is sending it."""
-    try:
-        with hold_if_idle(spool_dir, batch.submission) as touched:
-            age = (dt.datetime.now(dt.UTC) - max(batch.created_at, touched or batch.created_at)).total_seconds()
-            if search.candidates or not search.thorough:
-                why_not = search.evidence
-            elif age < margin_seconds:
-                why_not = f"{search.evidence}; it is looked for until {margin_seconds - age:.0f} s from now"
-            else:
-                ledger.release(
-                    warehouse, batch.submission, f"released: {search.evidence}, {age:.0f} s after it may have been made"
-                )
-                why_not = None
-    except SubmissionInProgress:
-        return ""
-    if why_not is None:
-        forget(spool_dir, batch.submission)
-    else:
-        ledger.record_evidence(warehouse, batch.submission, why_not)
-    return why_not
+def _seconds_since(batch: LostBatch, attempted_at: dt.datetime | None) -> float:
+    """Return the seconds since the batch was last about to be created, or was reserved."""
+    return (dt.datetime.now(dt.UTC) - max(batch.created_at, attempted_at or batch.created_at)).total_seconds()

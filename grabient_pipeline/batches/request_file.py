@@ -13,7 +13,7 @@ from pathlib import Path
 
 import orjson
 
-from grabient_pipeline.providers.base import BatchProvider, Framing, PromptPayload
+from grabient_pipeline.providers.base import Framing, PromptPayload, RequestFormat
 from grabient_pipeline.providers.catalogue import Model
 
 _CUSTOM_ID_MARK = "\x00custom-id\x00"
@@ -36,7 +36,7 @@ class RequestTemplate:
     framing: Framing
 
     @classmethod
-    def of(cls, provider: BatchProvider, model: Model, question: PromptPayload) -> RequestTemplate:
+    def of(cls, provider: RequestFormat, model: Model, question: PromptPayload) -> RequestTemplate:
         rendered = orjson.dumps(provider.request(model, question, _CUSTOM_ID_MARK, _TEXT_MARK))
         before_custom_id, rest = rendered.split(json_text(_CUSTOM_ID_MARK))
         before_text, after_text = rest.split(json_text(_TEXT_MARK))

@@ -1,7 +1,6 @@
-"""What killed processes left in the spool: files of requests, half-read results, locks that nobody holds any more.
+"""Removing what killed processes left in the spool: request files, half-read results, locks without a holder.
 
-While they are of use they are young: nothing is sent, fetched or looked for over so long a time. What is older is
-in nobody's way but takes up the disk.
+Nothing is sent, fetched or looked for over as long as a week, so older files only take up disk space.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from pathlib import Path
 KEPT_FOR = dt.timedelta(days=7)
 
 
-def remove_stale(spool_dir: Path, kept_for: dt.timedelta = KEPT_FOR) -> int:
-    """Delete what is older; how many files and folders that was. What cannot be deleted stays."""
+def remove_stale(spool: Path, kept_for: dt.timedelta = KEPT_FOR) -> int:
+    """Delete files and folders that are older; return how many. What cannot be deleted stays."""
     before = (dt.datetime.now(dt.UTC) - kept_for).timestamp()
-    swept = 0
-    for path in spool_dir.iterdir():
+    removed = 0
+    for path in spool.iterdir():
         try:
             if path.lstat().st_mtime >= before:
                 continue
@@ -26,7 +25,7 @@ def remove_stale(spool_dir: Path, kept_for: dt.timedelta = KEPT_FOR) -> int:
             else:
                 path.unlink()
         except OSError:
-            # Somebody else was faster, or it is not ours to delete.
+            # Another process was faster, or the file belongs to another user.
             continue
-        swept += 1
-    return swept
+        removed += 1
+    return removed

@@ -1,4 +1,4 @@
-"""What differs between the stages that go through the ledger: the palettes, the question, what an answer is."""
+"""The two stages that go through the ledger, as data: which palettes, which prompt, how a response is parsed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 import duckdb
 
-from grabient_pipeline.batches.refinement_results import merge_refined
-from grabient_pipeline.batches.tagged import merge_palette_tags
+from grabient_pipeline.batches.results import merge_palette_tags, merge_refined
 from grabient_pipeline.palette import describe_palettes
 from grabient_pipeline.providers.base import PromptPayload
 from grabient_pipeline.tagging import (
@@ -30,27 +29,27 @@ from grabient_pipeline.tagging.vocabulary import FIELDS
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A palette that a model is asked about.
+    """A palette to request a response about.
 
-    `basis`: the digest of what else it is asked on the ground of, which is in `material`; None and empty if there is
-    only the palette.
+    `source_digest`: digest of the consensus that the prompt includes, whose text is `context_text`; None and empty if
+    the prompt includes the palette alone.
     """
 
     canonical_seed: str
-    basis: str | None = None
-    material: str = ""
+    source_digest: str | None = None
+    context_text: str = ""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A kind of question that models are asked in batches.
+    """A kind of request that goes out in batches.
 
-    `palettes`: the query that tells which palettes there are to ask about, a row each, of which `subject` makes what is
-    asked about; it takes `parameters` beside the usual ones. `texts` turns subjects by seed into what a model is shown.
-    `parse` takes an answer's text and its finish reason. `answers`: the table of what was made of the answers; `merge`
-    brings it up to the table or view `parsed` (custom_id, tags, error) of its connection.
-    `output_ratio`: how long an answer is, a tagging answer of the same model being 1. `renew`: whether to ask again
-    what was answered on another basis.
+    `palettes`: the SQL statement that selects the palettes to request; `subject` turns each of its rows into a
+    `Subject`, and `parameters` are its own beside the usual ones. `texts` renders subjects by seed into user messages.
+    `parse` takes a response's text and finish reason. `answers`: the table of parsed responses; `merge` brings it up to
+    date with the table or view `parsed` (custom_id, tags, error) of its connection. `output_ratio`: the length of a
+    response, relative to a tagging response of the same model. `refresh_stale`: whether to request again what was
+    answered with another source digest.
     """
 
     name: str
@@ -64,11 +63,12 @@ class Stage:
     answers: str
     merge: Callable[[duckdb.DuckDBPyConnection], object]
     output_ratio: float = 1.0
-    renew: bool = False
+    refresh_stale: bool = False
     parameters: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
-    def question(self) -> PromptPayload:
+    def payload(self) -> PromptPayload:
+        """What every request of the stage has in common."""
         return PromptPayload(self.prompt.system, self.prompt.schema, self.schema_name)
 
 
@@ -83,7 +83,7 @@ def _tagging_texts(subjects: Mapping[str, Subject]) -> dict[str, str]:
 
 def _refinement_texts(subjects: Mapping[str, Subject]) -> dict[str, str]:
     return {
-        seed: refinement_message(colour_data, subjects[seed].material)
+        seed: refinement_message(colour_data, subjects[seed].context_text)
         for seed, colour_data in _colour_data(subjects).items()
     }
 
@@ -114,21 +114,21 @@ REFINEMENT = Stage(
     subject=_refinement_subject,
     texts=_refinement_texts,
     parse=parse_refinement,
-    # Either of the two may change what is made of an answer.
+    # A change of either parser may change the outcome.
     parser_version=1000 * REFINEMENT_PARSER_VERSION + PARSER_VERSION,
     answers="palette_tag_refined",
     merge=merge_refined,
     # 10 to 20 associations and up to 8 moods, but no attributes.
     output_ratio=1.6,
-    parameters={"renew": False, "only_stale": False},
+    parameters={"refresh_stale": False, "only_stale": False},
 )
 STAGES = {stage.name: stage for stage in (TAGGING, REFINEMENT)}
 
 
-def renewing(stage: Stage, *, only_stale: bool = False) -> Stage:
-    """The same stage, asking again about what has changed since it was answered, which is paid for again.
+def refreshing_stale(stage: Stage, *, only_stale: bool = False) -> Stage:
+    """Return the stage that also requests stale responses again, which is paid for again.
 
     Args:
-        only_stale: ask about nothing else.
+        only_stale: request nothing else.
     """
-    return replace(stage, renew=True, parameters={"renew": True, "only_stale": only_stale})
+    return replace(stage, refresh_stale=True, parameters={"refresh_stale": True, "only_stale": only_stale})

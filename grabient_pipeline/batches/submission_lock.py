@@ -1,8 +1,8 @@
-"""Whether somebody is at work on a reservation right now: a lock for each, freed by the system when its holder dies.
+"""Whether a process is sending a reservation right now: one lock each, freed by the system when its holder dies.
 
-Only a reservation that nobody is sending may be looked for at the provider and, if it is not there, released. The file
-of the lock also remembers when its batch was last about to be created: the waiting margin counts from then. It stays
-until it is known what became of the batch.
+A reservation may be looked for at its provider, and released if it is not there, only while no process is sending it.
+The lock's file also records when the batch was last about to be created, from which the grace period counts. It stays
+until the outcome is known.
 """
 
 from __future__ import annotations
@@ -17,31 +17,34 @@ import filelock
 
 
 class SubmissionInProgress(Exception):
-    """Another process, or another thread of this one, is sending it."""
+    """Another process, or another thread of this one, is sending the reservation."""
 
 
 @contextmanager
-def hold_submissions(spool_dir: Path, submissions: Iterable[str]) -> Generator[None]:
-    """Be the one who sends these, from the reservation to the end."""
+def hold_submissions(spool: Path, submissions: Iterable[str]) -> Generator[None]:
+    """Hold the locks of these submissions while they are sent."""
     with ExitStack() as stack:
         for submission in submissions:
-            stack.enter_context(filelock.FileLock(_path(spool_dir, submission)))
+            stack.enter_context(filelock.FileLock(_path(spool, submission)))
         yield
 
 
-def mark_creation_attempt(spool_dir: Path, submission: str) -> None:
-    """The batch is about to be created, or was perhaps created a moment ago."""
-    os.utime(_path(spool_dir, submission))
+def mark_creation_attempt(spool: Path, submission: str) -> None:
+    """Record that the batch is about to be created, or may just have been."""
+    os.utime(_path(spool, submission))
 
 
 @contextmanager
-def hold_if_idle(spool_dir: Path, submission: str) -> Generator[dt.datetime | None]:
-    """Hold a reservation still; when its batch may last have been created, None if nobody began to send it.
+def hold_if_idle(spool: Path, submission: str) -> Generator[dt.datetime | None]:
+    """Hold the lock of a reservation that no process is sending.
+
+    Yields:
+        when its batch may last have been created; None if sending it never began.
 
     Raises:
-        SubmissionInProgress: somebody is at it.
+        SubmissionInProgress: a process is sending it.
     """
-    path = _path(spool_dir, submission)
+    path = _path(spool, submission)
     touched = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC) if path.exists() else None
     lock = filelock.FileLock(path, timeout=0)
     try:
@@ -52,15 +55,15 @@ def hold_if_idle(spool_dir: Path, submission: str) -> Generator[dt.datetime | No
         yield touched
     finally:
         if touched is None:
-            # Before it is let go: who waits for it would else hold a file that is gone, and the next one a new file.
-            forget(spool_dir, submission)
+            # While it is held: otherwise a process that waits for it would hold a deleted file, and the next a new one.
+            remove_lock(spool, submission)
         lock.release()
 
 
-def forget(spool_dir: Path, submission: str) -> None:
-    """It is known what became of the batch."""
-    _path(spool_dir, submission).unlink(missing_ok=True)
+def remove_lock(spool: Path, submission: str) -> None:
+    """Remove the lock's file; the outcome of the batch is known."""
+    _path(spool, submission).unlink(missing_ok=True)
 
 
-def _path(spool_dir: Path, submission: str) -> Path:
-    return spool_dir / f"{submission}.lock"
+def _path(spool: Path, submission: str) -> Path:
+    return spool / f"{submission}.lock"

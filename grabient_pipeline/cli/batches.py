@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from grabient_pipeline.batches.collect import CollectedBatch, CollectReport
     from grabient_pipeline.batches.poll import PollReport
     from grabient_pipeline.batches.reconcile import Finding
-    from grabient_pipeline.pipeline import Pipeline, RefinementReport
+    from grabient_pipeline.batches.refine import RefinementReport
+    from grabient_pipeline.pipeline import Pipeline
 
 # Results that can be fetched at all can be by then; what still cannot is for a person to see to.
 _COLLECT_TRIES = 3
 
-# Whoever has the database does not have it for long.
+# A person has more patience than the sensor: two minutes of this are for lost batches, the rest for the database.
+_TICK_SECONDS = 480.0
+
+# How long to wait before trying a busy database again.
 _BUSY_SECONDS = 10.0
 
 MaxCost = Annotated[
@@ -70,8 +74,9 @@ def backfill(
     json: Json = False,
 ) -> None:
     """Start a backfill. Asks the models for everything that they have not said about the palettes yet."""
+    from grabient_pipeline.batches.orders import BackfillRequest
     from grabient_pipeline.cli import terminal
-    from grabient_pipeline.pipeline import BackfillRequest, Pipeline
+    from grabient_pipeline.pipeline import Pipeline
 
     request = BackfillRequest(
         models=model or (),
@@ -116,11 +121,20 @@ def refine(
     json: Json = False,
 ) -> None:
     """Refine what is ready. Asks a strong model to condense the counted tags; polling does that by itself."""
+    from grabient_pipeline.batches.orders import RefinementRequest
     from grabient_pipeline.cli import terminal
-    from grabient_pipeline.pipeline import Pipeline, RefinementRequest
+    from grabient_pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
-    request = RefinementRequest(model, stale, limit, max_cost, include_retired or None, dry_run, direct)
+    request = RefinementRequest(
+        model=model,
+        stale=stale,
+        limit=limit,
+        max_cost_usd=max_cost,
+        include_retired=include_retired or None,
+        dry_run=dry_run,
+        direct=direct,
+    )
     with terminal.progress() as progress:
         consensus = pipeline.count_consensus()
         report = pipeline.refine(request, progress=progress)
@@ -157,7 +171,7 @@ def _missing_key_variables(pipeline: Pipeline) -> list[str]:
     from grabient_pipeline.providers.catalogue import load_catalogue
 
     providers = load_catalogue().providers.values()
-    if any(pipeline.has_key(provider.key) for provider in providers):
+    if any(pipeline.workspace.providers.has_key(provider.key) for provider in providers):
         return []
     return [provider.key_variable for provider in providers]
 
@@ -183,7 +197,7 @@ def _say_submission(report: BackfillReport) -> None:
         ["model", "requests", "estimated", "batch"],
         [
             [
-                batch.model.name + (" (direct)" if batch.api.endswith(":direct") else ""),
+                batch.model.name + (" (direct)" if batch.route.access == "direct" else ""),
                 f"{batch.request_count:,}",
                 f"${batch.estimated_cost_usd:.4f}",
                 "would be submitted" if report.dry_run else batch.batch_id or "not submitted",
@@ -207,7 +221,8 @@ def _backfill_facts(report: BackfillReport) -> dict[str, Any]:
             {
                 "submission": batch.submission,
                 "model": batch.model.name,
-                "api": batch.api,
+                "provider": batch.route.provider,
+                "access": batch.route.access,
                 "requests": batch.request_count,
                 "estimated_cost_usd": batch.estimated_cost_usd,
                 "batch_id": batch.batch_id,
@@ -218,7 +233,7 @@ def _backfill_facts(report: BackfillReport) -> dict[str, Any]:
         "requests": report.request_count,
         "estimated_cost_usd": report.estimated_cost_usd,
         "left_out": report.left_out,
-        "failures": dict(report.failures),
+        "failures": {route.label: reason for route, reason in report.failures.items()},
     }
 
 
@@ -274,20 +289,19 @@ def poll(
         terminal.say_json(_poll_facts(seen))
     else:
         _say_poll(seen)
-    if seen.polled.blind or seen.not_collected:
+    if seen.polled.unreachable or seen.not_collected:
         raise failed("; ".join(seen.reasons))
     for reason in seen.reasons:
         terminal.warn(reason)
 
 
 def _tick(pipeline: Pipeline, seen: _Seen) -> None:
-    from grabient_pipeline.warehouse import WAIT_SECONDS
+    from grabient_pipeline.deadline import Deadline
 
-    found = pipeline.reconcile()
-    seen.adopted += found.adopted
-    seen.not_found = dict(found.failures)
-    # A person waits for whoever has the database; only the sensor has to be brief.
-    seen.polled = pipeline.poll(wait_seconds=WAIT_SECONDS)
+    report = pipeline.tick(Deadline.after(_TICK_SECONDS))
+    seen.adopted += report.reconciled.adopted
+    seen.not_found = dict(report.reconciled.failures)
+    seen.polled = report.polled
     # Also what ended at an earlier poll, or was collected by somebody who did not live to read it.
     collected = collect_and_follow_up(pipeline, seen)
     seen.collected += collected.batches
@@ -299,11 +313,12 @@ def _tick(pipeline: Pipeline, seen: _Seen) -> None:
 def collect_and_follow_up(pipeline: Pipeline, seen: _Seen | None = None) -> CollectReport:
     """Collect what has ended, and bring all that follows from it as far as it goes; recorded for the Dagster UI."""
     from grabient_pipeline.cli import terminal
+    from grabient_pipeline.follow_up import follow_up
 
     with terminal.progress() as progress:
         collected = pipeline.collect(progress=progress)
         parsed = pipeline.parse_answers(progress=progress)
-        after = pipeline.follow_up(progress=progress)
+        after = follow_up(pipeline, progress=progress)
     record_collection(pipeline.settings, collected, parsed, after)
     if seen is not None:
         seen.refinement = after.refinement
@@ -329,7 +344,7 @@ def _watch(pipeline: Pipeline, seen: _Seen, interval: float) -> None:
             continue
         ticks += 1
         # Who can ask nobody from the start has something to set up; later it is the network, which comes back.
-        if ticks == 1 and seen.polled.blind:
+        if ticks == 1 and seen.polled.unreachable:
             return
         tries = 0 if seen.pending else tries + 1
         if not seen.pending and (not seen.not_collected or tries == _COLLECT_TRIES):

@@ -23,7 +23,8 @@ from grabient_pipeline.formatting import dollars, pluralize
 
 if TYPE_CHECKING:
     from grabient_pipeline.batches.backfill import BackfillReport
-    from grabient_pipeline.pipeline import ModelSummary, Pipeline, Status
+    from grabient_pipeline.batches.status import ModelSummary, Status
+    from grabient_pipeline.pipeline import Pipeline
     from grabient_pipeline.progress import Progress
 
 _BATCH_SECONDS = 1.0
@@ -56,7 +57,7 @@ def demo(
     json: Json = False,
 ) -> None:
     """Go the whole way on a sandbox. No key, no network, no cost; writes only below data/demo, and starts afresh."""
-    from grabient_pipeline.batches.backfill import check_analysis_count
+    from grabient_pipeline.batches.orders import check_analysis_count
     from grabient_pipeline.cli import terminal
     from grabient_pipeline.cli.data_directory import in_use, start_afresh
     from grabient_pipeline.cli.sandbox import beside, past_proxies
@@ -125,7 +126,7 @@ class _Tour:
         self.seconds[step] = time.perf_counter() - start
 
     def _submit(self, pipeline: Pipeline, progress: Progress) -> BackfillReport:
-        from grabient_pipeline.pipeline import BackfillRequest
+        from grabient_pipeline.batches.orders import BackfillRequest
 
         request = BackfillRequest(
             analysis_count=self.analysis_count,
@@ -140,7 +141,7 @@ class _Tour:
 
     def _refine(self, pipeline: Pipeline, progress: Progress) -> None:
         """Ask until every palette is refined; what fails is asked again, as often as is allowed."""
-        from grabient_pipeline.pipeline import RefinementRequest
+        from grabient_pipeline.batches.orders import RefinementRequest
 
         while True:
             report = pipeline.refine(RefinementRequest(max_cost_usd=math.inf), progress=progress).batches
@@ -154,22 +155,25 @@ class _Tour:
     @staticmethod
     def _collect(pipeline: Pipeline, progress: Progress) -> None:
         """Each batch as soon as it has ended, while the others are still being worked on."""
+        from grabient_pipeline.batches.collect import ended_batches
+
         blind = 0
         while True:
             polled = pipeline.poll()
-            if pipeline.ended_batches():
+            if ended_batches(pipeline.workspace):
                 collected = pipeline.collect(progress=progress)
                 if collected.failures:
                     raise GrabientError("; ".join(collected.failures.values()))
             if not polled.pending:
                 return
-            blind = blind + 1 if polled.blind else 0
+            blind = blind + 1 if polled.unreachable else 0
             if blind == _BLIND_POLLS:
                 raise GrabientError("the sandbox is gone: " + "; ".join(set(polled.failures.values())))
             time.sleep(_POLL_SECONDS)
 
 
 def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
+    from grabient_pipeline.batches.status import failure_reasons
     from grabient_pipeline.cli import terminal
 
     terminal.say(
@@ -183,7 +187,7 @@ def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
     terminal.say()
     _say_models(status)
     terminal.say()
-    reasons = pipeline.failure_reasons()
+    reasons = failure_reasons(pipeline.settings.data_dir)
     if reasons:
         told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
         terminal.say(f"Not usable: {told}")
@@ -242,6 +246,8 @@ def _query_command(pipeline: Pipeline) -> str:
 
 
 def _facts(pipeline: Pipeline, tour: _Tour, status: Status) -> dict[str, Any]:
+    from grabient_pipeline.batches.status import failure_reasons
+
     return {
         "palettes": status.palettes,
         "analysis_count": tour.analysis_count,
@@ -251,7 +257,7 @@ def _facts(pipeline: Pipeline, tour: _Tour, status: Status) -> dict[str, Any]:
         "refined": status.refined,
         "models": [asdict(each) for each in status.models],
         "refining_models": [asdict(each) for each in status.refining_models],
-        "not_usable": pipeline.failure_reasons(),
+        "not_usable": failure_reasons(pipeline.settings.data_dir),
         "estimated_cost_usd": tour.submitted.estimated_cost_usd if tour.submitted else 0.0,
         "cost_usd": status.cost_usd,
         "seconds": tour.seconds,

@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from grabient_pipeline.batches.backfill import BackfillReport
     from grabient_pipeline.batches.collect import CollectReport
     from grabient_pipeline.batches.parse import ParseReport
+    from grabient_pipeline.batches.refine import RefinementReport
     from grabient_pipeline.convex.report import ConvexReport
-    from grabient_pipeline.defs.assets.metadata import Metadata
+    from grabient_pipeline.defs.metadata import Metadata
+    from grabient_pipeline.follow_up import FollowUpReport
     from grabient_pipeline.gallery import GalleryReport
     from grabient_pipeline.imports.palettes import ImportReport
-    from grabient_pipeline.pipeline import FollowUp, RefinementReport
     from grabient_pipeline.settings import Settings
 
 
@@ -22,7 +23,7 @@ def record_import(settings: Settings, report: ImportReport) -> None:
     """The asset `palettes` is up to date."""
 
     def metadata() -> dict[str, Metadata]:
-        from grabient_pipeline.defs.assets.metadata import palettes_metadata
+        from grabient_pipeline.defs.assets.palettes import palettes_metadata
 
         return {"palettes": palettes_metadata(settings.data_dir, report)}
 
@@ -35,7 +36,8 @@ def record_convex(settings: Settings, report: ConvexReport) -> None:
     def metadata() -> dict[str, Metadata]:
         from grabient_pipeline.batches.parse import ParseReport
         from grabient_pipeline.convex.report import TableReport
-        from grabient_pipeline.defs.assets.metadata import palette_tags_metadata, palettes_metadata
+        from grabient_pipeline.defs.assets.palettes import palettes_metadata
+        from grabient_pipeline.defs.assets.tags import palette_tags_metadata
         from grabient_pipeline.imports.palettes import ImportReport
 
         palettes = report.tables.get("palettes", TableReport())
@@ -55,7 +57,7 @@ def record_backfill(settings: Settings, report: BackfillReport) -> None:
     def metadata() -> dict[str, Metadata]:
         from dataclasses import replace
 
-        from grabient_pipeline.defs.assets.metadata import provider_metadata
+        from grabient_pipeline.defs.assets.batches import provider_metadata
         from grabient_pipeline.providers.catalogue import load_catalogue
 
         told: dict[str, Metadata] = {}
@@ -68,41 +70,39 @@ def record_backfill(settings: Settings, report: BackfillReport) -> None:
         record(settings, "grabient backfill", metadata)
 
 
-def record_collection(settings: Settings, collected: CollectReport, parsed: ParseReport, after: FollowUp) -> None:
+def record_collection(settings: Settings, collected: CollectReport, parsed: ParseReport, after: FollowUpReport) -> None:
     """What came back, and what was made of it, is up to date."""
 
     def metadata() -> dict[str, Metadata]:
-        from grabient_pipeline.defs.assets.metadata import (
-            model_scorecard_metadata,
-            palette_embeddings_metadata,
-            palette_gallery_metadata,
-            palette_tag_consensus_metadata,
-            palette_tag_refined_metadata,
-            palette_tags_metadata,
-            tag_responses_metadata,
-        )
+        from grabient_pipeline.defs.assets.consensus import palette_tag_consensus_metadata
+        from grabient_pipeline.defs.assets.embeddings import palette_embeddings_metadata
+        from grabient_pipeline.defs.assets.gallery import palette_gallery_metadata
+        from grabient_pipeline.defs.assets.refinement import palette_tag_refined_metadata
+        from grabient_pipeline.defs.assets.scorecard import model_scorecard_metadata
+        from grabient_pipeline.defs.assets.tags import palette_tags_metadata, tag_responses_metadata
 
         embedded = after.embedded
+        # In the order of the graph: an asset that is recorded before its dependencies would count as outdated.
         return {
-            **({"palette_embeddings": palette_embeddings_metadata(settings.data_dir, embedded)} if embedded else {}),
             "tag_responses": tag_responses_metadata(settings.data_dir, collected),
             "palette_tags": palette_tags_metadata(settings.data_dir, parsed),
             "palette_tag_consensus": palette_tag_consensus_metadata(settings.data_dir, after.consensus),
             "model_scorecard": model_scorecard_metadata(settings.data_dir, after.scores),
             "palette_tag_refined": palette_tag_refined_metadata(settings.data_dir, after.refined),
+            **({"palette_embeddings": palette_embeddings_metadata(settings.data_dir, embedded)} if embedded else {}),
             "palette_gallery": palette_gallery_metadata(after.gallery),
         }
 
+    record_refinement(settings, after.refinement, "grabient poll")
     if collected.batches or parsed.batches:
         record(settings, "grabient poll", metadata)
-    record_refinement(settings, after.refinement, "grabient poll")
 
 
 def record_refinement(settings: Settings, report: RefinementReport, command: str) -> None:
     """The batches of the second stage are up to date."""
 
     def metadata() -> dict[str, Metadata]:
-        from grabient_pipeline.defs.assets.metadata import refinement_metadata
+        from grabient_pipeline.defs.assets.refinement import refinement_metadata
 
         return {"refinement_batches": refinement_metadata(settings.data_dir, report)}
 
@@ -114,7 +114,7 @@ def record_gallery(settings: Settings, report: GalleryReport) -> None:
     """The gallery is up to date."""
 
     def metadata() -> dict[str, Metadata]:
-        from grabient_pipeline.defs.assets.metadata import palette_gallery_metadata
+        from grabient_pipeline.defs.assets.gallery import palette_gallery_metadata
 
         return {"palette_gallery": palette_gallery_metadata(report)}
 

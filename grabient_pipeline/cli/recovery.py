@@ -144,8 +144,8 @@ def quarantine(
     if model is not None and not free:
         raise SettingsError("--model goes with --free; without it everything that rests is shown")
     pipeline = Pipeline.from_environment()
-    rests = pipeline.resting()
-    freed = pipeline.free(model) if free else 0
+    rests = pipeline.quarantined()
+    freed = pipeline.release(model) if free else 0
     if json:
         terminal.say_json({"resting": [asdict(each) for each in rests], "freed": freed})
         return

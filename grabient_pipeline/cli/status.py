@@ -13,7 +13,7 @@ from grabient_pipeline.cli.command_line import Json
 from grabient_pipeline.formatting import dollars, pluralize
 
 if TYPE_CHECKING:
-    from grabient_pipeline.pipeline import ModelSummary, OpenBatch, Status
+    from grabient_pipeline.batches.status import ModelSummary, OpenBatch, Status
 
 
 def add_to(app: typer.Typer) -> None:

@@ -8,20 +8,20 @@ provider's id is all that is needed, and without it a batch is not adopted.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import duckdb
 import polars as pl
 
-from grabient_pipeline.batches.collect import CollectedBatch, EndedBatch, TakeIn, downloaded_files, fetch_batch
-from grabient_pipeline.batches.ledger import PATIENCE_SECONDS
+from grabient_pipeline.batches.collect import CollectedBatch, EndedBatch, Store, download_results
+from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS, finish, is_collected
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.batches.staging import scratch_folder
-from grabient_pipeline.convex.documents import EARLIER, Answer
+from grabient_pipeline.batches.workspace import Workspace
+from grabient_pipeline.convex.documents import Answer
 from grabient_pipeline.convex.importer import answer_frame, take_answers
 from grabient_pipeline.convex.report import TableReport
 from grabient_pipeline.providers.base import BatchProvider, ResultRow, UnreadableRow, result_rows
-from grabient_pipeline.warehouse import Warehouse, registered, sql, transaction
+from grabient_pipeline.warehouse import registered, sql, transaction
 
 # What the provider never ran is no answer.
 _ANSWERED = ("succeeded", "errored")
@@ -30,14 +30,9 @@ _ANSWERED = ("succeeded", "errored")
 _Finding = tuple[str, str | None, str | None]
 
 
-def fetch_any(warehouse: Warehouse, spool_dir: Path, provider: BatchProvider, batch: EndedBatch) -> TakeIn:
-    """Fetch the results of a batch of ours, or of one that was adopted."""
-    fetch = _fetch_adopted if batch.submission.startswith(EARLIER) else fetch_batch
-    return fetch(warehouse, spool_dir, provider, batch)
-
-
-def _fetch_adopted(warehouse: Warehouse, spool_dir: Path, provider: BatchProvider, batch: EndedBatch) -> TakeIn:
-    with warehouse.connect() as connection:
+def fetch_adopted(workspace: Workspace, provider: BatchProvider, batch: EndedBatch) -> Store:
+    """Download and read the results of an adopted batch; they are stored by calling what this returns."""
+    with workspace.warehouse.connect() as connection:
         seeds: dict[str, str] = dict(
             connection.execute("SELECT convex_id, seed FROM palette_spellings WHERE convex_id IS NOT NULL").fetchall()
         )
@@ -45,15 +40,15 @@ def _fetch_adopted(warehouse: Warehouse, spool_dir: Path, provider: BatchProvide
             "SELECT prompt_version FROM tag_batches WHERE submission = ?", [batch.submission]
         ).fetchall()
     findings: list[_Finding] = []
-    with scratch_folder(spool_dir, batch.submission) as folder:
-        rows = result_rows(provider, downloaded_files(provider, batch, folder))
+    with scratch_folder(workspace.spool, batch.submission) as folder:
+        rows = result_rows(provider, download_results(provider, batch, folder))
         answers = list(_answers(rows, batch, version, seeds, findings))
 
-    def take_in(warehouse: Warehouse) -> CollectedBatch | None:
-        with warehouse.connect(PATIENCE_SECONDS) as connection, transaction(connection):
+    def store() -> CollectedBatch | None:
+        with workspace.warehouse.connect(RECORD_WAIT_SECONDS) as connection, transaction(connection):
             return _settle(connection, batch, answers, findings)
 
-    return take_in
+    return store
 
 
 def _answers(
@@ -110,10 +105,7 @@ def _settle(
     connection: duckdb.DuckDBPyConnection, batch: EndedBatch, answers: Sequence[Answer], findings: list[_Finding]
 ) -> CollectedBatch | None:
     submission = {"submission": batch.submission}
-    ((collected_at,),) = connection.execute(
-        "SELECT collected_at FROM tag_batches WHERE submission = $submission", submission
-    ).fetchall()
-    if collected_at is not None:
+    if is_collected(connection, batch.submission):
         return None
 
     texts = {answer.line_number: answer.text for answer in answers}
@@ -127,12 +119,9 @@ def _settle(
     found = pl.DataFrame(findings, schema=columns, orient="row")
     with registered(connection, "found", found):
         connection.execute(sql(__package__, "insert_findings"), submission)
-    connection.execute(sql("grabient_pipeline.batches", "finish_batch"), submission)
+    cost_usd = finish(connection, batch.submission)
     states = connection.execute(
         "SELECT state, count(*) FROM tag_requests WHERE submission = $submission GROUP BY state", submission
-    ).fetchall()
-    ((cost_usd,),) = connection.execute(
-        "SELECT coalesce(cost_usd, 0) FROM tag_batches WHERE submission = $submission", submission
     ).fetchall()
     kinds = found["kind"].value_counts()
     return CollectedBatch(

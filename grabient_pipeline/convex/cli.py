@@ -45,11 +45,12 @@ def import_convex(
 ) -> None:
     """Take over what the earlier system has paid for. Can be run again: it goes on where it stopped."""
     from grabient_pipeline.cli import terminal
+    from grabient_pipeline.convex import steps
     from grabient_pipeline.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
     with terminal.progress() as progress:
-        report = pipeline.import_convex(path, dry_run=dry_run, progress=progress)
+        report = steps.import_convex(pipeline, path, dry_run=dry_run, progress=progress)
         if not dry_run:
             pipeline.write_pictures(progress=progress)
     if not dry_run:
@@ -66,9 +67,10 @@ def import_convex(
 def check(json: _Json = False) -> None:
     """Count the imported answers by what numbers them, and tell what run-number would change."""
     from grabient_pipeline.cli import terminal
+    from grabient_pipeline.convex import steps
     from grabient_pipeline.pipeline import Pipeline
 
-    found = Pipeline.from_environment().check_run_numbers()
+    found = steps.check_run_numbers(Pipeline.from_environment())
     if json:
         terminal.say_json(found.as_dict())
         return
@@ -96,9 +98,10 @@ def check(json: _Json = False) -> None:
 def run_number(json: _Json = False) -> None:
     """Give the answers without an analysis index one: their run number less 1, else 0 or the next that is free."""
     from grabient_pipeline.cli import terminal
+    from grabient_pipeline.convex import steps
     from grabient_pipeline.pipeline import Pipeline
 
-    report = Pipeline.from_environment().migrate_run_numbers()
+    report = steps.migrate_run_numbers(Pipeline.from_environment())
     if json:
         terminal.say_json(report.as_dict())
         return
@@ -112,9 +115,10 @@ def run_number(json: _Json = False) -> None:
 def clear_run_number(json: _Json = False) -> None:
     """Forget the run numbers. Refuses while an answer has no analysis index."""
     from grabient_pipeline.cli import terminal
+    from grabient_pipeline.convex import steps
     from grabient_pipeline.pipeline import Pipeline
 
-    cleared = Pipeline.from_environment().clear_run_numbers()
+    cleared = steps.clear_run_numbers(Pipeline.from_environment())
     if json:
         terminal.say_json({"cleared": cleared})
     else:

@@ -17,7 +17,7 @@ import duckdb
 import orjson
 import polars as pl
 
-from grabient_pipeline.batches.refinement_results import merge_refined
+from grabient_pipeline.batches.results import merge_refined
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING
 from grabient_pipeline.convex import documents
 from grabient_pipeline.convex.archive import BrokenTableError, Export, ExportTable, Line, lines, open_export

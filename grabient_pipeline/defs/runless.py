@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from grabient_pipeline.defs.assets.metadata import Metadata
+from grabient_pipeline.defs.metadata import Metadata
 
 
 def record_materializations(materializations: Mapping[str, Metadata], command: str) -> None:

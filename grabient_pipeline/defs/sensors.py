@@ -1,36 +1,34 @@
-"""`poll_batches`: every five minutes, ask the providers about what is under way; collect what has ended."""
+"""The two sensors: `poll_batches` polls the providers, `refresh_derived` keeps up what is free and derived."""
 
 # pyright: reportUnknownMemberType=false
 # (Dagster leaves a type argument open in the signature of `sensor`.)
 
 import hashlib
-import time
-from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
 
 import dagster as dg
-import orjson
 
-from grabient_pipeline.batches.poll import PollReport
-from grabient_pipeline.batches.reconcile import ReconcileReport
+from grabient_pipeline.batches.tick import LikelyEnd, TickReport
+from grabient_pipeline.deadline import Deadline
+from grabient_pipeline.defs.automation import DERIVED
 from grabient_pipeline.defs.jobs import collect_job
-from grabient_pipeline.defs.resources import PipelineResource, explained
+from grabient_pipeline.defs.resources import report_errors
 from grabient_pipeline.errors import WarehouseBusy
-from grabient_pipeline.pipeline import LikelyEnd
+from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.catalogue import load_catalogue
-from grabient_pipeline.settings import Settings
+from grabient_pipeline.settings import DEFAULT_POLL_SECONDS
 
-# A tick is cut off at 60 s and its findings thrown away; the database may be waited for twice, 5 s each.
-BUDGET_SECONDS = 35.0
-RECONCILE_BUDGET_SECONDS = 10.0
+# Dagster abandons a tick after 60 s and discards what it saw. This is for the network and the database together.
+TICK_SECONDS = 45.0
+# The longest single wait for the database before the providers are asked.
 WAIT_SECONDS = 5.0
 
-# A provider that is down, or a key that is wrong, is tried again at each tick; after an hour a person is needed.
+# An unreachable provider or a wrong key is tried again at each tick; after an hour a person is needed.
 MAX_FAILURES_IN_A_ROW = 12
 
 _ENDED_TAG = "grabient/ended"
-_UNDER_WAY = [
+_IN_PROGRESS = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -39,104 +37,105 @@ _UNDER_WAY = [
 ]
 
 
-@dg.sensor(
-    job=collect_job,
-    minimum_interval_seconds=Settings.from_environment().poll_seconds,
-    default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Asks the providers how the pending batches are getting on, one call a batch, looks for those whose "
-    "creation was not answered, and starts the job collect when one has ended. Turn it on once; it costs nothing.",
+def build_poll_sensor(poll_seconds: int = DEFAULT_POLL_SECONDS) -> dg.SensorDefinition:
+    """Build the sensor that polls pending batches every so many seconds."""
+
+    @dg.sensor(
+        job=collect_job,
+        minimum_interval_seconds=poll_seconds,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Asks the providers for the state of pending batches, one call per batch, looks for batches whose "
+        "creation was not answered, and starts the job collect when a batch has ended. Polling costs nothing; the job "
+        "submits refinements within the cost cap.",
+    )
+    def poll_batches(context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]) -> dg.SensorResult:
+        with report_errors():
+            try:
+                report = pipeline.tick(Deadline.after(TICK_SECONDS), wait_seconds=WAIT_SECONDS)
+            except WarehouseBusy:
+                return dg.SensorResult(skip_reason="the database is busy; the next tick tries again")
+        _log(context, report)
+        if report.polled.unreachable and not report.collectable:
+            raise dg.Failure("no provider could be reached: " + "; ".join(sorted(set(report.polled.failures.values()))))
+        next_step, requests = _next_step(context.instance, report.collectable)
+        summary = "; ".join(filter(None, [_summarize(report), next_step]))
+        if requests:
+            context.log.info(summary)
+            return dg.SensorResult(run_requests=requests)
+        return dg.SensorResult(skip_reason=summary)
+
+    return poll_batches
+
+
+poll_batches = build_poll_sensor()
+
+refresh_derived = dg.AutomationConditionSensorDefinition(
+    "refresh_derived",
+    target=DERIVED,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Keeps consensus, scorecard, embeddings and gallery up to date when what they are made from changes "
+    "outside the job collect, such as newly imported palettes. Starts nothing that costs money.",
 )
-def poll_batches(context: dg.SensorEvaluationContext, pipeline: PipelineResource) -> dg.SensorResult:
-    started = time.monotonic()
-    with explained():
-        opened = pipeline.open()
-        try:
-            found = opened.reconcile(budget_seconds=RECONCILE_BUDGET_SECONDS, wait_seconds=WAIT_SECONDS)
-            budget = max(BUDGET_SECONDS / 2, BUDGET_SECONDS - (time.monotonic() - started))
-            report = opened.poll(budget_seconds=budget, wait_seconds=WAIT_SECONDS)
-            ended = [batch.submission for batch in opened.ended_batches(wait_seconds=WAIT_SECONDS)]
-            # Ordinary calls that were left off in the middle go on in the same job.
-            ended += opened.stalled_direct_batches(wait_seconds=WAIT_SECONDS)
-            likely = opened.likely_ends(wait_seconds=WAIT_SECONDS)
-        except WarehouseBusy:
-            return dg.SensorResult(skip_reason="the database is busy; the next tick asks again", cursor=context.cursor)
-    for reason in (*report.failures.values(), *found.failures.values()):
-        context.log.warning(reason)
-    for kind, findings in (("adopted", found.adopted), ("released", found.released), ("looked for", found.waiting)):
-        for each in findings:
-            context.log.info(f"{each.provider}/{each.model} {each.submission} {kind}: {each.evidence}")
-    if report.blind and not ended:
-        raise dg.Failure("nobody could be asked: " + "; ".join(sorted(set(report.failures.values()))))
-    following, requests = _what_follows(context.instance, ended)
-    said = "; ".join(filter(None, [_in_words(report, found, len(ended), likely), following]))
-    cursor = _cursor(said, report, found, time.monotonic() - started)
-    if requests:
-        context.log.info(said)
-        return dg.SensorResult(run_requests=requests, cursor=cursor)
-    return dg.SensorResult(skip_reason=said, cursor=cursor)
 
 
-def _what_follows(instance: dg.DagsterInstance, ended: Sequence[str]) -> tuple[str, list[dg.RunRequest]]:
-    """What comes next, in words and as the run that does it; neither where nothing has to be done."""
+def _next_step(instance: dg.DagsterInstance, ended: Sequence[str]) -> tuple[str, list[dg.RunRequest]]:
+    """Return what comes next, in words and as the run that does it; neither if there is nothing to do."""
     job = collect_job.name
     failed = _failed_in_a_row(instance)
     if not ended and not failed:
         return "", []
-    if instance.get_runs(dg.RunsFilter(job_name=job, statuses=_UNDER_WAY), limit=1):
-        return f"the job {job} is at work already", []
+    if instance.get_runs(dg.RunsFilter(job_name=job, statuses=_IN_PROGRESS), limit=1):
+        return f"the job {job} is running already", []
     if ended:
-        words = f"next: the job {job} fetches the results and brings all that follows as far as it goes"
+        words = f"next: the job {job} fetches the results and brings everything after them up to date"
         return words, [_collect_request(instance, ended)]
     if len(failed) >= MAX_FAILURES_IN_A_ROW:
-        return f"the job {job} failed {len(failed)} times: see to it, then run it", []
-    # What had ended is collected, but what follows from it is not done.
-    return f"next: the job {job} once more, since it failed", [dg.RunRequest(run_key=f"after {failed[0]}")]
+        return f"the job {job} failed {len(failed)} times: fix the cause, then run it", []
+    # What had ended is collected, but the steps after it are not done.
+    return f"next: the job {job} again, because it failed", [dg.RunRequest(run_key=f"after {failed[0]}")]
 
 
 def _failed_in_a_row(instance: dg.DagsterInstance) -> list[str]:
-    """The newest runs of the job that failed since the last one that did not, the newest first."""
+    """Return the newest runs of the job that failed since the last one that did not, the newest first."""
     runs = instance.get_runs(dg.RunsFilter(job_name=collect_job.name), limit=MAX_FAILURES_IN_A_ROW)
     return [run.run_id for run in takewhile(lambda run: run.status == dg.DagsterRunStatus.FAILURE, runs)]
 
 
 def _collect_request(instance: dg.DagsterInstance, ended: Sequence[str]) -> dg.RunRequest:
-    """A run for these batches. A run key is used up even by a run that fails, so it carries the number of the try."""
+    """Return a run for these batches. A run key is used up even by a failed run, so it has the number of the try."""
     digest = hashlib.sha256("".join(sorted(ended)).encode()).hexdigest()[:16]
     tries = len(instance.get_runs(dg.RunsFilter(tags={_ENDED_TAG: digest})))
     return dg.RunRequest(run_key=f"{digest}#{tries}", tags={_ENDED_TAG: digest})
 
 
-def _in_words(report: PollReport, found: ReconcileReport, ended: int, likely: Sequence[LikelyEnd]) -> str:
-    words = [f"{report.pending} under way" if report.pending else "nothing is under way"]
-    words += [f"{ended} ended"] if ended else ["nothing has ended"] if report.pending else []
+def _log(context: dg.SensorEvaluationContext, report: TickReport) -> None:
+    for reason in report.failures.values():
+        context.log.warning(reason)
+    found = report.reconciled
+    for outcome, findings in (("adopted", found.adopted), ("released", found.released), ("looked for", found.waiting)):
+        for each in findings:
+            context.log.info(f"{each.provider}/{each.model} {each.submission} {outcome}: {each.evidence}")
+
+
+def _summarize(report: TickReport) -> str:
+    pending, ended, found = report.polled.pending, len(report.collectable), report.reconciled
+    words = [f"{pending} pending" if pending else "nothing is pending"]
+    words += [f"{ended} ended"] if ended else ["nothing has ended"] if pending else []
     words += [
         f"{count} {what}"
         for count, what in (
-            (len(report.failures), "could not be asked"),
-            (len(found.adopted), "found again"),
-            (len(found.released), "released, since the provider never had them"),
+            (len(report.polled.failures), "could not be polled"),
+            (len(found.adopted), "adopted"),
+            (len(found.released), "released because the provider never had them"),
             (len(found.waiting) + len(found.failures), "looked for"),
         )
         if count
     ]
-    ends = [
+    return "; ".join([", ".join(words), *map(_likely_end, report.likely_ends)])
+
+
+def _likely_end(each: LikelyEnd) -> str:
+    return (
         f"{load_catalogue().provider(each.provider).name} likely by {each.likely_at:%H:%M}, "
-        f"nine times of ten by {each.latest_at:%d %b %H:%M} UTC"
-        for each in likely
-    ]
-    return "; ".join([", ".join(words), *ends])
-
-
-def _cursor(said: str, report: PollReport, found: ReconcileReport, seconds: float) -> str:
-    """What this tick saw, for people who look at the sensor's page."""
-    seen = Counter(state.provider_status for state in report.states.values())
-    return orjson.dumps(
-        {
-            "said": said,
-            "seen": dict(seen),
-            "could not be asked": len(report.failures),
-            "found again": len(found.adopted),
-            "looked for": len(found.waiting) + len(found.failures),
-            "seconds": round(seconds, 1),
-        }
-    ).decode()
+        f"nine times out of ten by {each.latest_at:%d %b %H:%M} UTC"
+    )

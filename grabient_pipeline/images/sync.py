@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ from grabient_pipeline.errors import SettingsError
 from grabient_pipeline.images.bucket import Bucket, upload_missing
 from grabient_pipeline.images.render import write_palette_image
 from grabient_pipeline.progress import SILENT, Progress
+from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
 
@@ -25,6 +27,19 @@ class PictureReport:
     written: int
     in_bucket: int | None = None
     uploaded: int = 0
+
+
+def sync_images(
+    warehouse: Warehouse, settings: Settings, environment: Mapping[str, str], *, progress: Progress = SILENT
+) -> PictureReport:
+    """Draw the images that are missing; with a bucket in the environment, upload those that it does not have."""
+    # The bucket first, so that an incomplete setting is reported before any work is done.
+    bucket = None if settings.sandbox else Bucket.from_environment(environment)
+    report = write_missing_pictures(warehouse, settings.images_dir, progress=progress)
+    if bucket is None:
+        return report
+    in_bucket, uploaded = upload_pictures(warehouse, settings.images_dir, bucket, progress=progress)
+    return replace(report, in_bucket=in_bucket, uploaded=uploaded)
 
 
 def write_missing_pictures(warehouse: Warehouse, folder: Path, *, progress: Progress = SILENT) -> PictureReport:

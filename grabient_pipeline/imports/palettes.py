@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -12,9 +12,12 @@ import polars as pl
 
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import ImportFileError
+from grabient_pipeline.imports.d1 import SOURCE as D1_SOURCE
+from grabient_pipeline.imports.d1 import D1Access, d1_rows
 from grabient_pipeline.imports.d1_files import dump_rows, sqlite_rows
 from grabient_pipeline.imports.files import InvalidRow, PaletteRow, Rows, excerpt, read_rows
 from grabient_pipeline.palette import InvalidSeedError, Palette, describe_palettes, read_palette
+from grabient_pipeline.settings import SAMPLE_PALETTES
 from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
 _ROWS_AT_A_TIME = 20_000
@@ -49,6 +52,38 @@ _DATABASES: dict[str, Callable[[Path, str | None], Rows]] = {
     ".db": sqlite_rows,
     ".sql": dump_rows,
 }
+
+
+def import_palettes(
+    warehouse: Warehouse,
+    files: Sequence[Path] = (),
+    d1_query: str | None = None,
+    d1_environment: Mapping[str, str] | None = None,
+) -> ImportReport:
+    """Import files, then Cloudflare D1; with neither, an empty table gets the sample palettes.
+
+    Args:
+        d1_query: the SELECT for D1, or for an export of it; by default the palettes that the site's admins like.
+        d1_environment: the variables that open Cloudflare D1; None to leave it out.
+
+    Raises:
+        ImportFileError: a file or the database cannot be read at all; what was read before it is imported.
+        MissingKeyError: a variable for D1 is not set.
+    """
+    access = D1Access.from_environment(d1_environment) if d1_environment is not None else None
+    if not files and not access and _count_palettes(warehouse) == 0:
+        files = (SAMPLE_PALETTES,)
+    report = import_files(warehouse, files, d1_query)
+    if access:
+        import_rows(warehouse, d1_rows(access, d1_query), D1_SOURCE, report)
+    return report
+
+
+def import_sample_palettes(warehouse: Warehouse, count: int | None = None) -> ImportReport:
+    """Import the first `count` palettes that come with the project, or all of them."""
+    report = ImportReport()
+    import_rows(warehouse, islice(read_rows(SAMPLE_PALETTES), count), SAMPLE_PALETTES.name, report)
+    return report
 
 
 def import_files(warehouse: Warehouse, files: Sequence[Path], d1_query: str | None = None) -> ImportReport:
@@ -150,3 +185,9 @@ def write_palettes(
     connection.unregister("spellings")
     crash_point("import.writing")
     return after - before
+
+
+def _count_palettes(warehouse: Warehouse) -> int:
+    with warehouse.connect() as connection:
+        ((count,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
+    return count

@@ -17,7 +17,7 @@ from grabient_pipeline.providers.catalogue import Model
 if TYPE_CHECKING:
     import ssl
 
-# How a model is asked: in batches at half price, or by ordinary calls at the full one.
+# How requests are sent: in batches at half price, or by ordinary calls at full price.
 AccessMode = Literal["batch", "direct"]
 BatchStatus = Literal["submitted", "completed", "expired", "cancelled", "failed"]
 Outcome = Literal["succeeded", "errored", "expired", "cancelled"]
@@ -42,6 +42,19 @@ def tls_context() -> ssl.SSLContext:
     import httpx2
 
     return httpx2.create_ssl_context()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A provider and the way in which requests reach it; `provider` is its key in the catalogue."""
+
+    provider: str
+    access: AccessMode = "batch"
+
+    @property
+    def label(self) -> str:
+        """The route as people read it: `groq` or `groq (direct)`."""
+        return self.provider if self.access == "batch" else f"{self.provider} ({self.access})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +146,29 @@ class LookupResult:
     evidence: str
     thorough: bool
     candidates: tuple[str, ...] = ()
+
+
+class RequestFormat(Protocol):
+    """How a provider's requests are written."""
+
+    @property
+    def key(self) -> str:
+        """The provider's key in the catalogue."""
+        ...
+
+    @property
+    def endpoint(self) -> str:
+        """The host that the requests go to."""
+        ...
+
+    @property
+    def framing(self) -> Framing:
+        """How the file of requests is put together."""
+        ...
+
+    def request(self, model: Model, question: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
+        """Return one request, as it stands in the file of a batch."""
+        ...
 
 
 class BatchProvider(Protocol):

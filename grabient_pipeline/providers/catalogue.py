@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata, resources
@@ -144,7 +144,7 @@ def select_models(
     providers: Sequence[str] = (),
     *,
     include_retired: bool = False,
-    keys: Mapping[str, str],
+    keys: Collection[str],
     today: dt.date | None = None,
 ) -> Selection:
     """Choose whom to ask: the named models, else every enabled one, of the given providers, else of all.

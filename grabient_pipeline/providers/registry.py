@@ -10,10 +10,11 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from grabient_pipeline.errors import MissingKeyError, SettingsError
-from grabient_pipeline.providers.base import BatchProvider
+from grabient_pipeline.providers.base import BatchProvider, RequestFormat, Route
 from grabient_pipeline.providers.catalogue import Provider, load_catalogue
 
 
@@ -63,6 +64,45 @@ def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ
         # Whole before anybody looks: the OpenAI SDK does at its first call, when Groq's may be just importing it.
         importlib.import_module("httpx")
         return _opened(provider_key, access)
+
+
+@dataclass(frozen=True)
+class Providers:
+    """The providers that an environment gives access to.
+
+    `environment` holds the keys and stays out of `repr`. `direct_dir` is where direct calls keep their batches.
+    """
+
+    environment: Mapping[str, str] = field(repr=False)
+    direct_dir: Path
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The providers whose API key is set; never the keys themselves."""
+        return frozenset(provider_keys(self.environment))
+
+    def has_key(self, provider: str) -> bool:
+        """Whether the provider's API key is set."""
+        return provider in self.keys
+
+    def request_format(self, route: Route) -> RequestFormat:
+        """Return how the route's requests are written. Needs no key."""
+        variable = load_catalogue().provider(route.provider).key_variable
+        return Providers({**self.environment, variable: "unused"}, self.direct_dir).open(route)
+
+    def open(self, route: Route) -> BatchProvider:
+        """Open a route: the provider's batch API, or ordinary calls presented as one.
+
+        Raises:
+            MissingKeyError: the provider's API key is not set; the message names the variable.
+            SettingsError: the key or the base URL is invalid.
+        """
+        provider = open_provider(route.provider, self.environment)
+        if route.access == "batch":
+            return provider
+        from grabient_pipeline.providers.direct import DirectCalls
+
+        return DirectCalls(provider, self.direct_dir)
 
 
 # Two of the SDKs look at a library that a third is just importing in another thread, and fail on the half of it.

@@ -99,6 +99,19 @@ class Warehouse:
                 ) from error
             return True
 
+    def publish_if_free(self, wait_seconds: float) -> bool:
+        """Publish unless another process holds the database for longer and an older copy is there; whether it did.
+
+        Raises:
+            WarehouseBusy: the database is held, and nothing has been published yet.
+        """
+        try:
+            return self.publish(wait_seconds)
+        except WarehouseBusy:
+            if not self.published.exists():
+                raise
+            return False
+
     def seconds_behind(self) -> float:
         """For how long the published copy has not had what is in the working database; 0 if it has."""
         written = self.path.stat()

@@ -96,20 +96,20 @@ class TestQuarantine:
 
     def test_after_three_failures_a_request_rests_and_shows(self, failing):
         assert failing.backfill(MODELS["openai"], analysis_count=1).request_count == 0
-        (rests,) = failing.pipeline.resting()
+        (rests,) = failing.pipeline.quarantined()
         assert (rests.stage, rests.provider, rests.reason, rests.requests) == ("tagging", "openai", "refused", PALETTES)
         assert failing.pipeline.status().resting_requests == PALETTES
 
     def test_a_person_frees_it(self, failing):
-        assert failing.pipeline.free("openai/gpt-5-nano") == 0
-        assert failing.pipeline.free("openai/gpt-4o-mini") == PALETTES
-        assert failing.pipeline.resting() == []
+        assert failing.pipeline.release("openai/gpt-5-nano") == 0
+        assert failing.pipeline.release("openai/gpt-4o-mini") == PALETTES
+        assert failing.pipeline.quarantined() == []
         assert failing.backfill(MODELS["openai"], analysis_count=1).request_count == PALETTES
         assert failing.value("SELECT max(attempt) FROM tag_requests") == 4
 
     def test_freeing_keeps_what_was_answered(self, failing):
         before = failing.rows("FROM tag_responses ORDER BY ALL")
-        failing.pipeline.free()
+        failing.pipeline.release()
         assert failing.rows("FROM tag_responses ORDER BY ALL") == before
         assert failing.value("SELECT count(*) FROM palette_tags WHERE error = 'refused: no'") == PALETTES
 

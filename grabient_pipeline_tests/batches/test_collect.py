@@ -58,12 +58,11 @@ def test_a_batch_that_another_process_collected_meanwhile_is_left_alone(workbenc
     workbench.backfill(MINI, analysis_count=1)
     workbench.wait()
     workbench.pipeline.poll()
-    (batch,) = workbench.pipeline.ended_batches()
+    (batch,) = collect_module.ended_batches(workbench.pipeline.workspace)
     workbench.pipeline.collect()
-    provider = workbench.pipeline.open_provider("openai")
-    spool = workbench.settings.spool_dir
-    assert collect_module.collect_batch(workbench.pipeline.warehouse, spool, provider, batch) is None
-    assert list(spool.iterdir()) == []
+    workspace = workbench.pipeline.workspace
+    assert collect_module.collect_batch(workspace, workspace.providers.open(batch.route), batch) is None
+    assert list(workspace.spool.iterdir()) == []
 
 
 @pytest.mark.parametrize(

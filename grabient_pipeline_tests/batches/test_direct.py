@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from grabient_pipeline.batches.orders import BackfillRequest, RefinementRequest
 from grabient_pipeline.errors import UnknownModelError
-from grabient_pipeline.pipeline import BackfillRequest, Pipeline, RefinementRequest
+from grabient_pipeline.pipeline import Pipeline
+from grabient_pipeline.providers.base import Route
 
 MODELS = {
     "anthropic": "anthropic/claude-3-5-haiku-20241022",
@@ -67,7 +69,10 @@ def test_a_provider_or_a_model_can_be_set_to_direct(workbench, name):
     pipeline = Pipeline(replace(workbench.settings, direct=frozenset({name})), workbench.environment)
     models = (MODELS["groq"], MODELS["openai"])
     report = pipeline.backfill(BackfillRequest(models=models, analysis_count=1))
-    assert {batch.model.provider: batch.api for batch in report.batches} == {"groq": "groq:direct", "openai": "openai"}
+    assert {batch.model.provider: batch.route.access for batch in report.batches} == {
+        "groq": "direct",
+        "openai": "batch",
+    }
 
 
 def test_a_name_that_is_neither_is_explained(workbench):
@@ -79,7 +84,7 @@ def test_a_name_that_is_neither_is_explained(workbench):
 def test_without_batch_access_it_works_all_the_same(workbench):
     workbench.arm("no_batch_access", "groq")
     refused = workbench.backfill(MODELS["groq"], analysis_count=1)
-    assert "groq" in refused.failures
+    assert Route("groq") in refused.failures
     assert workbench.states() == {"released": PALETTES}
     assert not workbench.backfill(MODELS["groq"], analysis_count=1, direct=True).failures
     assert billed(workbench, "groq")["direct_requests"] == PALETTES
@@ -96,8 +101,8 @@ def test_an_account_that_is_refused_stops_and_loses_nothing(workbench, monkeypat
     environment = {**workbench.environment, "OPENAI_API_KEY": "wrong"}
     pipeline = Pipeline(workbench.settings, environment)
     report = pipeline.backfill(BackfillRequest(models=[MODELS["openai"]], analysis_count=2, direct=True))
-    assert "HTTP 401" in report.failures["openai"]
-    assert "wrong" not in report.failures["openai"]
+    assert "HTTP 401" in report.failures[Route("openai", "direct")]
+    assert "wrong" not in report.failures[Route("openai", "direct")]
     # With the right key it goes on.
     workbench.pipeline.collect()
     assert sum(workbench.states().values()) == PALETTES * 2
@@ -130,7 +135,8 @@ def test_a_refused_request_spoils_itself_only(workbench):
 _BACKFILL = """
 import os, sys
 from pathlib import Path
-from grabient_pipeline.pipeline import BackfillRequest, Pipeline
+from grabient_pipeline.batches.orders import BackfillRequest
+from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 pipeline = Pipeline(Settings(Path(sys.argv[1]), sandbox=True), os.environ)
 print("ready", flush=True)
@@ -181,7 +187,7 @@ def test_refinement_can_be_direct(workbench):
     workbench.settle()
     workbench.pipeline.count_consensus()
     report = workbench.pipeline.refine(RefinementRequest(direct=True))
-    assert report.batches.batches[0].api == "anthropic:direct"
+    assert report.batches.batches[0].route == Route("anthropic", "direct")
     workbench.pipeline.collect()
     workbench.pipeline.refine_answers()
     assert workbench.pipeline.status().refined >= PALETTES - 1

@@ -9,11 +9,13 @@ import os
 import duckdb
 import pytest
 
-from grabient_pipeline.batches import backfill as backfill_module
-from grabient_pipeline.batches.backfill import BackfillOrder, backfill
+from grabient_pipeline.batches import submit
+from grabient_pipeline.batches.backfill import backfill
+from grabient_pipeline.batches.orders import BackfillOrder, BackfillRequest
+from grabient_pipeline.batches.request_file import RequestTemplate
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.errors import CostCapError, SettingsError, WarehouseBusy
-from grabient_pipeline.pipeline import BackfillRequest
+from grabient_pipeline.providers.base import Route
 from grabient_pipeline.providers.catalogue import batch_price, load_catalogue
 
 MINI = "openai/gpt-4o-mini"
@@ -122,7 +124,8 @@ class TestAskingOnce:
         text = """
 import sys
 from pathlib import Path
-from grabient_pipeline.pipeline import BackfillRequest, Pipeline
+from grabient_pipeline.batches.orders import BackfillRequest
+from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 pipeline = Pipeline(Settings(Path(sys.argv[1]), sandbox=True))
 print("ready", flush=True)
@@ -179,13 +182,8 @@ print(report.request_count, dict(report.failures))
         workbench.backfill(MINI, analysis_count=1)
         workbench.settle()
         stage = dataclasses.replace(TAGGING, prompt=dataclasses.replace(TAGGING.prompt, system="Tag it, in JSON."))
-        report = backfill(
-            workbench.pipeline.warehouse,
-            workbench.settings.spool_dir,
-            workbench.pipeline.open_provider,
-            BackfillOrder((load_catalogue().model(MINI),), 1, 25.0),
-            stage=stage,
-        )
+        order = BackfillOrder((load_catalogue().model(MINI),), 1, 25.0)
+        report = backfill(workbench.pipeline.workspace, order, stage=stage)
         assert report.request_count == 3
         assert stage.prompt.version != TAGGING.prompt.version
         workbench.settle()
@@ -197,7 +195,7 @@ print(report.request_count, dict(report.failures))
     def test_released_requests_are_asked_again_as_a_second_attempt(self, workbench):
         workbench.arm("refuse", "openai", times=1, status=429)
         first = workbench.backfill(MINI, analysis_count=1)
-        assert "429" in first.failures["openai"]
+        assert "429" in first.failures[Route("openai")]
         assert workbench.rows("SELECT status, error IS NOT NULL FROM tag_batches") == [("released", True)]
         assert (workbench.states(), workbench.value("SELECT count(*) FROM request_claims")) == ({"released": 3}, 0)
         second = workbench.backfill(MINI, analysis_count=1)
@@ -244,7 +242,7 @@ class TestCap:
         workbench.backfill(MINI, analysis_count=4, max_cost_usd=1.5 * estimate)
         workbench.arm("create_then_500", "openai", times=1)
         workbench.backfill(MINI, analysis_count=4, max_cost_usd=1.5 * estimate)
-        with pytest.raises(CostCapError, match="is under way|above the cap"):
+        with pytest.raises(CostCapError, match="is outstanding|above the cap"):
             workbench.backfill(NANO, analysis_count=8, max_cost_usd=1.5 * estimate)
 
     def test_two_processes_cannot_both_fit_under_it(self, workbench, run_python):
@@ -254,7 +252,8 @@ class TestCap:
 import sys
 from pathlib import Path
 from grabient_pipeline.errors import CostCapError
-from grabient_pipeline.pipeline import BackfillRequest, Pipeline
+from grabient_pipeline.batches.orders import BackfillRequest
+from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 pipeline = Pipeline(Settings(Path(sys.argv[1]), sandbox=True))
 print("ready", flush=True)
@@ -341,7 +340,7 @@ class TestOrders:
         workbench.environment["GROQ_API_KEY"] = "wrong-key"
         report = workbench.backfill(MINI, OSS, analysis_count=1)
         assert report.request_count == 3
-        assert "401" in report.failures["groq"]
+        assert "401" in report.failures[Route("groq")]
         assert workbench.rows("SELECT provider FROM tag_batches") == [("openai",)]
 
     def test_the_file_of_requests_is_gone_afterwards(self, workbench):
@@ -357,7 +356,7 @@ class TestUncertain:
         report = workbench.backfill(model, analysis_count=1)
         workbench.disarm()
         assert report.request_count == 0
-        assert "may have been created" in report.failures[model.partition("/")[0]]
+        assert "the batch may exist" in report.failures[Route(model.partition("/")[0])]
         ((status, batch_id, error),) = workbench.rows("SELECT status, batch_id, error FROM tag_batches")
         assert (status, batch_id) == ("reserved", None)
         assert "HTTP 500" in error
@@ -375,7 +374,7 @@ class TestUncertain:
             raise WarehouseBusy("somebody holds the database for ever")
 
         with monkeypatch.context() as patched:
-            patched.setattr(backfill_module.ledger, "record_submitted", fail)
+            patched.setattr(submit.ledger, "record_submitted", fail)
             with pytest.raises(WarehouseBusy):
                 workbench.backfill(MINI, NANO, analysis_count=1)
         made = {batch.custom_id_prefix[:16] for batch in workbench.batches_there()}
@@ -393,10 +392,10 @@ class TestUncertain:
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patched:
-            patched.setattr(backfill_module.ledger.RequestTemplate, "write", fail)
+            patched.setattr(RequestTemplate, "write", fail)
             report = workbench.backfill(MINI, NANO, OSS, analysis_count=1)
         assert all("nothing was sent" in reason and "No space left" in reason for reason in report.failures.values())
-        assert set(report.failures) == {"openai", "groq"}
+        assert set(report.failures) == {Route("openai"), Route("groq")}
         assert workbench.requests_there() == 0
         assert workbench.rows("SELECT DISTINCT status FROM tag_batches") == [("released",)]
         assert workbench.backfill(MINI, NANO, OSS, analysis_count=1).request_count == 9

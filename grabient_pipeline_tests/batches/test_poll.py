@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
-from grabient_pipeline.batches.poll import PendingBatch, PollReport, ask_providers
+from grabient_pipeline.batches.poll import PendingBatch, PollReport, fetch_states
+from grabient_pipeline.deadline import Deadline
 from grabient_pipeline.errors import ProviderUncertain
-from grabient_pipeline.providers.base import BatchState
+from grabient_pipeline.providers.base import BatchState, Route
 
 MINI = "openai/gpt-4o-mini"
 OSS = "groq/openai/gpt-oss-20b"
@@ -24,6 +25,16 @@ class OneAnswer:
         if isinstance(self._state, Exception):
             raise self._state
         return self._state
+
+
+class FakeProviders:
+    """Opens what it was given, by the name of the provider."""
+
+    def __init__(self, providers: dict[str, OneAnswer]) -> None:
+        self._providers = providers
+
+    def open(self, route: Route) -> OneAnswer:
+        return self._providers[route.provider]
 
 
 def test_states_are_written_down(workbench):
@@ -48,7 +59,8 @@ def test_a_state_that_nobody_knows_is_shown_and_left(workbench):
     workbench.backfill(MINI, analysis_count=1)
     (submission,) = workbench.rows("SELECT submission FROM tag_batches")[0]
     answer = OneAnswer(BatchState("submitted", "pondering"))
-    report = ask_providers([PendingBatch(submission, "openai", "batch_1")], lambda _: answer)
+    pending = [PendingBatch(submission, Route("openai"), "batch_1")]
+    report = fetch_states(pending, FakeProviders({"openai": answer}), Deadline.after(5))
     assert report.states[submission].provider_status == "pondering"
     assert report.pending == 1
 
@@ -59,7 +71,7 @@ def test_a_provider_that_is_down_spoils_nobody_else(workbench):
     workbench.arm("down", provider="groq")
     report = workbench.pipeline.poll()
     assert len(report.ended) == len(report.failures) == 1
-    assert not report.blind
+    assert not report.unreachable
     assert workbench.rows("SELECT provider, status FROM tag_batches ORDER BY provider") == [
         ("groq", "submitted"),
         ("openai", "completed"),
@@ -71,24 +83,25 @@ def test_a_provider_that_hangs_is_given_up_on():
         "slow": OneAnswer(BatchState("completed", "done"), 30),
         "fast": OneAnswer(BatchState("completed", "x")),
     }
-    pending = [PendingBatch(f"{name}{number}", name, "id") for name in providers for number in range(6)]
+    pending = [PendingBatch(f"{name}{number}", Route(name), "id") for name in providers for number in range(6)]
     started = time.monotonic()
-    report = ask_providers(pending, providers.__getitem__, budget_seconds=0.5)
+    report = fetch_states(pending, FakeProviders(providers), Deadline.after(0.5))
     assert time.monotonic() - started < 3
     assert sorted(report.ended) == [f"fast{number}" for number in range(6)]
-    assert all("no answer within" in reason for reason in report.failures.values())
+    assert all("no response within" in reason for reason in report.failures.values())
     assert len(report.failures) == 6
 
 
 def test_an_answer_that_makes_no_sense_is_told_and_does_no_harm():
     answers = {"odd": OneAnswer(KeyError("status")), "lost": OneAnswer(ProviderUncertain("lost", "no answer in time"))}
-    report = ask_providers([PendingBatch(name, name, "id") for name in answers], answers.__getitem__)
-    assert report.blind
+    pending = [PendingBatch(name, Route(name), "id") for name in answers]
+    report = fetch_states(pending, FakeProviders(answers), Deadline.after(5))
+    assert report.unreachable
     assert report.failures == {
-        "odd": "odd: an answer that was not understood (KeyError)",
+        "odd": "odd: unexpected response (KeyError)",
         "lost": "lost: no answer in time",
     }
 
 
-def test_nothing_to_ask_is_not_blindness():
-    assert not PollReport().blind
+def test_nothing_to_poll_is_not_unreachable():
+    assert not PollReport().unreachable

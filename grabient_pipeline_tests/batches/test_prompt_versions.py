@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from grabient_pipeline.batches import prompt_versions as prompts
+from grabient_pipeline.batches.orders import BackfillRequest
+from grabient_pipeline.convex import steps
 from grabient_pipeline.errors import UnknownPromptError
-from grabient_pipeline.pipeline import BackfillRequest, Pipeline
+from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.tagging import REFINEMENT_PROMPT, TAGGING_PROMPT
 from grabient_pipeline_tests import convex_exports as exports
@@ -21,7 +23,7 @@ MINI = "openai/gpt-4o-mini"
 def moved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("moved")
     opened = Pipeline(Settings(folder, sandbox=True), {})
-    opened.import_convex(exports.write_zip(folder / "export.zip", exports.export("cycles")))
+    steps.import_convex(opened, exports.write_zip(folder / "export.zip", exports.export("cycles")))
     return folder
 
 

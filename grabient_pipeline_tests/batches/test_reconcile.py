@@ -8,13 +8,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from grabient_pipeline.batches import backfill as backfill_module
+from grabient_pipeline.batches import submit
+from grabient_pipeline.batches.reconcile import reconcile
 from grabient_pipeline.batches.submission_lock import (
     SubmissionInProgress,
     hold_if_idle,
     hold_submissions,
     mark_creation_attempt,
 )
+from grabient_pipeline.deadline import Deadline
+from grabient_pipeline.providers.base import Route
 
 MODELS = {
     "anthropic": "anthropic/claude-3-5-haiku-20241022",
@@ -81,7 +84,7 @@ class TestAdoption:
         (open_batch,) = workbench.pipeline.status().open_batches
         assert open_batch.status == "reserved"
 
-        workbench.pipeline.open_provider("anthropic").cancel(there.id)
+        workbench.pipeline.workspace.providers.open(Route("anthropic")).cancel(there.id)
         there.seconds = 0
         workbench.wait()
         assert workbench.pipeline.reconcile(margin_seconds=0).adopted[0].batch_id == there.id
@@ -111,7 +114,7 @@ class TestRelease:
         never_arrive(workbench, key)
         early = workbench.pipeline.reconcile(margin_seconds=900)
         assert not early.released
-        assert "it is looked for until" in early.waiting[0].evidence
+        assert "it is looked for during another" in early.waiting[0].evidence
         assert workbench.states() == {"in_flight": PALETTES}
 
         (released,) = workbench.pipeline.reconcile(margin_seconds=0).released
@@ -153,7 +156,7 @@ class TestRelease:
     def test_a_provider_that_does_not_answer_is_no_proof(self, workbench, fault):
         never_arrive(workbench, "openai")
         workbench.arm(fault, "openai")
-        report = workbench.pipeline.reconcile(margin_seconds=0, budget_seconds=1)
+        report = reconcile(workbench.pipeline.workspace, Deadline.after(1), margin_seconds=0)
         assert len(report.failures) == 1
         assert workbench.states() == {"in_flight": PALETTES}
 
@@ -177,7 +180,7 @@ class TestSomebodySends:
                 yield
 
         with monkeypatch.context() as patched:
-            patched.setattr(backfill_module, "sending", late)
+            patched.setattr(submit, "hold_submissions", late)
             report = workbench.backfill(MODELS["openai"], analysis_count=1)
         assert report.batches == ()
         assert not workbench.batches_there()

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grabient_pipeline.batches.ledger import batch_bounds, custom_id, new_submission
 from grabient_pipeline.batches.request_file import RequestTemplate, json_text
+from grabient_pipeline.batches.reservation import batch_bounds, custom_id, new_submission
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.registry import open_provider
@@ -47,9 +47,9 @@ def written(path, provider, model, texts):
     """The file that the template writes, and the requests rendered one by one."""
     requests = [(custom_id("a" * 16, row), f"seed {row}") for row in range(len(texts))]
     by_seed = {seed: json_text(text) for (_, seed), text in zip(requests, texts, strict=True)}
-    RequestTemplate.of(provider, model, TAGGING.question).write(path, requests, by_seed)
+    RequestTemplate.of(provider, model, TAGGING.payload).write(path, requests, by_seed)
     rendered = [
-        orjson.dumps(provider.request(model, TAGGING.question, name, text))
+        orjson.dumps(provider.request(model, TAGGING.payload, name, text))
         for (name, _), text in zip(requests, texts, strict=True)
     ]
     return path.read_bytes(), rendered
@@ -85,7 +85,7 @@ def test_a_request_is_a_line(providers, tmp_path, key):
 
 
 def test_a_prompt_with_every_character_is_cut_at_the_right_places(providers, tmp_path):
-    question = dataclasses.replace(TAGGING.question, system='say "no"\n\x00 text \x00 {text} \\ 🎨')
+    question = dataclasses.replace(TAGGING.payload, system='say "no"\n\x00 text \x00 {text} \\ 🎨')
     model = load_catalogue().model("openai/gpt-4o-mini")
     path = tmp_path / "requests"
     RequestTemplate.of(providers["openai"], model, question).write(path, [("a_1", "s")], {"s": json_text("hello")})
@@ -97,7 +97,7 @@ def test_the_size_of_a_line_is_known_before_it_is_written(providers, tmp_path, m
     """The limits of the providers are kept by it."""
     provider = providers[model.provider]
     content, _ = written(tmp_path / "requests", provider, model, HOSTILE)
-    template = RequestTemplate.of(provider, model, TAGGING.question)
+    template = RequestTemplate.of(provider, model, TAGGING.payload)
     known = sum(template.line_bytes(len(custom_id("a" * 16, 0))) + len(json_text(text)) for text in HOSTILE)
     frame = len(provider.framing.head) + len(provider.framing.tail)
     assert known - len(provider.framing.separator) + frame == len(content)

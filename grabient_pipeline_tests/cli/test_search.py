@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from grabient_pipeline_tests.cli.conftest import GRABIENT, Grabient
-from grabient_pipeline_tests.search.conftest import TAGS, Collection, named
+from grabient_pipeline_tests.retrieval.conftest import TAGS, Collection, named
 
 
 @pytest.fixture

@@ -13,12 +13,14 @@ import pytest
 from openai import OpenAI
 
 from grabient_pipeline.batches import parse
+from grabient_pipeline.batches.collect import ended_batches
+from grabient_pipeline.batches.orders import BackfillRequest, RefinementRequest
 from grabient_pipeline.batches.stages import TAGGING, Subject
-from grabient_pipeline.convex import archive, importing
+from grabient_pipeline.convex import archive, importer, steps
 from grabient_pipeline.convex.archive import open_export
 from grabient_pipeline.convex.model_names import UndecidedError, known_names
 from grabient_pipeline.errors import ImportFileError, MigrationError
-from grabient_pipeline.pipeline import BackfillRequest, Pipeline, RefinementRequest
+from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.registry import open_provider
 from grabient_pipeline.sandbox import SandboxServer
@@ -78,7 +80,7 @@ class TestAges:
     def test_everything_of_a_sound_export_goes_in(self, pipeline, rows, write, tmp_path, age, packed):
         tables = exports.export(age)
         path = write(tables) if packed else exports.write_folder(tmp_path / "export", tables)
-        report = pipeline.import_convex(path)
+        report = steps.import_convex(pipeline, path)
         answers = report.tables["palette_tags"]
         assert (answers.read, answers.taken + answers.waiting) == (ANSWERS, ANSWERS)
         assert answers.waiting == (ANSWERS if age == "runs" else 0)
@@ -92,7 +94,7 @@ class TestAges:
 
     def test_fields_find_their_columns(self, pipeline, rows, write):
         tables = exports.export("cycles")
-        pipeline.import_convex(write(tables))
+        steps.import_convex(pipeline, write(tables))
         document = tables.documents["palette_tags"][0]
         ((provider, model, index, version, tags, usage, convex_id, made),) = rows(
             "SELECT provider, model, analysis_index, prompt_version, tags, usage, convex_id, "
@@ -110,10 +112,10 @@ class TestAges:
 
     def test_the_setting_is_taken_once_and_what_was_set_here_stays(self, pipeline, write):
         path = write(exports.export("indexes", analyses=5))
-        pipeline.import_convex(path)
+        steps.import_convex(pipeline, path)
         assert pipeline.analysis_count() == 5
         pipeline.set_analysis_count(7)
-        pipeline.import_convex(path)
+        steps.import_convex(pipeline, path)
         assert pipeline.analysis_count() == 7
 
     def test_a_picture_on_the_web_takes_the_place_of_a_file(self, pipeline, rows, write, tmp_path):
@@ -122,13 +124,13 @@ class TestAges:
         file = tmp_path / "seeds.txt"
         file.write_text(seed)
         pipeline.import_palettes([file])
-        pipeline.import_convex(write(tables))
+        steps.import_convex(pipeline, write(tables))
         assert rows("SELECT image_url FROM palettes WHERE seed = ?", [seed]) == [
             ("https://images.example.com/palettes/0.png",)
         ]
 
     def test_old_prompts_keep_their_hashes_and_unexplained_ones_are_registered(self, pipeline, rows, write):
-        pipeline.import_convex(write(exports.export("cycles"), "last.zip"))
+        steps.import_convex(pipeline, write(exports.export("cycles"), "last.zip"))
         assert rows("SELECT version, stage, content <> '' FROM prompt_versions ORDER BY version") == [
             (exports.VERSION, "tagging", True),
             (exports.NEWER_VERSION, "tagging", True),
@@ -137,16 +139,16 @@ class TestAges:
 
     def test_a_version_that_only_answers_name_gets_its_content_from_a_later_export(self, pipeline, rows, write):
         tables = exports.export("indexes")
-        pipeline.import_convex(write(tables))
+        steps.import_convex(pipeline, write(tables))
         content = "SELECT content FROM prompt_versions WHERE version = ?"
         assert rows(content, [exports.VERSION]) == [("",)]
         tables.add("prompt_versions", exports.document("v", 0, version=exports.VERSION, type="tagging", content="Tag!"))
-        pipeline.import_convex(write(tables, "later.zip"))
+        steps.import_convex(pipeline, write(tables, "later.zip"))
         assert rows(content, [exports.VERSION]) == [("Tag!",)]
 
     def test_refinements_keep_what_was_made_of_them_then(self, pipeline, rows, write):
         tables = exports.export("cycles")
-        pipeline.import_convex(write(tables))
+        steps.import_convex(pipeline, write(tables))
         kept = rows("SELECT provider, model, prompt_version, convex_fields, embed_text FROM palette_tag_refined")
         assert {row[:3] for row in kept} == {("anthropic", "claude-opus-4-5-20251101", exports.REFINEMENT_VERSION)}
         assert {json.loads(row[3])["embedText"] for row in kept} == {f"the embed text of {n}" for n in range(PALETTES)}
@@ -157,7 +159,7 @@ class TestAges:
         tables = exports.export("cycles")
         again = {**tables.documents["palette_tag_refined"][0], **exports.document("q", 9), "cycle": 2.0}
         tables.add("palette_tag_refined", again)
-        report = pipeline.import_convex(write(tables)).tables["palette_tag_refined"]
+        report = steps.import_convex(pipeline, write(tables)).tables["palette_tag_refined"]
         assert (report.taken, report.conflicts.total()) == (PALETTES + 1, 1)
         assert (again["_id"],) in rows("SELECT convex_id FROM palette_tag_refined")
         assert rows(
@@ -213,7 +215,7 @@ class TestDefects:
         table, more, aside, conflict, repaired = OUTCOMES[defect]
         tables = exports.export("indexes")
         exports.DEFECTS[defect](tables)
-        report = pipeline.import_convex(write(tables)).tables[table]
+        report = steps.import_convex(pipeline, write(tables)).tables[table]
         assert report.taken == SOUND[table] + more
         assert [reason for reason in report.set_aside if aside and reason.startswith(aside)] or not aside
         assert report.set_aside.total() == bool(aside)
@@ -233,9 +235,9 @@ class TestDefects:
         for spoil in exports.DEFECTS.values():
             spoil(tables)
         path = write(tables)
-        first = pipeline.import_convex(path)
+        first = steps.import_convex(pipeline, path)
         before = contents(pipeline)
-        second = pipeline.import_convex(path)
+        second = steps.import_convex(pipeline, path)
         assert contents(pipeline) == before
         for name, table in second.tables.items():
             assert table.taken == table.waiting == 0
@@ -247,7 +249,7 @@ class TestDefects:
     def test_an_error_keeps_its_text_and_may_be_asked_again(self, pipeline, rows, write):
         tables = exports.export("indexes")
         exports.DEFECTS["error"](tables)
-        pipeline.import_convex(write(tables))
+        steps.import_convex(pipeline, write(tables))
         assert rows("SELECT error, tags FROM palette_tags WHERE analysis_index = 11") == [
             ("errored: Parse error: Unexpected token", None)
         ]
@@ -256,18 +258,18 @@ class TestDefects:
     @pytest.mark.parametrize("order", [1, -1], ids=["error first", "success first"])
     @pytest.mark.parametrize("piece", [1, 50_000], ids=["one by one", "together"])
     def test_a_usable_answer_wins_over_an_error_in_any_order(self, pipeline, rows, write, monkeypatch, order, piece):
-        monkeypatch.setattr(importing, "LINES_AT_A_TIME", piece)
+        monkeypatch.setattr(importer, "LINES_AT_A_TIME", piece)
         tables = exports.export("indexes", palettes=1, analyses=1, models=exports.MODELS[:1])
         exports.DEFECTS["error and its success"](tables)
         tables.documents["palette_tags"][1:] = tables.documents["palette_tags"][1:][::order]
-        report = pipeline.import_convex(write(tables)).tables["palette_tags"]
+        report = steps.import_convex(pipeline, write(tables)).tables["palette_tags"]
         assert report.conflicts.total() == 1
         assert rows("SELECT error, tags IS NULL FROM palette_tags WHERE analysis_index = 12") == [(None, False)]
 
     def test_two_encodings_are_one_palette_with_both_recorded(self, pipeline, rows, write):
         tables = exports.export("indexes")
         exports.DEFECTS["another spelling"](tables)
-        pipeline.import_convex(write(tables))
+        steps.import_convex(pipeline, write(tables))
         ((palette_id, seed),) = rows(
             "SELECT palette_id, seed FROM palettes WHERE convex_id = ?", [exports.convex_id("p", 0)]
         )
@@ -280,26 +282,26 @@ class TestDefects:
         tables = exports.export("indexes")
         exports.DEFECTS["unknown model"](tables)
         path = write(tables)
-        pipeline.import_convex(path)
+        steps.import_convex(pipeline, path)
         assert rows("SELECT kind, line_number FROM convex_set_aside") == [("undecided", ANSWERS + 1)]
         named = known_names()
         named._ids["groq"]["llama-9"] = "llama-9"
         try:
-            importing.documents._resolved.cache_clear()
-            assert pipeline.import_convex(path).tables["palette_tags"].taken == 1
+            importer.documents._resolved.cache_clear()
+            assert steps.import_convex(pipeline, path).tables["palette_tags"].taken == 1
         finally:
             del named._ids["groq"]["llama-9"]
-            importing.documents._resolved.cache_clear()
+            importer.documents._resolved.cache_clear()
         assert rows("FROM convex_set_aside") == []
 
     def test_a_missing_table_is_told_and_the_rest_goes_in(self, pipeline, rows, write):
-        report = pipeline.import_convex(write(exports.export("indexes"), missing=("palettes", "tag_batches")))
+        report = steps.import_convex(pipeline, write(exports.export("indexes"), missing=("palettes", "tag_batches")))
         assert {"palettes", "tag_batches"} <= set(report.missing_tables)
         assert report.tables["palette_tags"].taken == ANSWERS
         assert rows("SELECT count(*) FROM palettes") == [(PALETTES,)]
 
     def test_tables_of_other_parts_are_named_and_left(self, pipeline, write):
-        report = pipeline.import_convex(write(exports.export("cycles")))
+        report = steps.import_convex(pipeline, write(exports.export("cycles")))
         assert report.tables["stats_cache"].left_out == "has no place here"
         assert report.tables["palette_tag_consensus"].left_out == "counted anew from the answers"
 
@@ -319,25 +321,25 @@ class TestLedger:
         return asking.backfill(BackfillRequest(dry_run=True, include_retired=True, **options))
 
     def test_no_backfill_pays_for_what_was_imported(self, pipeline, write, today):
-        pipeline.import_convex(write(today))
+        steps.import_convex(pipeline, write(today))
         assert self.backfill(pipeline, analysis_count=ANALYSES).request_count == 0
         assert self.backfill(pipeline, analysis_count=ANALYSES + 1).request_count == PALETTES * MODELS
 
     def test_what_failed_there_may_be_asked_here(self, pipeline, write, today):
         today.documents["palette_tags"][0] |= {"tags": None, "error": "rate limited"}
-        pipeline.import_convex(write(today))
+        steps.import_convex(pipeline, write(today))
         assert self.backfill(pipeline, analysis_count=ANALYSES).request_count == 1
 
     def test_answers_that_wait_hold_a_backfill_back(self, pipeline, write, today):
         del today.documents["palette_tags"][0]["analysisIndex"]
-        pipeline.import_convex(write(today))
+        steps.import_convex(pipeline, write(today))
         with pytest.raises(MigrationError, match="grabient migrate run-number first"):
             self.backfill(pipeline)
-        pipeline.migrate_run_numbers()
+        steps.migrate_run_numbers(pipeline)
         assert self.backfill(pipeline, analysis_count=ANALYSES).request_count == 0
 
     def test_they_are_counted_and_cost_what_their_tokens_did(self, pipeline, rows, write):
-        pipeline.import_convex(write(exports.export("indexes")))
+        steps.import_convex(pipeline, write(exports.export("indexes")))
         assert rows("SELECT DISTINCT total_models, total_analyses FROM palette_tag_consensus") == [
             (MODELS, MODELS * ANALYSES)
         ]
@@ -350,18 +352,18 @@ class TestLedger:
     def test_a_better_parser_reads_them_again_and_loses_nothing(self, pipeline, rows, write):
         tables = exports.export("both")
         exports.DEFECTS["error"](tables)
-        pipeline.import_convex(write(tables))
+        steps.import_convex(pipeline, write(tables))
         before = contents(pipeline)
         assert pipeline.parse_answers().answers == 0
         better = replace(TAGGING, parser_version=TAGGING.parser_version + 1)
-        report = parse.parse_answers(pipeline.warehouse, pipeline.settings.spool_dir, better)
+        report = parse.parse_answers(pipeline.workspace, better)
         assert report.usable == ANSWERS
         after = contents(pipeline)
         del before["answer_parses"], after["answer_parses"]
         assert after == before
 
     def test_what_the_earlier_system_refined_is_not_silently_paid_for_again(self, pipeline, write):
-        pipeline.import_convex(write(exports.export("cycles")))
+        steps.import_convex(pipeline, write(exports.export("cycles")))
         environment = {"ANTHROPIC_API_KEY": "sandbox-key"}
         refining = Pipeline(pipeline.settings, environment)
         report = refining.refine(RefinementRequest(dry_run=True, max_cost_usd=0))
@@ -379,7 +381,7 @@ class TestLedger:
         tables = exports.export("indexes", palettes=1, analyses=1, models=(("openai", "gpt-4o-mini"),))
         tables.documents["palettes"][0]["seed"] = tables.documents["palette_tags"][0]["seed"] = seed
         tables.documents["palette_tags"][0]["promptVersion"] = TAGGING_PROMPT.version
-        report = workbench.pipeline.import_convex(write(tables)).tables["palette_tags"]
+        report = steps.import_convex(workbench.pipeline, write(tables)).tables["palette_tags"]
         assert report.conflicts == {"two answers for one key: the one that came first stays": 1}
         assert workbench.rows("SELECT tags FROM palette_tags WHERE seed = ? AND analysis_index = ?", [seed, index]) == [
             (tags,)
@@ -399,14 +401,14 @@ class TestInterrupted:
             return {path: path.stat().st_mtime_ns for path in pipeline.settings.data_dir.rglob("*") if path.is_file()}
 
         pipeline.settings.warehouse.unlink()
-        told = pipeline.import_convex(spoilt, dry_run=True)
+        told = steps.import_convex(pipeline, spoilt, dry_run=True)
         assert not pipeline.settings.warehouse.exists()
         pipeline.warehouse.publish()
         before = files()
-        again = pipeline.import_convex(spoilt, dry_run=True)
+        again = steps.import_convex(pipeline, spoilt, dry_run=True)
         assert {path for path in files() if path.suffix != ".lock"} == {p for p in before if p.suffix != ".lock"}
         assert all(stamp == before[path] for path, stamp in files().items() if path.suffix == ".duckdb")
-        done = pipeline.import_convex(spoilt)
+        done = steps.import_convex(pipeline, spoilt)
         assert told.tables == again.tables == done.tables
         assert told.dry_run and not done.dry_run
 
@@ -418,25 +420,27 @@ class TestInterrupted:
         process = run_python(KILLED, tmp_path / "killed", spoilt, killed_at)
         process.wait(60)
         assert process.returncode == -signal.SIGKILL, process.stderr.read()
-        monkeypatch.setattr(importing, "LINES_AT_A_TIME", 20)
+        monkeypatch.setattr(importer, "LINES_AT_A_TIME", 20)
         resumed = Pipeline(Settings(tmp_path / "killed", sandbox=True), {})
-        report = resumed.import_convex(spoilt)
+        report = steps.import_convex(resumed, spoilt)
         assert report.resumed
-        expected = pipeline.import_convex(spoilt)
+        expected = steps.import_convex(pipeline, spoilt)
         assert report.tables == expected.tables
         assert contents(resumed) == contents(pipeline)
 
     def test_another_export_is_not_taken_for_the_interrupted_one(self, tmp_path, spoilt, run_python, write):
         process = run_python(KILLED, tmp_path / "killed", spoilt, 3)
         process.wait(60)
-        report = Pipeline(Settings(tmp_path / "killed"), {}).import_convex(write(exports.export("both"), "other.zip"))
+        report = steps.import_convex(
+            Pipeline(Settings(tmp_path / "killed"), {}), write(exports.export("both"), "other.zip")
+        )
         assert not report.resumed
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from grabient_pipeline.convex import importer as importing
+from grabient_pipeline.convex import importer, steps
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 
@@ -447,15 +451,15 @@ class Killed:
         if self.pieces == int(sys.argv[3]):
             os.kill(os.getpid(), signal.SIGKILL)
 
-importing.LINES_AT_A_TIME = 20
-Pipeline(Settings(Path(sys.argv[1]), sandbox=True), {}).import_convex(Path(sys.argv[2]), progress=Killed())
+importer.LINES_AT_A_TIME = 20
+steps.import_convex(Pipeline(Settings(Path(sys.argv[1]), sandbox=True), {}), Path(sys.argv[2]), progress=Killed())
 """
 
 
 class TestArchives:
     def refused(self, pipeline, path, match):
         with pytest.raises(ImportFileError, match=match) as error:
-            pipeline.import_convex(path)
+            steps.import_convex(pipeline, path)
         assert "\n" not in str(error.value)
 
     def test_a_truncated_zip(self, pipeline, write):
@@ -478,7 +482,7 @@ class TestArchives:
         middle = entry.header_offset + entry.compress_size // 2
         data[middle : middle + 50] = bytes(50)
         path.write_bytes(data)
-        report = pipeline.import_convex(path)
+        report = steps.import_convex(pipeline, path)
         assert list(report.broken) == ["palette_tags"]
         assert "cannot be read beyond line" in report.broken["palette_tags"]
         assert 0 < report.tables["palette_tags"].taken < 200 * ANALYSES * MODELS
@@ -488,7 +492,7 @@ class TestArchives:
         path = write(exports.export("indexes"), missing=("palette_tags",))
         with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as opened:
             opened.writestr("palette_tags/documents.jsonl", b"0" * (20 * 1024**2))
-        report = pipeline.import_convex(path)
+        report = steps.import_convex(pipeline, path)
         assert ["would unpack to" in line for line in report.refused] == [True]
         assert "palette_tags" not in report.tables
         assert report.tables["palettes"].taken == PALETTES
@@ -503,7 +507,7 @@ class TestArchives:
         data = path.read_bytes()
         lies = struct.pack("<LL", entry.compress_size, 1000)
         path.write_bytes(data.replace(sizes, lies))
-        report = pipeline.import_convex(path)
+        report = steps.import_convex(pipeline, path)
         assert "cannot be read beyond" in report.broken["config"]
         assert report.tables["palette_tags"].taken == ANSWERS
 
@@ -522,7 +526,7 @@ class TestArchives:
         path = write(exports.export("indexes"), missing=("config",))
         with zipfile.ZipFile(path, "a") as opened:
             opened.writestr(f"{name}/documents.jsonl", '{"_id":"c","tagAnalysisCount":3}\n')
-        report = pipeline.import_convex(path)
+        report = steps.import_convex(pipeline, path)
         assert ["climbs out" in line for line in report.refused] == [True]
         assert pipeline.analysis_count() == 8
         assert {entry.name for entry in tmp_path.iterdir()} == {"data", "export.zip"}
@@ -537,7 +541,7 @@ class TestArchives:
         place = data.rindex(b"tag_batches/documents.jsonl") - 46
         data[place + 8] |= 1
         path.write_bytes(data)
-        report = pipeline.import_convex(path)
+        report = steps.import_convex(pipeline, path)
         assert sorted(line.split("; ")[0].split(" ", 1)[1] for line in report.refused) == ["is a link", "is encrypted"]
         assert report.tables["palette_tags"].taken == ANSWERS
 
@@ -549,7 +553,7 @@ class TestArchives:
         folder = exports.write_folder(tmp_path / "export", tables)
         (folder / "config").mkdir()
         (folder / "config" / "documents.jsonl").symlink_to(secret)
-        report = pipeline.import_convex(folder)
+        report = steps.import_convex(pipeline, folder)
         assert ["leads out of the export" in line for line in report.refused] == [True]
         assert pipeline.analysis_count() == 8
 
@@ -557,7 +561,7 @@ class TestArchives:
         path = write(exports.export("indexes"))
         with zipfile.ZipFile(path, "a") as opened:
             opened.writestr("_components/stats/palettes/documents.jsonl", '{"seed": "none"}\n')
-        report = pipeline.import_convex(path)
+        report = steps.import_convex(pipeline, path)
         assert (report.tables["palettes"].read, report.refused) == (PALETTES, ())
 
     def test_a_folder_with_the_zip_in_it(self, pipeline, tmp_path):
@@ -565,13 +569,13 @@ class TestArchives:
         folder.mkdir()
         self.refused(pipeline, folder, "is no Convex export")
         exports.write_zip(folder / "snapshot.zip", exports.export("indexes"))
-        assert pipeline.import_convex(folder).tables["palettes"].taken == PALETTES
+        assert steps.import_convex(pipeline, folder).tables["palettes"].taken == PALETTES
         exports.write_zip(folder / "other.zip", exports.export("indexes"))
         self.refused(pipeline, folder, "there are 2 zips in it")
 
     def test_a_zip_of_the_unpacked_folder(self, pipeline, write):
         path = write(exports.export("indexes"), prefix="snapshot_17/")
-        assert pipeline.import_convex(path).tables["palettes"].taken == PALETTES
+        assert steps.import_convex(pipeline, path).tables["palettes"].taken == PALETTES
 
     def test_two_exports_in_one_zip(self, pipeline, write):
         path = write(exports.export("indexes"), prefix="one/")
@@ -589,7 +593,7 @@ class TestArchives:
         monkeypatch.setattr(archive, "LONGEST_LINE", 10_000)
         tables = exports.export("indexes")
         tables.documents["palette_tags"].insert(1, b'{"x":"' + b"y" * 300_000 + b'"}')
-        report = pipeline.import_convex(write(tables)).tables["palette_tags"]
+        report = steps.import_convex(pipeline, write(tables)).tables["palette_tags"]
         assert report.set_aside == {"is longer than any document": 1}
         assert (report.read, report.taken) == (ANSWERS + 1, ANSWERS)
         ((line, document),) = rows("SELECT line_number, document FROM convex_set_aside")
@@ -686,14 +690,14 @@ class TestRunNumbers:
     )
     def test_every_answer_gets_its_index(self, pipeline, rows, write, numbers, expected, conflicts):
         path = write(self.documents(*numbers))
-        pipeline.import_convex(path)
-        check = pipeline.check_run_numbers()
+        steps.import_convex(pipeline, path)
+        check = steps.check_run_numbers(pipeline)
         assert check.only_run_number == sum(index is None and run is not None for index, run in numbers)
         assert check.neither == sum(index is None and run is None for index, run in numbers)
         assert check.both == sum(index is not None and run is not None for index, run in numbers)
         assert check.only_analysis_index == sum(index is not None and run is None for index, run in numbers)
         assert check.collisions == conflicts
-        report = pipeline.migrate_run_numbers()
+        report = steps.migrate_run_numbers(pipeline)
         assert (report.from_run_number, report.to_zero, report.to_next_free) == (
             check.from_run_number,
             check.to_zero,
@@ -702,56 +706,56 @@ class TestRunNumbers:
         assert report.conflicts.total() == conflicts
         assert self.numbered(rows) == expected
         assert len(rows("FROM convex_set_aside")) == conflicts
-        assert pipeline.check_run_numbers().clean
+        assert steps.check_run_numbers(pipeline).clean
 
     def test_all_of_it_again_changes_nothing(self, pipeline, write):
         path = write(self.documents((0, None), (None, 1), (None, 2), (None, None), (7, 3)))
-        pipeline.import_convex(path)
-        pipeline.migrate_run_numbers()
+        steps.import_convex(pipeline, path)
+        steps.migrate_run_numbers(pipeline)
         before = contents(pipeline)
-        assert pipeline.migrate_run_numbers().as_dict() == {
+        assert steps.migrate_run_numbers(pipeline).as_dict() == {
             "from_run_number": 0,
             "to_zero": 0,
             "to_next_free": 0,
             "conflicts": {},
         }
         assert contents(pipeline) == before
-        again = pipeline.import_convex(path).tables["palette_tags"]
+        again = steps.import_convex(pipeline, path).tables["palette_tags"]
         assert (again.taken, again.waiting, again.already_there, again.conflicts.total()) == (0, 0, 4, 1)
         assert contents(pipeline) == before
 
     def test_they_are_in_the_ledger_then(self, pipeline, rows, write):
-        pipeline.import_convex(write(exports.export("runs")))
+        steps.import_convex(pipeline, write(exports.export("runs")))
         assert pipeline.status().answers == 0
-        pipeline.migrate_run_numbers()
+        steps.migrate_run_numbers(pipeline)
         assert pipeline.status().usable_answers == ANSWERS
         assert rows("SELECT DISTINCT state FROM tag_requests") == [("succeeded",)]
         assert rows("SELECT DISTINCT total_analyses FROM palette_tag_consensus") == [(MODELS * ANALYSES,)]
         assert rows("SELECT DISTINCT run_number - analysis_index FROM palette_tags") == [(1,)]
 
     def test_run_numbers_are_cleared_only_when_nothing_needs_them(self, pipeline, rows, write):
-        pipeline.import_convex(write(self.documents((None, 1), (3, 2))))
+        steps.import_convex(pipeline, write(self.documents((None, 1), (3, 2))))
         with pytest.raises(MigrationError, match="1 answers have no analysis index yet.* Nothing was cleared"):
-            pipeline.clear_run_numbers()
+            steps.clear_run_numbers(pipeline)
         assert rows("SELECT count(run_number) FROM palette_tags") == [(1,)]
-        pipeline.migrate_run_numbers()
-        assert pipeline.clear_run_numbers() == 2
+        steps.migrate_run_numbers(pipeline)
+        assert steps.clear_run_numbers(pipeline) == 2
         assert rows("SELECT count(run_number) FROM palette_tags") == [(0,)]
-        assert pipeline.clear_run_numbers() == 0
+        assert steps.clear_run_numbers(pipeline) == 0
 
     def test_an_answer_that_a_later_export_numbers_waits_no_longer(self, pipeline, rows, write):
         tables = self.documents((None, 3))
-        pipeline.import_convex(write(tables))
+        steps.import_convex(pipeline, write(tables))
         tables.documents["palette_tags"][0]["analysisIndex"] = 2.0
-        report = pipeline.import_convex(write(tables, "later.zip")).tables["palette_tags"]
+        report = steps.import_convex(pipeline, write(tables, "later.zip")).tables["palette_tags"]
         assert (report.taken, report.waiting) == (1, 0)
-        assert pipeline.check_run_numbers().clean
+        assert steps.check_run_numbers(pipeline).clean
         assert self.numbered(rows) == {0: 2}
 
     def test_what_an_older_parser_read_is_read_again(self, pipeline, rows, write):
-        pipeline.import_convex(write(self.documents((None, 1))))
+        steps.import_convex(pipeline, write(self.documents((None, 1))))
         rows("UPDATE unnumbered_palette_tags SET parser_version = 0")
-        pipeline.migrate_run_numbers()
+        steps.migrate_run_numbers(pipeline)
         assert pipeline.parse_answers().answers == 1
 
 
@@ -770,7 +774,7 @@ class TestBatchesUnderWay:
             TAGGING.texts({"s": Subject(exports.seeds(1)[0])})["s"],
         )
         request = open_provider("openai", environment).request
-        lines = [request(model, TAGGING.question, custom_id, text) for custom_id in custom_ids]
+        lines = [request(model, TAGGING.payload, custom_id, text) for custom_id in custom_ids]
         content = "\n".join(map(json.dumps, lines)).encode()
         file = client.files.create(file=("batch_requests.jsonl", content), purpose="batch")
         batch = client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
@@ -797,7 +801,7 @@ class TestBatchesUnderWay:
         batch_id = self.submit(
             environment, [*names, f"{exports.convex_id('p', 9)}_0", f"{exports.convex_id('p', 0)}_0"]
         )
-        report = pipeline.import_convex(write(self.export(batch_id, 6)))
+        report = steps.import_convex(pipeline, write(self.export(batch_id, 6)))
         assert report.tables["tag_batches"].adopted == 1
         status = pipeline.status()
         assert [batch.batch_id for batch in status.open_batches] == [batch_id]
@@ -830,9 +834,9 @@ class TestBatchesUnderWay:
     def test_it_is_let_go_when_the_earlier_system_has_collected_it(self, moving, write):
         pipeline, _ = moving
         tables = self.export("batch_elsewhere", 2)
-        pipeline.import_convex(write(tables))
+        steps.import_convex(pipeline, write(tables))
         tables.documents["tag_batches"][-1] |= {"status": "completed", "completedAt": 1_731_000_100_000.0}
-        report = pipeline.import_convex(write(tables, "later.zip")).tables["tag_batches"]
+        report = steps.import_convex(pipeline, write(tables, "later.zip")).tables["tag_batches"]
         assert (report.taken, report.adopted) == (1, 0)
         assert pipeline.status().open_batches == ()
-        assert pipeline.ended_batches() == ()
+        assert ended_batches(pipeline.workspace) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
+from grabient_pipeline.convex import steps
 from grabient_pipeline.definitions import defs
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline_tests import convex_exports as exports
@@ -14,7 +15,7 @@ from grabient_pipeline_tests import convex_exports as exports
 def pipeline(tmp_path, monkeypatch):
     monkeypatch.setenv("GRABIENT_DATA_DIR", str(tmp_path / "data"))
     opened = Pipeline.from_environment()
-    opened.import_convex(exports.write_zip(tmp_path / "export.zip", exports.export("runs")))
+    steps.import_convex(opened, exports.write_zip(tmp_path / "export.zip", exports.export("runs")))
     return opened
 
 
@@ -37,5 +38,5 @@ def test_the_three_in_their_order(pipeline):
     assert "run grabient migrate run-number first" in failure
     success, counts, _ = run("migrate_run_number")
     assert (success, counts["from_run_number"]) == (True, answers)
-    assert pipeline.check_run_numbers().clean
+    assert steps.check_run_numbers(pipeline).clean
     assert run("migrate_clear_run_number")[:2] == (True, {"cleared": answers})

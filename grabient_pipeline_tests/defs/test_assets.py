@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from grabient_pipeline.defs.assets import ASSETS
 from grabient_pipeline.defs.assets.batches import BackfillConfig
 from grabient_pipeline.defs.assets.embeddings import EmbeddingsConfig
 from grabient_pipeline.defs.assets.palettes import PalettesConfig
-from grabient_pipeline.defs.assets.refinement import RefinementConfig, refining_provider
+from grabient_pipeline.defs.assets.refinement import RefinementConfig
 from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.defs.sensors import MAX_FAILURES_IN_A_ROW, poll_batches
 from grabient_pipeline.pipeline import Pipeline
@@ -162,7 +161,8 @@ def test_the_refining_asset_bears_the_name_of_who_refines(
     monkeypatch: pytest.MonkeyPatch, name: str, provider: set[str]
 ) -> None:
     monkeypatch.setenv("GRABIENT_REFINEMENT_MODEL", name)
-    assert refining_provider() == provider
+    node = build_definitions().resolve_asset_graph().get(dg.AssetKey("refinement_batches"))
+    assert node.kinds == {"duckdb", *provider}
 
 
 def test_the_graph_follows_the_picture() -> None:
@@ -245,7 +245,7 @@ def test_palettes_to_tags(data_dir: Path, instance: dg.DagsterInstance, seeds_fi
 def test_palettes_are_embedded_and_embedded_once(data_dir: Path, instance: dg.DagsterInstance, seeds_file: str) -> None:
     first = materialize(instance, "palettes", "palette_embeddings", palettes=PalettesConfig(files=[seeds_file]))
     told = metadata_of(first, "palette_embeddings")
-    assert (told["model"], told["embedded anew"], told["cost (USD)"]) == ("local/wordllama-256", 2, 0)
+    assert (told["model"], told["embedded"], told["cost (USD)"]) == ("local/wordllama-256", 2, 0)
     assert told["dagster/row_count"] == 2
     assert all(column.description for column in told["dagster/column_schema"].columns)
     # Without the sample palettes there is nothing to measure the search by, and nothing is wrong with it.
@@ -253,7 +253,7 @@ def test_palettes_are_embedded_and_embedded_once(data_dir: Path, instance: dg.Da
     assert all(check.passed for check in checks.values())
     check = checks["search_quality_not_regressed"]
     assert "not measured" in (check.description or "")
-    assert metadata_of(materialize(instance, "palette_embeddings"), "palette_embeddings")["embedded anew"] == 0
+    assert metadata_of(materialize(instance, "palette_embeddings"), "palette_embeddings")["embedded"] == 0
 
 
 def test_an_unknown_embedding_model_fails_with_what_to_do(
@@ -455,7 +455,7 @@ class TestSensor:
     """`poll_batches` starts a collection when there is something to collect, and only then."""
 
     def test_nothing_under_way(self, data_dir: Path, instance: dg.DagsterInstance) -> None:
-        assert tick(instance).skip_message == "nothing is under way"
+        assert tick(instance).skip_message == "nothing is pending"
 
     def test_still_under_way(
         self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, monkeypatch: pytest.MonkeyPatch
@@ -466,7 +466,7 @@ class TestSensor:
             submit_something(instance, seeds_file)
             outcome = tick(instance)
             assert not outcome.run_requests
-            assert outcome.skip_message == "1 under way, nothing has ended"
+            assert outcome.skip_message == "1 pending, nothing has ended"
             with Pipeline.from_environment().warehouse.connect() as connection:
                 connection.execute(
                     """
@@ -479,18 +479,20 @@ class TestSensor:
                     """
                 )
             said = tick(instance).skip_message or ""
-        assert said.startswith("1 under way, nothing has ended; ")
+        assert said.startswith("1 pending, nothing has ended; ")
         assert " likely by " in said
-        assert ", nine times of ten by " in said
+        assert ", nine times out of ten by " in said
 
-    def test_ended(self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str) -> None:
+    def test_ended(
+        self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         submit_something(instance, seeds_file)
         outcome = tick(instance)
         (request,) = outcome.run_requests
         assert request.run_key.endswith("#0")
-        # A tick that starts a run has no words of its own on the sensor's page; its cursor has.
-        said = json.loads(outcome.cursor or "{}")["said"]
-        assert said.startswith("nothing is under way, 1 ended; next: the job collect fetches the results")
+        # A tick that starts a run has no words of its own on the sensor's page; its log has.
+        assert "nothing is pending, 1 ended; next: the job collect fetches the results" in capsys.readouterr().err
+        assert outcome.cursor is None
 
     def test_a_collection_that_is_under_way_is_not_asked_for_again(
         self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str
@@ -500,7 +502,7 @@ class TestSensor:
         create_run_for_test(instance, "collect", status=dg.DagsterRunStatus.STARTED, tags=request.tags)
         outcome = tick(instance)
         assert not outcome.run_requests
-        assert outcome.skip_message == "nothing is under way, 1 ended; the job collect is at work already"
+        assert outcome.skip_message == "nothing is pending, 1 ended; the job collect is running already"
 
     def test_a_failed_collection_is_asked_for_again(
         self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str
@@ -525,7 +527,7 @@ class TestSensor:
         assert not outcome.run_requests
         assert f"failed {MAX_FAILURES_IN_A_ROW} times" in (outcome.skip_message or "")
         create_run_for_test(instance, "collect", status=dg.DagsterRunStatus.SUCCESS)
-        assert tick(instance).skip_message == "nothing is under way"
+        assert tick(instance).skip_message == "nothing is pending"
 
     def test_a_busy_database_is_left_alone(
         self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, monkeypatch: pytest.MonkeyPatch
@@ -545,7 +547,7 @@ class TestSensor:
             for variable, value in gone.environment().items():
                 monkeypatch.setenv(variable, value)
             submit_something(instance, seeds_file)
-        with pytest.raises(dg.Failure, match="nobody could be asked"):
+        with pytest.raises(dg.Failure, match="no provider could be reached"):
             tick(instance)
 
 

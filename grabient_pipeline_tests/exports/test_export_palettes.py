@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from grabient_pipeline.convex import steps
 from grabient_pipeline.errors import SettingsError, WarehouseError
 from grabient_pipeline.exports import palettes as exporting
 from grabient_pipeline.imports.files import read_rows
@@ -24,7 +25,7 @@ MODEL = "local/test-3"
 def embedded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("embedded")
     opened = Pipeline(Settings(folder), {})
-    opened.import_convex(exports.write_zip(folder / "export.zip", exports.export("cycles")))
+    steps.import_convex(opened, exports.write_zip(folder / "export.zip", exports.export("cycles")))
     measured = folder / "measured.txt"
     measured.write_text(exports.seeds(1, seed=5)[0])
     opened.import_palettes([measured])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from grabient_pipeline.follow_up import follow_up
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.settings import Settings
@@ -82,7 +83,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory, sample_rows: list[dict[str
         workbench.backfill(*MODELS, analysis_count=2)
         workbench.settle()
         _say_hostile_words(workbench)
-        pipeline.follow_up()
+        follow_up(pipeline)
         workbench.settle()
         pipeline.refine_answers()
         _refine_hostile_words(workbench)

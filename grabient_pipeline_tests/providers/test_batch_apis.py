@@ -80,7 +80,7 @@ class Api:
         model = load_catalogue().model(model or MODELS[self.provider.key])
         file = self.folder / f"{token}.requests"
         requests = [(f"{token}_{row:06d}", seed) for row, seed in enumerate(self.texts)]
-        RequestTemplate.of(self.provider, model, TAGGING.question).write(file, requests, self.texts)
+        RequestTemplate.of(self.provider, model, TAGGING.payload).write(file, requests, self.texts)
         return Submission(token, model.id, file)
 
     def arm(self, name, times=None, **parameters):

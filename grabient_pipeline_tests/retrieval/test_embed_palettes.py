@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from grabient_pipeline_tests.search.conftest import TAGS, named
 
 from grabient_pipeline.errors import CostCapError, ProviderUncertain, UnknownModelError
 from grabient_pipeline.retrieval import embed_palettes as step
 from grabient_pipeline.retrieval.embed_palettes import embed_palettes
 from grabient_pipeline.retrieval.embedders.base import Embedded, EmbeddingModel, Vectors, unit_length
+from grabient_pipeline_tests.retrieval.conftest import TAGS, named
 
 LOCAL = "local/wordllama-256"
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from grabient_pipeline_tests.search.conftest import Collection, named
 from typer.testing import CliRunner
 
 from grabient_pipeline.cli import app
@@ -19,6 +18,7 @@ from grabient_pipeline.errors import SearchError
 from grabient_pipeline.retrieval import evaluation
 from grabient_pipeline.retrieval.evaluation import EvaluationQuery, Level, evaluation_queries, recorded_level
 from grabient_pipeline.settings import DEFAULT_EMBEDDING_MODEL
+from grabient_pipeline_tests.retrieval.conftest import Collection, named
 
 QUERIES = (
     EvaluationQuery(query="autumn forest", kind="season", fold=0, relevant={"autumn forest": 3}),

@@ -7,7 +7,6 @@ import shutil
 import numpy as np
 import polars as pl
 import pytest
-from grabient_pipeline_tests.search.conftest import TAGS, Collection, named
 
 import grabient_pipeline
 from grabient_pipeline.errors import SearchError, UnknownModelError, WarehouseError
@@ -15,6 +14,7 @@ from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.retrieval.find import SCHEMA, best
 from grabient_pipeline.retrieval.ranking import Scores
 from grabient_pipeline.settings import Settings
+from grabient_pipeline_tests.retrieval.conftest import TAGS, Collection, named
 
 
 class TestWords:

@@ -1,5 +1,5 @@
 -- Every batch that a person may name, the newest first.
-SELECT submission, provider, CASE access WHEN 'direct' THEN concat(provider, ':direct') ELSE provider END AS api, model, batch_id, status
+SELECT submission, provider, access, model, batch_id, status
 FROM tag_batches
 WHERE status <> 'released'
 ORDER BY created_at DESC, submission

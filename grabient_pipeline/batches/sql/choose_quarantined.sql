@@ -1,5 +1,5 @@
 -- Parameters: max_failures, provider, model; null for any.
-CREATE OR REPLACE TEMP TABLE chosen_resting AS
+CREATE OR REPLACE TEMP TABLE chosen_requests AS
 SELECT *
 FROM resting_requests
 WHERE failures >= $max_failures

@@ -1,6 +1,6 @@
 -- What has ended and is not collected.
 SELECT
-    submission, stage, provider, CASE access WHEN 'direct' THEN concat(provider, ':direct') ELSE provider END AS api, model, batch_id, status, error, created_at, coalesce(completed_at, now()),
+    submission, stage, provider, access, model, batch_id, status, error, created_at, coalesce(completed_at, now()),
     reported_count
 FROM tag_batches
 WHERE status IN ('completed', 'expired', 'cancelled', 'failed') AND collected_at IS NULL

@@ -1,8 +1,8 @@
--- Palette x analysis index, less what succeeded, is in flight, or has failed as often as is allowed.
--- What was answered on another basis counts as answered, unless it is to be renewed; what failed on another basis tells
--- nothing of this one.
--- `asked` is a table of ours: seed, position, basis. Parameters: stage, provider, model, prompt_version, analysis_count,
--- max_failures, renew.
+-- Palette x analysis index, less what succeeded, is in flight, or is quarantined.
+-- A response on another basis counts as answered unless stale ones are refreshed; a failure on another basis says
+-- nothing about this one.
+-- `requested` is a registered frame: seed, position, basis. Parameters: stage, provider, model, prompt_version, analysis_count,
+-- max_failures, refresh_stale.
 WITH past AS (
     SELECT
         requests.seed,
@@ -11,13 +11,13 @@ WITH past AS (
             requests.state = 'in_flight'
             OR (
                 requests.state = 'succeeded'
-                AND (NOT $renew OR requests.basis IS NOT DISTINCT FROM asked.basis)
+                AND (NOT $refresh_stale OR requests.basis IS NOT DISTINCT FROM requested.basis)
             )
         ) AS held,
-        count(*) FILTER (requests.state = 'failed' AND requests.basis IS NOT DISTINCT FROM asked.basis) AS failures,
+        count(*) FILTER (requests.state = 'failed' AND requests.basis IS NOT DISTINCT FROM requested.basis) AS failures,
         count(*) AS attempts
     FROM tag_requests AS requests
-    JOIN asked USING (seed)
+    JOIN requested USING (seed)
     WHERE requests.stage = $stage
       AND requests.provider = $provider
       AND requests.model = $model
@@ -25,12 +25,12 @@ WITH past AS (
     GROUP BY requests.seed, requests.analysis_index
 )
 SELECT
-    asked.position,
-    asked.basis,
+    requested.position,
+    requested.basis,
     wanted.analysis_index::INTEGER AS analysis_index,
     (coalesce(past.attempts, 0) + 1)::INTEGER AS attempt
-FROM asked
+FROM requested
 CROSS JOIN range($analysis_count) AS wanted (analysis_index)
-LEFT JOIN past ON past.seed = asked.seed AND past.analysis_index = wanted.analysis_index
+LEFT JOIN past ON past.seed = requested.seed AND past.analysis_index = wanted.analysis_index
 WHERE coalesce(past.held, 0) = 0 AND coalesce(past.failures, 0) < $max_failures
-ORDER BY asked.position, wanted.analysis_index
+ORDER BY requested.position, wanted.analysis_index

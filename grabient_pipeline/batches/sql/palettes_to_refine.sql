@@ -1,12 +1,12 @@
 -- The palettes that are ready to be refined, in the order in which they came: a consensus, no tagging request in flight,
--- and not refined yet; or, to be renewed, refined from another consensus (is stale).
--- Parameters: stage, provider, model, prompt_version, analysis_count, max_failures, renew, only_stale, limit.
+-- and not refined yet; with refresh_stale also those refined from another consensus.
+-- Parameters: stage, provider, model, prompt_version, analysis_count, max_failures, refresh_stale, only_stale, limit.
 WITH past AS (
     SELECT
         requests.seed,
         count(*) FILTER (
             requests.state = 'in_flight'
-            OR (requests.state = 'succeeded' AND (NOT $renew OR requests.basis = consensus.digest))
+            OR (requests.state = 'succeeded' AND (NOT $refresh_stale OR requests.basis = consensus.digest))
         ) AS held,
         count(*) FILTER (requests.state = 'succeeded') AS refined,
         count(*) FILTER (requests.state = 'failed' AND requests.basis = consensus.digest) AS failures
@@ -46,6 +46,6 @@ ANTI JOIN (
 WHERE coalesce(past.held, 0) = 0
   AND coalesce(past.failures, 0) < $max_failures
   AND (NOT $only_stale OR past.refined > 0 OR earlier.refined)
-  AND ($renew OR earlier.refined IS NULL)
+  AND ($refresh_stale OR earlier.refined IS NULL)
 ORDER BY palettes.created_at, palettes.seed
 LIMIT $limit

@@ -1,5 +1,5 @@
--- What is under way at the providers. An API is a provider, and how it is asked.
-SELECT submission, CASE access WHEN 'direct' THEN concat(provider, ':direct') ELSE provider END AS api, batch_id
+-- Batches that are pending at their providers, those submitted first first.
+SELECT submission, provider, access, batch_id
 FROM tag_batches
 WHERE status = 'submitted'
 ORDER BY submitted_at, submission

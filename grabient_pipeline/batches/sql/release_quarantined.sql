@@ -1,6 +1,6 @@
--- A released request counts as no failure. `chosen_resting` is a table of ours.
+-- A released request counts as no failure. `chosen_requests` is a table of ours.
 UPDATE tag_requests AS requests SET state = 'released'
-FROM chosen_resting AS chosen
+FROM chosen_requests AS chosen
 WHERE requests.state = 'failed'
   AND requests.stage = chosen.stage
   AND requests.seed = chosen.seed

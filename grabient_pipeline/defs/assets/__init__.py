@@ -1,14 +1,14 @@
-"""The Dagster assets, a module a step. Thin: call the step, say what happened.
+"""The assets, one module per step, each with the metadata that its page shows.
 
-What a step does is in `pipeline.py`; how its outcome looks on an asset's page is in `metadata.py`, which the command
-line uses as well when it records its runs.
+The command line uses the same metadata when it records what it did.
 """
 
 from grabient_pipeline.defs.assets.batches import provider_assets
+from grabient_pipeline.defs.assets.consensus import palette_tag_consensus
 from grabient_pipeline.defs.assets.embeddings import palette_embeddings
 from grabient_pipeline.defs.assets.gallery import palette_gallery
 from grabient_pipeline.defs.assets.palettes import palette_images, palettes
-from grabient_pipeline.defs.assets.refinement import palette_tag_consensus, palette_tag_refined, refinement_batches
+from grabient_pipeline.defs.assets.refinement import palette_tag_refined, refinement_batches
 from grabient_pipeline.defs.assets.scorecard import model_scorecard
 from grabient_pipeline.defs.assets.tags import palette_tags, tag_responses
 

@@ -1,57 +1,63 @@
-"""The four provider assets, from one factory: each asks the models of its provider for whatever is missing."""
+"""The provider assets, from one factory: each submits what is missing of its provider's models."""
+
+# pyright: reportUnknownMemberType=false
+# (Dagster leaves a type argument open in the signatures of `asset` and `MetadataValue`.)
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from grabient_pipeline.defs.assets.metadata import OWNERS, provider_metadata
+from grabient_pipeline.batches.backfill import BackfillReport
+from grabient_pipeline.batches.orders import BackfillRequest
 from grabient_pipeline.defs.assets.palettes import palettes
-from grabient_pipeline.defs.resources import PipelineResource, explained
-from grabient_pipeline.pipeline import BackfillRequest
+from grabient_pipeline.defs.metadata import Metadata, submission_metadata, table_metadata, text_lines
+from grabient_pipeline.defs.resources import report_errors
+from grabient_pipeline.defs.steps import OWNERS
+from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.catalogue import Provider, load_catalogue
+from grabient_pipeline.warehouse import connect
 
 
 class SubmissionConfig(dg.Config):
-    """What whatever costs money has in common."""
+    """What every step that costs money has in common."""
 
     max_cost_usd: float | None = Field(
         default=None,
-        description="The cost cap in US dollars: if the estimate, with all that is under way already, is above it, "
-        "nothing is submitted. By default GRABIENT_MAX_COST_USD, or 25.",
+        description="The cost cap in US dollars: nothing is submitted if the estimate and what is outstanding already "
+        "exceed it. By default GRABIENT_MAX_COST_USD, or 25.",
     )
     include_retired: bool | None = Field(
         default=None,
-        description="Ask models too that their provider has retired. By default only on the sandbox, which has them.",
+        description="Include models that their provider has retired. By default only on the sandbox, which has them.",
     )
     direct: bool = Field(
         default=False,
-        description="Ask by ordinary calls at the full price, where there is no batch access; the run takes as long "
-        "as they do. By default only the providers and models that GRABIENT_DIRECT names.",
+        description="Use ordinary calls at full price, for accounts without batch access; the run takes as long as "
+        "they do. By default only for the providers and models that GRABIENT_DIRECT names.",
     )
-    dry_run: bool = Field(default=False, description="Only tell what would be submitted and what it would cost.")
+    dry_run: bool = Field(default=False, description="Only report what would be submitted and what it would cost.")
 
 
 class BackfillConfig(SubmissionConfig):
-    """What to ask, how often, and for how much at most."""
+    """Which models, how often, and for how much at most."""
 
     models: list[str] = Field(
         default=[],
-        description="The models to ask, by id or as provider/id. With none: every enabled model of this provider.",
+        description="The models, by id or as provider/id. By default every enabled model of this provider.",
     )
     analysis_count: int | None = Field(
         default=None,
-        description="How often each model describes each palette, from 1 to 20. By default the setting "
-        "tag-analysis-count (grabient config get).",
+        description="Responses per palette and model, from 1 to 20. By default the setting tag-analysis-count "
+        "(grabient config get).",
     )
-    limit: int | None = Field(
-        default=None, description="Ask each model about so many palettes at most. By default about all."
-    )
+    limit: int | None = Field(default=None, description="The most palettes per model. By default all.")
 
 
 def build_provider_asset(provider: Provider) -> dg.AssetsDefinition:
-    """The asset of one provider."""
+    """Build the asset of one provider."""
 
     @dg.asset(
         name=f"{provider.key}_batches",
@@ -60,45 +66,55 @@ def build_provider_asset(provider: Provider) -> dg.AssetsDefinition:
         owners=OWNERS,
         kinds={"duckdb", provider.key},
         metadata={"dagster/table_name": "main.tag_batches"},
-        # A provider without a key is left out: nothing is materialised, and nothing fails.
+        # Two runs at once would share the provider's rate limits; the others' submissions go on meanwhile.
+        pool=f"{provider.key}_submit",
+        # A provider without a key is left out: nothing is materialized, and nothing fails.
         output_required=False,
-        description=f"The batches at {provider.name}: asks each of its models for every description of a palette that "
-        "is missing, in batches of its own, and writes them down in the ledger before they are sent. Nothing is asked "
-        f"twice. Needs {provider.key_variable}. {' '.join(provider.caveats)}",
+        description=f"The batches at {provider.name}. Submits batches for all missing responses of its models, and "
+        "records every request in the ledger before it is sent, so nothing is requested twice. Needs "
+        f"{provider.key_variable}. {' '.join(provider.caveats)}",
     )
     def provider_batches(
-        context: dg.AssetExecutionContext, config: BackfillConfig, pipeline: PipelineResource
+        context: dg.AssetExecutionContext, config: BackfillConfig, pipeline: dg.ResourceParam[Pipeline]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetObservation]:
-        with explained():
-            opened = pipeline.open()
-            if not opened.has_key(provider.key):
-                left_out = f"{provider.name} left out: {provider.key_variable} is not set"
-                context.log.warning(left_out)
-                yield dg.AssetObservation(context.asset_key, description=left_out, metadata={"left out": left_out})
-                return
-            report = opened.backfill(
-                BackfillRequest(
-                    models=config.models,
-                    providers=[provider.key],
-                    analysis_count=config.analysis_count,
-                    limit=config.limit,
-                    max_cost_usd=config.max_cost_usd,
-                    include_retired=config.include_retired,
-                    dry_run=config.dry_run,
-                    direct=config.direct,
-                )
-            )
-            for line in report.left_out:
-                context.log.warning(line)
-            if report.failures:
-                raise dg.Failure(
-                    "; ".join(report.failures.values()),
-                    metadata=provider_metadata(opened.settings.data_dir, provider, report),
-                    allow_retries=False,
-                )
-            yield dg.MaterializeResult(metadata=provider_metadata(opened.settings.data_dir, provider, report))
+        if not pipeline.workspace.providers.has_key(provider.key):
+            left_out = f"{provider.name} left out: {provider.key_variable} is not set"
+            context.log.warning(left_out)
+            yield dg.AssetObservation(context.asset_key, description=left_out, metadata={"left out": left_out})
+            return
+        with report_errors():
+            report = pipeline.backfill(BackfillRequest(providers=[provider.key], **config.model_dump()))
+        for line in report.left_out:
+            context.log.warning(line)
+        metadata = provider_metadata(pipeline.settings.data_dir, provider, report)
+        if report.failures:
+            raise dg.Failure("; ".join(report.failures.values()), metadata=metadata, allow_retries=False)
+        yield dg.MaterializeResult(metadata=metadata)
 
     return provider_batches
 
 
 provider_assets = [build_provider_asset(provider) for provider in load_catalogue().providers.values()]
+
+
+def provider_metadata(data_dir: Path, provider: Provider, report: BackfillReport) -> Metadata:
+    """Show what was submitted to a provider, and its limits."""
+    with connect(data_dir) as connection:
+        ((count,),) = connection.execute(
+            "SELECT count(*) FROM tag_batches WHERE provider = ?", [provider.key]
+        ).fetchall()
+        return {
+            **table_metadata(connection, "tag_batches"),
+            "dagster/row_count": dg.MetadataValue.int(count),
+            **submission_metadata(report),
+            **text_lines("left out", report.left_out),
+            **text_lines("limits", [_limits(provider)]),
+            **text_lines("good to know", provider.caveats),
+        }
+
+
+def _limits(provider: Provider) -> str:
+    return (
+        f"A batch has at most {provider.max_requests:,} requests and {provider.max_bytes / 1e6:,.0f} MB, ends within "
+        f"{provider.window_hours} hours, and its results are kept for {provider.retention_days} days."
+    )

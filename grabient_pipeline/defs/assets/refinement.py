@@ -1,53 +1,38 @@
-"""The second stage: what the models agree on, and what a strong model makes of it."""
+"""The second stage: what a strong model makes of the consensus."""
 
-from typing import Any
+# pyright: reportUnknownMemberType=false
+# (Dagster leaves a type argument open in the signatures of `MetadataValue`.)
+
+from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
 
+from grabient_pipeline.batches.orders import RefinementRequest
+from grabient_pipeline.batches.parse import ParseReport
+from grabient_pipeline.batches.refine import RefinementReport
 from grabient_pipeline.defs.assets.batches import SubmissionConfig
-from grabient_pipeline.defs.assets.metadata import (
-    OWNERS,
-    palette_tag_consensus_metadata,
-    palette_tag_refined_metadata,
-    refinement_metadata,
+from grabient_pipeline.defs.assets.consensus import palette_tag_consensus
+from grabient_pipeline.defs.assets.tags import tag_responses
+from grabient_pipeline.defs.metadata import (
+    MODEL_COLUMNS,
+    SAMPLE_ROWS,
+    Metadata,
+    model_rows,
+    rows_table,
+    submission_metadata,
+    swatch_table,
+    table_metadata,
+    text_lines,
+    usd,
 )
-from grabient_pipeline.defs.assets.tags import palette_tags, tag_responses
-from grabient_pipeline.defs.resources import PipelineResource, explained
-from grabient_pipeline.errors import UnknownModelError
-from grabient_pipeline.pipeline import RefinementRequest
-from grabient_pipeline.providers.catalogue import load_catalogue
-from grabient_pipeline.settings import Settings
-
-
-def refining_provider() -> set[str]:
-    """Who refines, if anybody does: the asset bears its name, like the four others."""
-    name = Settings.from_environment().refinement_model
-    try:
-        return {load_catalogue().model(name).provider} if name else set()
-    except UnknownModelError:
-        # A run says what is wrong with the name.
-        return set()
-
-
-@dg.asset(
-    group_name="consensus",
-    deps=[palette_tags],
-    owners=OWNERS,
-    kinds={"duckdb"},
-    metadata={"dagster/table_name": "main.palette_tag_consensus"},
-    description="What the models agree on: for each palette and prompt version every tag with its votes, answers and "
-    "models. A tag counts once an answer, and each model has one vote, spread over its answers. Counted in SQL.",
-)
-def palette_tag_consensus(pipeline: PipelineResource) -> dg.MaterializeResult[Any]:
-    with explained():
-        opened = pipeline.open()
-        report = opened.count_consensus()
-        return dg.MaterializeResult(metadata=palette_tag_consensus_metadata(opened.settings.data_dir, report))
+from grabient_pipeline.defs.steps import WAREHOUSE_POOL, step_asset
+from grabient_pipeline.pipeline import Pipeline
+from grabient_pipeline.warehouse import connect, sql
 
 
 class RefinementConfig(SubmissionConfig):
-    """Whom to ask to refine, and for how much at most."""
+    """Which model refines, and for how much at most."""
 
     model: str | None = Field(
         default=None,
@@ -56,51 +41,73 @@ class RefinementConfig(SubmissionConfig):
     )
     stale: bool = Field(
         default=False,
-        description="Also refine anew the palettes whose consensus has changed since. That is paid for again; the last "
-        "run tells how many they are and what it would cost.",
+        description="Also refine palettes again whose consensus has changed since. That is paid for again; the last "
+        "run shows how many they are and what it would cost.",
     )
-    limit: int | None = Field(
-        default=None, description="Refine so many palettes at most. By default all that are ready."
-    )
+    limit: int | None = Field(default=None, description="The most palettes to refine. By default all that are ready.")
 
 
-@dg.asset(
-    group_name="refinement",
+@step_asset(
+    group="refinement",
     deps=[palette_tag_consensus],
-    owners=OWNERS,
-    kinds={"duckdb", *refining_provider()},
-    metadata={"dagster/table_name": "main.tag_batches"},
+    table="tag_batches",
+    kinds={"duckdb"},
     description="The batches of the second stage, in the same ledger: a strong model gets the colours and the counted "
-    "tags of every palette that is ready, and condenses them. Ready is a palette with a usable answer and no tagging "
-    "request under way. Nothing is asked twice; above the cost cap nothing is submitted, and the reason is told here.",
+    "tags of every palette that is ready, and condenses them. A palette is ready if it has a usable answer and no "
+    "pending tagging request. Nothing is requested twice; above the cost cap nothing is submitted, and the reason is "
+    "shown here.",
 )
 def refinement_batches(
-    context: dg.AssetExecutionContext, config: RefinementConfig, pipeline: PipelineResource
-) -> dg.MaterializeResult[Any]:
-    with explained():
-        opened = pipeline.open()
-        # Above the cap what follows goes on with what there is; when more has come in, this is tried again.
-        report = opened.refine_within_cap(RefinementRequest(**config.model_dump()))
-        for line in report.held_back:
-            context.log.warning(line)
-        metadata = refinement_metadata(opened.settings.data_dir, report)
-        if report.batches.failures:
-            raise dg.Failure("; ".join(report.batches.failures.values()), metadata=metadata, allow_retries=False)
-        return dg.MaterializeResult(metadata=metadata)
+    context: dg.AssetExecutionContext, config: RefinementConfig, pipeline: dg.ResourceParam[Pipeline]
+) -> Metadata:
+    # Above the cap the steps after this one go on with what there is; the next run tries again.
+    report = pipeline.refine_within_cap(RefinementRequest(**config.model_dump()))
+    for line in report.held_back:
+        context.log.warning(line)
+    metadata = refinement_metadata(pipeline.settings.data_dir, report)
+    if report.batches.failures:
+        raise dg.Failure("; ".join(report.batches.failures.values()), metadata=metadata, allow_retries=False)
+    return metadata
 
 
-@dg.asset(
-    group_name="refinement",
+@step_asset(
+    group="refinement",
     deps=[refinement_batches, tag_responses],
-    owners=OWNERS,
+    table="palette_tag_refined",
     kinds={"duckdb", "polars"},
-    metadata={"dagster/table_name": "main.palette_tag_refined"},
-    description="A refined palette a row: its final tags, best first, and the text that it is found by, which the "
+    pool=WAREHOUSE_POOL,
+    description="The refined palettes: their final tags, best first, and the embed text that search uses, which the "
     "program composes. A pure function of tag_responses. Where the model gave nothing usable the row says why, and the "
     "palette is found by what is measured and counted.",
 )
-def palette_tag_refined(pipeline: PipelineResource) -> dg.MaterializeResult[Any]:
-    with explained():
-        opened = pipeline.open()
-        report = opened.refine_answers()
-        return dg.MaterializeResult(metadata=palette_tag_refined_metadata(opened.settings.data_dir, report))
+def palette_tag_refined(pipeline: dg.ResourceParam[Pipeline]) -> Metadata:
+    return palette_tag_refined_metadata(pipeline.settings.data_dir, pipeline.refine_answers())
+
+
+def refinement_metadata(data_dir: Path, report: RefinementReport) -> Metadata:
+    """Show what was submitted to be refined, and what is stale."""
+    with connect(data_dir) as connection:
+        ((count,),) = connection.execute("SELECT count(*) FROM tag_batches WHERE stage = 'refinement'").fetchall()
+        return {
+            **table_metadata(connection, "tag_batches"),
+            "dagster/row_count": dg.MetadataValue.int(count),
+            **submission_metadata(report.batches),
+            "stale palettes": dg.MetadataValue.int(report.stale_palettes),
+            "refining them again would cost (USD)": usd(report.stale_cost_usd),
+            **text_lines("held back", report.held_back),
+        }
+
+
+def palette_tag_refined_metadata(data_dir: Path, report: ParseReport) -> Metadata:
+    """Show how much of the refined responses is usable, with samples."""
+    with connect(data_dir) as connection:
+        models = model_rows(connection, "palette_tag_refined")
+        newest = connection.execute(sql(__package__, "sample_refined"), {"rows": SAMPLE_ROWS}).fetchall()
+        return {
+            **table_metadata(connection, "palette_tag_refined"),
+            "usable": dg.MetadataValue.int(sum(usable for _, _, usable, *_ in models)),
+            "cost (USD)": usd(sum(cost for *_, cost in models)),
+            "parsed": dg.MetadataValue.int(report.answers),
+            "models": rows_table(MODEL_COLUMNS, models),
+            "newest": swatch_table(("palette", "model", "mood", "associations", "embed text"), newest),
+        }

@@ -1,25 +1,53 @@
-"""Which of the tagging models are worth their money."""
+"""Which of the tagging models earn their money."""
 
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
 import dagster as dg
 
-from grabient_pipeline.defs.assets.metadata import OWNERS, model_scorecard_metadata
 from grabient_pipeline.defs.assets.tags import palette_tags
-from grabient_pipeline.defs.resources import PipelineResource, explained
+from grabient_pipeline.defs.metadata import Metadata, picture, rows_table, table_metadata
+from grabient_pipeline.defs.steps import WAREHOUSE_POOL, step_asset
+from grabient_pipeline.pipeline import Pipeline
+from grabient_pipeline.scorecard import ModelScore
+from grabient_pipeline.scorecard.plot import plot_scores
+from grabient_pipeline.warehouse import connect
+
+_COLUMNS = ("model", "worth it", "usable share", "right", "overlap", "alpha", "cost / 1,000 usable (USD)", "hours")
 
 
-@dg.asset(
-    group_name="consensus",
+@step_asset(
+    group="consensus",
     deps=[palette_tags],
-    owners=OWNERS,
+    table="model_scorecard",
     kinds={"duckdb", "polars"},
-    metadata={"dagster/table_name": "main.model_scorecard"},
-    description="Which of the tagging models are worth their money: how much of what they say can be used, how well it "
-    "agrees with what is measured and with the other models, what leaving one out would change, and what it costs.",
+    pool=WAREHOUSE_POOL,
+    description="Which of the tagging models earn their money: how much of their answers is usable, how well they "
+    "agree with what is measured and with the other models, what leaving one out would change, and what it costs.",
 )
-def model_scorecard(pipeline: PipelineResource) -> dg.MaterializeResult[Any]:
-    with explained():
-        opened = pipeline.open()
-        scores = opened.score_models()
-        return dg.MaterializeResult(metadata=model_scorecard_metadata(opened.settings.data_dir, scores))
+def model_scorecard(pipeline: dg.ResourceParam[Pipeline]) -> Metadata:
+    return model_scorecard_metadata(pipeline.settings.data_dir, pipeline.score_models())
+
+
+def model_scorecard_metadata(data_dir: Path, scores: Sequence[ModelScore]) -> Metadata:
+    """Show the scorecard as a table and as a plot."""
+    png = plot_scores(scores)
+    with connect(data_dir) as connection:
+        return {
+            **table_metadata(connection, "model_scorecard"),
+            "scorecard": rows_table(_COLUMNS, [_score_row(score) for score in scores]),
+            **({"quality against cost": picture("quality against cost", png)} if png else {}),
+        }
+
+
+def _score_row(score: ModelScore) -> tuple[object, ...]:
+    figures = (
+        score.usable_share,
+        score.measured_agreement,
+        score.open_overlap,
+        score.alpha_with_others,
+        None if score.cost_per_usable_usd is None else 1000 * score.cost_per_usable_usd,
+        score.median_hours,
+    )
+    rounded = ("" if value is None else round(value, 4) for value in figures)
+    return (score.name, "yes" if score.efficient else "", *rounded)

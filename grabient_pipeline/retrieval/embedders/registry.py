@@ -47,6 +47,16 @@ def open_embedder(model: EmbeddingModel, environment: Mapping[str, str] = os.env
     return _opened(model, None if model.provider is None else provider_credentials(model.provider, environment))
 
 
+def open_embedder_named(name: str, environment: Mapping[str, str] = os.environ) -> Embedder:
+    """Open a model by `provider/id`. Raises what `embedding_model` and `open_embedder` raise."""
+    return open_embedder(embedding_model(name), environment)
+
+
+def is_free(name: str) -> bool:
+    """Whether a model costs nothing: it is known, and runs on this machine."""
+    return any(name in (model.name, model.id) and model.provider is None for model in MODELS)
+
+
 @cache
 def _opened(model: EmbeddingModel, access: ProviderCredentials | None) -> Embedder:
     """Kept, since a notebook asks many times, and an SDK takes longer to start than a search."""

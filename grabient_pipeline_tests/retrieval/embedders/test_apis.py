@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from grabient_pipeline_tests.search.conftest import Collection
 
 from grabient_pipeline.errors import ProviderError, ProviderRefused, SettingsError
 from grabient_pipeline.pipeline import Pipeline
@@ -13,6 +12,7 @@ from grabient_pipeline.retrieval.embedders.registry import embedding_model, open
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.sandbox.server import environment
 from grabient_pipeline.settings import Settings
+from grabient_pipeline_tests.retrieval.conftest import Collection
 
 NAMES = ("openai/text-embedding-3-small", "google/gemini-embedding-001")
 TEXTS = ("calm autumn forest", "neon sign", "autumn forest in the rain", "日本")

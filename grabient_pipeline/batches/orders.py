@@ -1,0 +1,158 @@
+"""What a person requests, and the order that it becomes once settings and catalogue have filled the gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from grabient_pipeline.errors import SettingsError
+from grabient_pipeline.providers.base import Route
+from grabient_pipeline.providers.catalogue import Model, Selection, load_catalogue, select_models
+from grabient_pipeline.settings import Settings
+
+MAX_ANALYSIS_COUNT = 20
+
+
+@dataclass(frozen=True)
+class BackfillRequest:
+    """What a person requests of a backfill; what is None or empty comes from the settings.
+
+    `models`: `provider/model` names; by default every enabled model. `providers`: only models of these.
+    `analysis_count`: responses per palette and model. `limit`: the most palettes per model. `max_cost_usd`: the cap in
+    US dollars. `include_retired`: by default only on the sandbox. `direct`: by ordinary calls, at full price; by
+    default only the providers and models named in GRABIENT_DIRECT.
+    """
+
+    models: Sequence[str] = ()
+    providers: Sequence[str] = ()
+    analysis_count: int | None = None
+    limit: int | None = None
+    max_cost_usd: float | None = None
+    include_retired: bool | None = None
+    dry_run: bool = False
+    direct: bool = False
+
+
+@dataclass(frozen=True)
+class RefinementRequest:
+    """What a person requests of a refinement; what is None comes from the settings.
+
+    `model`: as `provider/model`. `stale`: also refine again what was refined from an older consensus, which is paid for
+    again. `limit`: the most palettes. `max_cost_usd`: the cap in US dollars.
+    """
+
+    model: str | None = None
+    stale: bool = False
+    limit: int | None = None
+    max_cost_usd: float | None = None
+    include_retired: bool | None = None
+    dry_run: bool = False
+    direct: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillOrder:
+    """A request with every gap filled: which models, how often, by which route, and for how much at most.
+
+    `limit`: the most palettes per model. `max_cost_usd`: the cap in US dollars. `direct`: providers and models
+    (`provider/model`) to reach by ordinary calls.
+    """
+
+    models: tuple[Model, ...]
+    analysis_count: int
+    max_cost_usd: float
+    limit: int | None = None
+    dry_run: bool = False
+    direct: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        check_analysis_count(self.analysis_count)
+        if self.limit is not None and self.limit < 1:
+            raise SettingsError(f"the limit is {self.limit}; it must be 1 palette or more")
+        if not self.max_cost_usd >= 0:
+            raise SettingsError(f"the cost cap is {self.max_cost_usd}; it must be 0 US dollars or more")
+
+    def route(self, model: Model) -> Route:
+        """Return how a model is reached: by its provider's batches, or by ordinary calls."""
+        direct = bool({model.name, model.provider} & self.direct)
+        return Route(model.provider, "direct" if direct else "batch")
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedOrder:
+    """An order, and the models that it leaves out, each with its reason in one line."""
+
+    order: BackfillOrder
+    left_out: tuple[str, ...]
+
+
+def check_analysis_count(count: int) -> int:
+    """Return the count if it may be used.
+
+    Raises:
+        SettingsError: it is not from 1 to 20.
+    """
+    if not 1 <= count <= MAX_ANALYSIS_COUNT:
+        raise SettingsError(f"the analysis count is {count}; it must be a whole number from 1 to {MAX_ANALYSIS_COUNT}")
+    return count
+
+
+def resolve_backfill(
+    request: BackfillRequest, settings: Settings, providers: Collection[str], analysis_count: int
+) -> ResolvedOrder:
+    """Fill the gaps of a request.
+
+    Args:
+        providers: those to order from; models of others are left out.
+        analysis_count: the setting in the database.
+
+    Raises:
+        UnknownModelError: a model or provider that the catalogue does not have.
+        SettingsError: a count, limit or cap that cannot be used.
+    """
+    selection = select_models(
+        request.models,
+        request.providers,
+        include_retired=settings.sandbox if request.include_retired is None else request.include_retired,
+        keys=providers,
+    )
+    order = BackfillOrder(
+        models=selection.models,
+        analysis_count=request.analysis_count if request.analysis_count is not None else analysis_count,
+        max_cost_usd=settings.max_cost_usd if request.max_cost_usd is None else request.max_cost_usd,
+        limit=request.limit,
+        dry_run=request.dry_run,
+        direct=_direct(request.direct, settings, selection),
+    )
+    return ResolvedOrder(order, selection.left_out)
+
+
+def resolve_refinement(
+    request: RefinementRequest, settings: Settings, providers: Collection[str]
+) -> ResolvedOrder | None:
+    """Fill the gaps of a request; None if refinement is off. Raises what `resolve_backfill` raises."""
+    model = request.model or settings.refinement_model
+    if model is None:
+        return None
+    backfill = BackfillRequest(
+        models=[model],
+        limit=request.limit,
+        max_cost_usd=request.max_cost_usd,
+        include_retired=request.include_retired,
+        dry_run=request.dry_run,
+        direct=request.direct,
+    )
+    return resolve_backfill(backfill, settings, providers, analysis_count=1)
+
+
+def as_estimate(order: BackfillOrder) -> BackfillOrder:
+    """Return the same order without its limit, as a dry run."""
+    return replace(order, limit=None, dry_run=True)
+
+
+def _direct(every: bool, settings: Settings, selection: Selection) -> frozenset[str]:
+    """What to reach by ordinary calls. Raises `UnknownModelError` for a name that is neither provider nor model."""
+    for name in settings.direct:
+        if name not in load_catalogue().providers:
+            load_catalogue().model(name)
+    return frozenset(model.name for model in selection.models) if every else settings.direct

@@ -1,0 +1,57 @@
+"""A refinement: submit what is ready for the second stage, and say what is stale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from grabient_pipeline.batches.backfill import BackfillReport, backfill
+from grabient_pipeline.batches.orders import RefinementRequest, as_estimate, resolve_refinement
+from grabient_pipeline.batches.stages import REFINEMENT, refreshing_stale
+from grabient_pipeline.batches.workspace import Workspace
+from grabient_pipeline.errors import CostCapError
+from grabient_pipeline.progress import SILENT, Progress
+from grabient_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class RefinementReport:
+    """What a refinement submitted, and what stays stale until a person requests it: palettes, and US dollars.
+
+    `held_back`: why nothing, or not everything, was submitted; one line each.
+    """
+
+    batches: BackfillReport = field(default_factory=BackfillReport)
+    stale_palettes: int = 0
+    stale_cost_usd: float = 0.0
+    held_back: tuple[str, ...] = ()
+
+
+def refine(
+    workspace: Workspace, request: RefinementRequest, settings: Settings, *, progress: Progress = SILENT
+) -> RefinementReport:
+    """Submit the refinement of the palettes that are ready for it.
+
+    Raises:
+        CostCapError: the estimate is above the cap; nothing was submitted.
+    """
+    resolved = resolve_refinement(request, settings, workspace.providers.keys)
+    if resolved is None:
+        return RefinementReport(held_back=("refinement is off (GRABIENT_REFINEMENT_MODEL is none)",))
+    stage = refreshing_stale(REFINEMENT) if request.stale else REFINEMENT
+    report = backfill(workspace, resolved.order, stage=stage, progress=progress)
+    report = replace(report, left_out=resolved.left_out)
+    if request.stale:
+        return RefinementReport(report, held_back=resolved.left_out)
+    only_stale = refreshing_stale(REFINEMENT, only_stale=True)
+    stale = backfill(workspace, as_estimate(resolved.order), stage=only_stale)
+    return RefinementReport(report, stale.request_count, stale.estimated_cost_usd, resolved.left_out)
+
+
+def refine_within_cap(
+    workspace: Workspace, request: RefinementRequest, settings: Settings, *, progress: Progress = SILENT
+) -> RefinementReport:
+    """Do what `refine` does; above the cap submit nothing, and say so in the report."""
+    try:
+        return refine(workspace, request, settings, progress=progress)
+    except CostCapError as error:
+        return RefinementReport(held_back=(str(error),))

@@ -1,0 +1,148 @@
+"""The state of everything, read from the published database: what is done, pending, spent, and needs attention."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from grabient_pipeline.batches.ledger import MAX_FAILURES
+from grabient_pipeline.batches.stages import REFINEMENT, TAGGING
+from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.warehouse import connect, sql
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A batch that is pending or needs attention. The cost is in US dollars.
+
+    `likely_at`, `latest_at`: when half and nine of ten of its provider's earlier batches would have ended; None before
+    there were any.
+    """
+
+    submission: str
+    stage: str
+    provider: str
+    model: str
+    access: str
+    batch_id: str | None
+    status: str
+    provider_status: str | None
+    request_count: int
+    completed_count: int | None
+    estimated_cost_usd: float
+    created_at: dt.datetime
+    submitted_at: dt.datetime | None
+    error: str | None
+    likely_at: dt.datetime | None = None
+    latest_at: dt.datetime | None = None
+
+    @property
+    def due_at(self) -> dt.datetime | None:
+        """When its provider's window ends; None while the provider is not known to have it."""
+        if self.status != "submitted" or self.submitted_at is None or self.access == "direct":
+            return None
+        return self.submitted_at + dt.timedelta(hours=load_catalogue().provider(self.provider).window_hours)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it is still pending after its provider's window."""
+        return self.due_at is not None and self.due_at < dt.datetime.now(dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """How a model has done in one of the stages. The cost is in US dollars."""
+
+    provider: str
+    model: str
+    answers: int
+    usable: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts and costs in US dollars.
+
+    `paid_and_not_kept`: responses that providers counted and never handed out. `resting_requests`: requests in
+    quarantine. `findings`: rows of results that were not as they should be, by kind.
+    """
+
+    palettes: int
+    requests: Mapping[str, int]
+    batches: Mapping[str, int]
+    answers: int
+    usable_answers: int
+    consensus: int
+    refined: int
+    stale: int
+    embedded: int
+    cost_usd: float
+    outstanding_usd: float
+    paid_and_not_kept: int
+    resting_requests: int
+    findings: Mapping[str, int]
+    open_batches: tuple[OpenBatch, ...]
+    models: tuple[ModelSummary, ...]
+    refining_models: tuple[ModelSummary, ...]
+
+
+def read_status(data_dir: Path) -> Status:
+    """Read the state as published. Changes nothing.
+
+    Raises:
+        WarehouseError: nothing has been published yet.
+    """
+    with connect(data_dir) as connection:
+        return _status(connection)
+
+
+def failure_reasons(data_dir: Path) -> dict[str, int]:
+    """Return why responses could not be used, as published, the most frequent reason first."""
+    with connect(data_dir) as connection:
+        return dict(connection.execute(sql(__package__, "failure_kinds")).fetchall())
+
+
+def model_summaries(connection: duckdb.DuckDBPyConnection, answers: str) -> tuple[ModelSummary, ...]:
+    """Summarise each model with responses in a stage's table of answers."""
+    rows = connection.execute(sql(__package__, "model_summary"), {"answers": answers}).fetchall()
+    return tuple(ModelSummary(*row) for row in rows)
+
+
+def _status(connection: duckdb.DuckDBPyConnection) -> Status:
+    def rows(name: str, parameters: Mapping[str, object] | None = None) -> list[Any]:
+        return connection.execute(sql(__package__, name), parameters).fetchall()
+
+    def counts(statement: str) -> dict[str, int]:
+        return dict(connection.execute(statement).fetchall())
+
+    ((palettes, answers, usable, consensus, refined, stale, embedded, cost, outstanding, not_kept),) = rows(
+        "status_counts"
+    )
+    ((in_quarantine,),) = rows("quarantined_count", {"max_failures": MAX_FAILURES})
+    return Status(
+        palettes=palettes,
+        requests=counts("SELECT state, count(*) FROM tag_requests GROUP BY state ORDER BY state"),
+        batches=counts("SELECT status, count(*) FROM tag_batches GROUP BY status ORDER BY status"),
+        answers=answers,
+        usable_answers=usable,
+        consensus=consensus,
+        refined=refined,
+        stale=stale,
+        embedded=embedded,
+        cost_usd=cost,
+        outstanding_usd=outstanding,
+        paid_and_not_kept=not_kept,
+        resting_requests=in_quarantine,
+        findings=counts("SELECT kind, count(*) FROM collection_findings GROUP BY kind ORDER BY kind"),
+        open_batches=tuple(OpenBatch(*row) for row in rows("open_batches")),
+        models=model_summaries(connection, TAGGING.answers),
+        refining_models=model_summaries(connection, REFINEMENT.answers),
+    )
