@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from grabient_pipeline.errors import SettingsError
 
@@ -20,6 +21,63 @@ DEFAULT_POLL_SECONDS = 300
 DEFAULT_REFINEMENT_MODEL = "anthropic/claude-opus-4-5-20251101"
 # On this machine: no key, no network, no cost.
 DEFAULT_EMBEDDING_MODEL = "local/wordllama-256"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment variable: its name, its meaning, and its default ("" if there is none)."""
+
+    name: str
+    meaning: str
+    default: str = ""
+
+
+# Every variable that the package reads, except the providers' keys and addresses, which the catalogue names.
+# `docs/reference.md` is generated from this table.
+VARIABLES: Final = (
+    Variable("GRABIENT_DATA_DIR", "The data directory: the database, pictures, gallery, exports and state.", "data/"),
+    Variable(
+        "GRABIENT_MAX_COST_USD",
+        "The cost cap in US dollars, batches in progress included. Anything that would exceed it is not submitted.",
+        f"{DEFAULT_MAX_COST_USD:g}",
+    ),
+    Variable(
+        "GRABIENT_REFINEMENT_MODEL",
+        "The refining model, as PROVIDER/MODEL. `none` turns the second stage off.",
+        DEFAULT_REFINEMENT_MODEL,
+    ),
+    Variable(
+        "GRABIENT_EMBEDDING_MODEL",
+        "The embedding model, for palettes and for queries.",
+        DEFAULT_EMBEDDING_MODEL,
+    ),
+    Variable(
+        "GRABIENT_DIRECT",
+        "Providers and models (PROVIDER or PROVIDER/MODEL, separated by commas) to call directly, at full price, "
+        "instead of through batches.",
+    ),
+    Variable(
+        "GRABIENT_POLL_SECONDS",
+        "The interval of the sensor `poll_batches` in seconds, at least 5.",
+        str(DEFAULT_POLL_SECONDS),
+    ),
+    Variable("CF_ACCOUNT_ID", "The Cloudflare account whose D1 database `grabient import --d1` reads."),
+    Variable("CF_API_TOKEN", "A token with read access to D1."),
+    Variable("CF_D1_DATABASE_ID", "The ID of the D1 database."),
+    Variable("CLOUDFLARE_BASE_URL", "Another address of Cloudflare's API.", "https://api.cloudflare.com/client/v4"),
+    Variable("R2_BUCKET", "The bucket for pictures (Cloudflare R2 or any S3). Without it, pictures stay local."),
+    Variable("R2_ENDPOINT", "The bucket's S3 endpoint."),
+    Variable("R2_ACCESS_KEY_ID", "The bucket's access key ID."),
+    Variable("R2_SECRET_ACCESS_KEY", "The bucket's secret access key."),
+    Variable("R2_PUBLIC_URL", "The public address of the bucket, from which `palettes.image_url` is made."),
+    Variable("R2_PREFIX", "The folder in the bucket.", "palettes"),
+    Variable("R2_REGION", "The bucket's region.", "auto"),
+    Variable("GRABIENT_DEBUG", "Any value: print the traceback of an internal error."),
+    Variable("GRABIENT_SANDBOX", "Any value: the providers are the sandbox. `grabient dev --demo` sets it."),
+    Variable("GRABIENT_CRASH_AT", "A crash point at which the process is killed; for the drills."),
+    Variable("NO_COLOR", "Any value: print without colour."),
+    Variable("COLUMNS", "The width of the output where it is not a terminal."),
+)
 
 
 @dataclass(frozen=True)

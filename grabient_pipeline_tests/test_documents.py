@@ -1,4 +1,4 @@
-"""The documents: what is made from the code is as the code makes it; every command, file and message in them exists."""
+"""The documents: generated ones are current; every command, link and message in the others exists."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ import typer
 
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.catalogue import load_catalogue
-from grabient_pipeline.settings import Settings
+from grabient_pipeline.settings import VARIABLES, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+README = ROOT / "README.md"
+README_MAX_LINES = 130
 TROUBLES = ROOT / "docs" / "troubleshooting.md"
 
 _BLOCK = re.compile(r"^( *)```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
@@ -27,7 +29,7 @@ _TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
 
 
 def command_lines() -> list[tuple[str, str]]:
-    """(document, line) of every line in a block of shell, and of every command in the text that is written out."""
+    """(document, line) of every line in a shell block, and of every complete command in the text."""
     found: list[tuple[str, str]] = []
     for document in DOCUMENTS:
         text = document.read_text("utf-8")
@@ -39,7 +41,7 @@ def command_lines() -> list[tuple[str, str]]:
 
 
 def words_of(line: str) -> list[str]:
-    """The words of a line, without what comes before or after the command: variables, comments, pipes."""
+    """The words of a command line, without variables before it and comments and pipes after it."""
     words = shlex.split(line.removesuffix("\\"), comments=True)
     while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
         words.pop(0)
@@ -64,7 +66,7 @@ def test_there_are_commands_in_the_documents():
 
 @pytest.mark.parametrize(("document", "line"), GRABIENT)
 def test_every_command_is_one_that_there_is(application: Any, document: str, line: str):
-    """It is read with all its options; nothing is carried out."""
+    """The command line is parsed with all its options, but not executed."""
     command = application
     words = words_of(line)[1:]
     while hasattr(command, "commands") and words and not words[0].startswith("-"):
@@ -82,21 +84,33 @@ def test_every_target_of_make_is_one_that_there_is(document: str, line: str):
         assert target[0] in _TARGET.findall((ROOT / "Makefile").read_text("utf-8")), document
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_somewhere(document: Path):
     links = [link for link in _LINK.findall(document.read_text("utf-8")) if "://" not in link]
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
-def test_every_document_is_linked_from_the_readme():
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert [path.name for path in (ROOT / "docs").glob("*.md") if f"(docs/{path.name}" not in readme] == []
+def linked_from(document: Path) -> set[Path]:
+    """The documents that a document links to."""
+    links = (document.parent / link for link in _LINK.findall(document.read_text("utf-8")) if "://" not in link)
+    return {link.resolve() for link in links if link.suffix == ".md"}
+
+
+def test_every_document_is_linked_from_the_readme_or_from_an_index_that_it_links():
+    linked = linked_from(README)
+    indexes = {document for document in linked if document.name == "README.md"}
+    linked = linked.union(*(linked_from(index) for index in indexes))
+    assert [str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md") if path not in linked] == []
+
+
+def test_the_readme_stays_short():
+    assert len(README.read_text("utf-8").splitlines()) <= README_MAX_LINES
 
 
 def test_every_message_that_is_explained_is_one_that_there_is():
-    """A heading quotes what a message says; an ellipsis stands for what differs."""
+    """A heading quotes a message; an ellipsis stands for the part that varies."""
     source = " ".join(
-        # Messages are written over several lines.
+        # Long messages span several lines of source.
         re.sub(r'"\s*\n\s*(?:\+ )?f?"', "", path.read_text("utf-8"))
         for path in (ROOT / "grabient_pipeline").rglob("*.py")
     )
@@ -121,6 +135,20 @@ def test_the_tables_are_those_of_the_schema(write_docs: Any, tmp_path: Path):
     written = (ROOT / "docs" / "tables.md").read_text("utf-8")
     assert write_docs.tables(Pipeline(Settings(tmp_path), {})) == written, "python scripts/write_docs.py"
     assert "|  |\n" not in written, "a column without a comment"
+
+
+def test_the_reference_is_that_of_the_command_line(write_docs: Any, monkeypatch: pytest.MonkeyPatch):
+    written = (ROOT / "docs" / "reference.md").read_text("utf-8")
+    for columns in ("40", "200"):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert write_docs.reference() == written, "python scripts/write_docs.py reference"
+
+
+def test_every_variable_is_in_the_reference():
+    source = " ".join(path.read_text("utf-8") for path in (ROOT / "grabient_pipeline").rglob("*.py"))
+    used = set(re.findall(r"""["']((?:GRABIENT|R2|CF|CLOUDFLARE)_[A-Z0-9_]+)["']""", source))
+    assert {"GRABIENT_DATA_DIR", "CF_API_TOKEN", "R2_BUCKET"} <= used
+    assert used - {variable.name for variable in VARIABLES} == set()
 
 
 def test_the_costs_are_those_of_a_dry_run(write_docs: Any, tmp_path: Path):
