@@ -1,4 +1,4 @@
-"""The guide of the move, as someone follows it: every command in its order, on an export with every defect."""
+"""The guide for moving from the earlier system: every command in order, on an export with every defect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grabient_pipeline_tests.cli.conftest import GRABIENT
 from grabient_pipeline_tests.d1_server import SEEDS, SITE, d1_server
 
 GUIDE = PROJECT_ROOT / "docs" / "earlier-system.md"
-# What other programs do, or what a person fills in.
+# Other programs, and placeholders to fill in.
 NOT_OURS = ("npx", "export")
 
 
@@ -28,7 +28,7 @@ def commands() -> list[str]:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """Where the person works: with the snapshot of an application of some age, and a dump of the site's database."""
+    """A working directory with the snapshot of an old application and a dump of the site's database."""
     tables = exports.export("runs")
     later = exports.export("indexes")
     tables.documents["palette_tags"] += [

@@ -1,4 +1,4 @@
-"""The notebook runs from its first cell to its last, and what is kept of a run is small."""
+"""The notebook runs from first to last cell, and its stored output is small."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ GRABIENT = Path(sys.executable).with_name("grabient")
 
 
 def outputs(notebook: Any, kind: str) -> list[str]:
-    """What the cells show in a format."""
+    """All outputs of the cells in a MIME type."""
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return [output.data[kind] for output in shown if "data" in output and kind in output.data]
 
 
-def test_it_runs_on_the_data_of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_notebook_runs_on_the_data_of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     subprocess.run(
         [GRABIENT, "demo", "--palettes", "24", "--analysis-count", "1"],
         env={**os.environ, "GRABIENT_DATA_DIR": str(tmp_path)},
@@ -43,7 +43,7 @@ def test_it_runs_on_the_data_of_the_demo(tmp_path: Path, monkeypatch: pytest.Mon
     tables = "\n".join(outputs(notebook, "text/html"))
     for model in load_catalogue().models:
         if model.enabled:
-            # In what it cost, and in the scorecard.
+            # Once in the costs, once in the scorecard.
             assert tables.count(f"{model.provider}/{model.id}") == 2
     assert len(outputs(notebook, "image/png")) == 3
     assert not [
@@ -51,12 +51,12 @@ def test_it_runs_on_the_data_of_the_demo(tmp_path: Path, monkeypatch: pytest.Mon
     ]
 
 
-def test_what_is_kept_of_a_run_is_small_and_whole() -> None:
+def test_the_stored_output_is_small_and_complete() -> None:
     assert NOTEBOOK.stat().st_size < LARGEST_BYTES
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     assert all(cell.outputs for cell in code)
-    # Nothing of the machine that it ran on.
+    # No trace of the machine that ran it.
     assert str(Path.home()) not in NOTEBOOK.read_text("utf-8")
