@@ -14,8 +14,8 @@ from typing import Final
 
 from grabient_pipeline.errors import SettingsError
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
-SAMPLE_PALETTES = PROJECT_ROOT / "data" / "sample_palettes.jsonl"
+PACKAGE = Path(__file__).resolve().parent
+SAMPLE_PALETTES = PACKAGE / "samples" / "sample_palettes.jsonl"
 DEFAULT_MAX_COST_USD = 25.0
 DEFAULT_POLL_SECONDS = 300
 DEFAULT_REFINEMENT_MODEL = "anthropic/claude-opus-4-5-20251101"
@@ -23,61 +23,19 @@ DEFAULT_REFINEMENT_MODEL = "anthropic/claude-opus-4-5-20251101"
 DEFAULT_EMBEDDING_MODEL = "local/wordllama-256"
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """An environment variable: its name, its meaning, and its default ("" if there is none)."""
-
-    name: str
-    meaning: str
-    default: str = ""
+def _find_checkout() -> Path | None:
+    project = PACKAGE.parent / "pyproject.toml"
+    is_ours = project.is_file() and '\nname = "grabient-pipeline"\n' in project.read_text("utf-8")
+    return PACKAGE.parent if is_ours else None
 
 
-# Every variable that the package reads, except the providers' keys and addresses, which the catalogue names.
-# `docs/reference.md` is generated from this table.
-VARIABLES: Final = (
-    Variable("GRABIENT_DATA_DIR", "The data directory: the database, pictures, gallery, exports and state.", "data/"),
-    Variable(
-        "GRABIENT_MAX_COST_USD",
-        "The cost cap in US dollars, batches in progress included. Anything that would exceed it is not submitted.",
-        f"{DEFAULT_MAX_COST_USD:g}",
-    ),
-    Variable(
-        "GRABIENT_REFINEMENT_MODEL",
-        "The refining model, as PROVIDER/MODEL. `none` turns the second stage off.",
-        DEFAULT_REFINEMENT_MODEL,
-    ),
-    Variable(
-        "GRABIENT_EMBEDDING_MODEL",
-        "The embedding model, for palettes and for queries.",
-        DEFAULT_EMBEDDING_MODEL,
-    ),
-    Variable(
-        "GRABIENT_DIRECT",
-        "Providers and models (PROVIDER or PROVIDER/MODEL, separated by commas) to call directly, at full price, "
-        "instead of through batches.",
-    ),
-    Variable(
-        "GRABIENT_POLL_SECONDS",
-        "The interval of the sensor `poll_batches` in seconds, at least 5.",
-        str(DEFAULT_POLL_SECONDS),
-    ),
-    Variable("CF_ACCOUNT_ID", "The Cloudflare account whose D1 database `grabient import --d1` reads."),
-    Variable("CF_API_TOKEN", "A token with read access to D1."),
-    Variable("CF_D1_DATABASE_ID", "The ID of the D1 database."),
-    Variable("CLOUDFLARE_BASE_URL", "Another address of Cloudflare's API.", "https://api.cloudflare.com/client/v4"),
-    Variable("R2_BUCKET", "The bucket for pictures (Cloudflare R2 or any S3). Without it, pictures stay local."),
-    Variable("R2_ENDPOINT", "The bucket's S3 endpoint."),
-    Variable("R2_ACCESS_KEY_ID", "The bucket's access key ID."),
-    Variable("R2_SECRET_ACCESS_KEY", "The bucket's secret access key."),
-    Variable("R2_PUBLIC_URL", "The public address of the bucket, from which `palettes.image_url` is made."),
-    Variable("R2_PREFIX", "The folder in the bucket.", "palettes"),
-    Variable("R2_REGION", "The bucket's region.", "auto"),
-    Variable("GRABIENT_DEBUG", "Any value: print the traceback of an internal error."),
-    Variable("GRABIENT_SANDBOX", "Any value: the providers are the sandbox. `grabient dev --demo` sets it."),
-    Variable("GRABIENT_CRASH_AT", "A crash point at which the process is killed; for the drills."),
-    Variable("NO_COLOR", "Any value: print without colour."),
-    Variable("COLUMNS", "The width of the output where it is not a terminal."),
-)
+# The checkout that the package is imported from; None where it is installed from a wheel.
+PROJECT_ROOT = _find_checkout()
+
+
+def default_data_dir() -> Path:
+    """The folder used without `GRABIENT_DATA_DIR`: the checkout's `data/`, else that of the current folder."""
+    return (PROJECT_ROOT or Path.cwd()) / "data"
 
 
 @dataclass(frozen=True)
@@ -102,7 +60,7 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
         """Read the variables `GRABIENT_*`; an empty one counts as unset."""
-        data_dir = environment.get("GRABIENT_DATA_DIR") or str(PROJECT_ROOT / "data")
+        data_dir = environment.get("GRABIENT_DATA_DIR") or default_data_dir()
         return cls(
             data_dir=Path(data_dir).expanduser().absolute(),
             max_cost_usd=_dollars(environment.get("GRABIENT_MAX_COST_USD")),

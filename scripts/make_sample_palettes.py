@@ -1,15 +1,14 @@
-"""Writes `data/sample_palettes.jsonl`: the 182 palettes that come with the project.
+"""Writes `grabient_pipeline/samples/sample_palettes.jsonl`: the 182 palettes that come with the project.
 
 They are of three kinds: the cosine palettes that Inigo Quilez published, openly licensed colour maps to which
 a cosine gradient comes close, and palettes designed here, each fitted to a few colours that its name stands
-for. Credits and licences are in `data/SAMPLE_PALETTES.md`. Running this again gives the same file; what it
+for. Credits and licences are in `SAMPLE_PALETTES.md` beside it. Running this again gives the same file; what it
 says at the end is how well the fits are.
 """
 
 import sys
 from dataclasses import dataclass
 from math import pi
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -20,8 +19,8 @@ from numpy.typing import NDArray
 from grabient_pipeline.palette.colour_spaces import srgb_to_oklab
 from grabient_pipeline.palette.gradient import STEPS, gradient
 from grabient_pipeline.palette.seed import DEFAULT_GLOBALS, Seed, canonical_seed, decode_seed, encode_seed
+from grabient_pipeline.settings import SAMPLE_PALETTES
 
-TARGET = Path(__file__).parents[1] / "data" / "sample_palettes.jsonl"
 COUNT = 182
 
 # A colour map is left out when some colour of the fit is farther from it than this, in OkLab.
@@ -398,7 +397,7 @@ def main() -> None:
         sys.stdout.write(f" {worst.fit_error:.3f} at worst ({worst.name})\n")
     if len(found) != COUNT or len({canonical_seed(sample.seed) for sample in found}) != COUNT:
         sys.exit(f"{len(found)} palettes, {COUNT} different ones are wanted")
-    TARGET.write_bytes(b"\n".join(lines(found)) + b"\n")
+    SAMPLE_PALETTES.write_bytes(b"\n".join(lines(found)) + b"\n")
 
 
 if __name__ == "__main__":

@@ -140,8 +140,7 @@ def _is_free(port: int) -> bool:
 
 
 def _start(settings: Settings, port: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    from grabient_pipeline.defs.instance import write_dagster_home
-    from grabient_pipeline.settings import PROJECT_ROOT
+    from grabient_pipeline.dagster_home import write_dagster_home
 
     home = write_dagster_home(settings)
     environment |= {
@@ -154,8 +153,7 @@ def _start(settings: Settings, port: int, environment: dict[str, str]) -> subpro
             filter(None, [environment.get("PYTHONWARNINGS"), "ignore:Function `dev_command` is superseded"])
         ),
     }
-    workspace = PROJECT_ROOT / "workspace.yaml"
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", HOST, "-p", str(port)]
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(home / "workspace.yaml"), "-h", HOST, "-p", str(port)]
     # Not in the project: Dagster reads a `.env` where it starts, and the demo must not meet the person's keys there.
     # A session of its own keeps Ctrl-C away from it, so that it is asked to end once and in order.
     return subprocess.Popen(command, cwd=home, env=environment, start_new_session=True, stdin=subprocess.DEVNULL)

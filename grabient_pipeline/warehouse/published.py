@@ -17,7 +17,8 @@ def connect(data_dir: str | Path | None = None) -> duckdb.DuckDBPyConnection:
     first while that is still open, this gives the newest every time.
 
     Args:
-        data_dir: where to look; by default `GRABIENT_DATA_DIR`, else the project's `data/`.
+        data_dir: where to look; by default `GRABIENT_DATA_DIR`, else `data/` of the checkout or, for an installed
+            wheel, of the current folder.
 
     Raises:
         WarehouseError: nothing has been published there yet.

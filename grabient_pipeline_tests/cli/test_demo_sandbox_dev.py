@@ -203,3 +203,9 @@ def test_the_home_of_dagster_is_below_any_data_directory(tmp_path: Path) -> None
     assert written["compute_logs"]["config"]["base_dir"] == str(home / "compute_logs")
     assert written.keys() == of_the_project.keys()
     assert "data/state/dagster" not in (home / "dagster.yaml").read_text("utf-8").replace(str(home), "")
+    (location,) = yaml.safe_load((home / "workspace.yaml").read_text("utf-8"))["load_from"]
+    assert location["python_module"] == {
+        "module_name": "grabient_pipeline.definitions",
+        "location_name": "grabient_pipeline",
+        "working_directory": str(PROJECT_ROOT),
+    }

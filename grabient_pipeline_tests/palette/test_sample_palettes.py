@@ -2,13 +2,11 @@
 
 import json
 from collections import Counter
-from pathlib import Path
 
 from grabient_pipeline.palette import read_palette
+from grabient_pipeline.settings import SAMPLE_PALETTES
 
-ROWS = [
-    json.loads(line) for line in (Path(__file__).parents[2] / "data" / "sample_palettes.jsonl").read_text().splitlines()
-]
+ROWS = [json.loads(line) for line in SAMPLE_PALETTES.read_text("utf-8").splitlines()]
 
 
 def test_there_are_182_different_ones() -> None:

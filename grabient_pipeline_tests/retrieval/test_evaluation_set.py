@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import grabient_pipeline
+from grabient_pipeline.settings import SAMPLE_PALETTES
 
 KINDS = ("colour", "hex", "season", "mood", "thing", "style", "attribute", "colour map", "nothing")
 FOLDS = range(5)
@@ -30,8 +31,7 @@ def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 LINES = (Path(grabient_pipeline.__file__).parent / "search" / "evaluation.jsonl").read_text("utf-8").splitlines()
 QUERIES = [json.loads(line, object_pairs_hook=once_each) for line in LINES]
 PROJECT = Path(__file__).parents[2]
-SAMPLES = PROJECT / "data" / "sample_palettes.jsonl"
-PALETTES = {json.loads(line)["name"] for line in SAMPLES.read_text("utf-8").splitlines()}
+PALETTES = {json.loads(line)["name"] for line in SAMPLE_PALETTES.read_text("utf-8").splitlines()}
 
 each_query = pytest.mark.parametrize("row", QUERIES, ids=[f"{row['kind']}: {row['query']}" for row in QUERIES])
 each_kind = pytest.mark.parametrize("kind", KINDS)
