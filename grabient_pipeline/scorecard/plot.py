@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,11 @@ _COLOURS = {"anthropic": "#d55e00", "google": "#0072b2", "groq": "#009e73", "ope
 _OTHER_COLOUR = "#555555"
 _INK = "#222222"
 _FAINT = "#8a8a8a"
+
+# In inches. Long model names widen the figure; the axes keep their room.
+_HEIGHT = 4.6
+_USUAL_WIDTH = 8.4
+_WIDTH_WITHOUT_LABELS = 4.6
 
 
 def plot_scores(scores: Sequence[ModelScore]) -> bytes | None:
@@ -29,8 +35,11 @@ def plot_scores(scores: Sequence[ModelScore]) -> bytes | None:
         return None
     # Loading matplotlib takes a second: only who wants a picture pays it.
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
-    figure = Figure(figsize=(8.4, 4.6), dpi=110, facecolor="white", layout="constrained")
+    # It logs notes about its own font cache, which are of no use to people who asked for a picture.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    figure = Figure(figsize=(_USUAL_WIDTH, _HEIGHT), dpi=110, facecolor="white", layout="constrained")
     axes: Any = figure.add_subplot()
     best = sorted((cost, quality) for cost, quality, score in points if score.efficient)
     axes.plot(*zip(*best, strict=True), color=_FAINT, linewidth=1.2, zorder=1)
@@ -52,7 +61,10 @@ def plot_scores(scores: Sequence[ModelScore]) -> bytes | None:
     axes.tick_params(colors=_INK)
     axes.xaxis.set_major_formatter(_dollars)
     axes.xaxis.set_minor_formatter(_some_dollars)
-    _label(axes, points)
+    labels = _label(axes, points)
+    # The layout collapses, with a warning, where the labels leave no room for the axes.
+    label_width = max(Text.get_window_extent(label).width for label in labels) / figure.dpi
+    figure.set_size_inches(max(_USUAL_WIDTH, _WIDTH_WITHOUT_LABELS + label_width), _HEIGHT)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None})  # pyright: ignore[reportUnknownMemberType]
     return picture.getvalue()
@@ -67,7 +79,7 @@ def _some_dollars(value: float, _: object = None) -> str:
     return _dollars(value) if f"{value:e}"[0] in "25" else ""
 
 
-def _label(axes: Any, points: Sequence[tuple[float, float, ModelScore]]) -> None:
+def _label(axes: Any, points: Sequence[tuple[float, float, ModelScore]]) -> list[Any]:
     """Names in a column on the right, a thin line to each point: they never lie on one another."""
     ordered = sorted(points, key=lambda point: point[1])
     heights = [quality for _, quality, _ in ordered]
@@ -83,7 +95,7 @@ def _label(axes: Any, points: Sequence[tuple[float, float, ModelScore]]) -> None
     for number in range(len(places) - 1, -1, -1):
         limit = places[number + 1] - step if number + 1 < len(places) else places[number] - max(0.0, excess)
         places[number] = min(places[number], limit)
-    for (cost, quality, score), place in zip(ordered, places, strict=True):
+    return [
         axes.annotate(
             score.model,
             xy=(cost, quality),
@@ -96,3 +108,5 @@ def _label(axes: Any, points: Sequence[tuple[float, float, ModelScore]]) -> None
             arrowprops={"arrowstyle": "-", "color": "#cccccc", "linewidth": 0.7, "shrinkB": 5, "relpos": (0, 0.5)},
             annotation_clip=False,
         )
+        for (cost, quality, score), place in zip(ordered, places, strict=True)
+    ]

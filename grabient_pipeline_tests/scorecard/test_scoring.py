@@ -105,6 +105,18 @@ def test_a_model_that_only_fails_costs_and_gives_nothing(answers):
     assert plot_scores(list(scores.values()))
 
 
+@pytest.mark.parametrize("length", [20, 60, 140])
+def test_two_models_are_plotted_without_a_warning_of_the_layout(answers, length, recwarn):
+    scores = [
+        replace(score, model=score.model.ljust(length, "m"))
+        for score in answers(mini=says(mood=("calm",)), nano=says(mood=("wild",))).values()
+    ]
+    assert len(scores) == 2
+    assert plot_scores([replace(score, quality=0.5) for score in scores])
+    assert plot_scores(scores)
+    assert [str(warning.message) for warning in recwarn if issubclass(warning.category, UserWarning)] == []
+
+
 def test_every_attempt_is_paid_for_and_counted(workbench, answers):
     answers(mini=ParsedAnswer(None, "empty: x"))
     score = answers(mini=says(mood=("calm",)))["gpt-4o-mini"]
