@@ -12,12 +12,19 @@ class Progress(Protocol):
         """`count` more of `total` have been done."""
         ...
 
+    def note(self, line: str) -> None:
+        """Say something once, beside the progress."""
+        ...
+
 
 class SilentProgress:
     """Nobody listens."""
 
     def advance(self, task: str, count: int, total: int) -> None:
         del task, count, total
+
+    def note(self, line: str) -> None:
+        del line
 
 
 SILENT = SilentProgress()

@@ -24,6 +24,7 @@ DEFAULT_EMBEDDING_MODEL = "local/wordllama-256"
 
 
 def _find_checkout() -> Path | None:
+    """Return the checkout that the package is imported from; None if it is installed from a wheel."""
     project = PACKAGE.parent / "pyproject.toml"
     is_ours = project.is_file() and '\nname = "grabient-pipeline"\n' in project.read_text("utf-8")
     return PACKAGE.parent if is_ours else None
@@ -36,6 +37,67 @@ PROJECT_ROOT = _find_checkout()
 def default_data_dir() -> Path:
     """The folder used without `GRABIENT_DATA_DIR`: the checkout's `data/`, else that of the current folder."""
     return (PROJECT_ROOT or Path.cwd()) / "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment variable: its name, its meaning, and its default ("" if there is none)."""
+
+    name: str
+    meaning: str
+    default: str = ""
+
+
+# Every variable that the package reads, except the providers' keys and addresses, which the catalogue names.
+# `docs/reference.md` is generated from this table.
+VARIABLES: Final = (
+    Variable(
+        "GRABIENT_DATA_DIR",
+        "The data directory: the database, images, gallery, exports and state.",
+        "`data/` of the checkout, or of the current folder if the package is installed",
+    ),
+    Variable(
+        "GRABIENT_MAX_COST_USD",
+        "The cost cap in US dollars, batches in progress included. Anything that would exceed it is not submitted.",
+        f"{DEFAULT_MAX_COST_USD:g}",
+    ),
+    Variable(
+        "GRABIENT_REFINEMENT_MODEL",
+        "The refining model, as PROVIDER/MODEL. `none` turns the second stage off.",
+        DEFAULT_REFINEMENT_MODEL,
+    ),
+    Variable(
+        "GRABIENT_EMBEDDING_MODEL",
+        "The embedding model, for palettes and for queries.",
+        DEFAULT_EMBEDDING_MODEL,
+    ),
+    Variable(
+        "GRABIENT_DIRECT",
+        "Providers and models (PROVIDER or PROVIDER/MODEL, separated by commas) to call directly, at full price, "
+        "instead of through batches.",
+    ),
+    Variable(
+        "GRABIENT_POLL_SECONDS",
+        "The interval of the sensor `poll_batches` in seconds, at least 5.",
+        str(DEFAULT_POLL_SECONDS),
+    ),
+    Variable("CF_ACCOUNT_ID", "The Cloudflare account whose D1 database `grabient import --d1` reads."),
+    Variable("CF_API_TOKEN", "A token with read access to D1."),
+    Variable("CF_D1_DATABASE_ID", "The ID of the D1 database."),
+    Variable("CLOUDFLARE_BASE_URL", "Another address of Cloudflare's API.", "https://api.cloudflare.com/client/v4"),
+    Variable("R2_BUCKET", "The bucket for pictures (Cloudflare R2 or any S3). Without it, pictures stay local."),
+    Variable("R2_ENDPOINT", "The bucket's S3 endpoint."),
+    Variable("R2_ACCESS_KEY_ID", "The bucket's access key ID."),
+    Variable("R2_SECRET_ACCESS_KEY", "The bucket's secret access key."),
+    Variable("R2_PUBLIC_URL", "The public address of the bucket, from which `palettes.image_url` is made."),
+    Variable("R2_PREFIX", "The folder in the bucket.", "palettes"),
+    Variable("R2_REGION", "The bucket's region.", "auto"),
+    Variable("GRABIENT_DEBUG", "Any value: print the traceback of an internal error."),
+    Variable("GRABIENT_SANDBOX", "Any value: the providers are the sandbox. `grabient dev --demo` sets it."),
+    Variable("GRABIENT_CRASH_AT", "A crash point at which the process is killed; for the drills."),
+    Variable("NO_COLOR", "Any value: print without colour."),
+    Variable("COLUMNS", "The width of the output where it is not a terminal."),
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +136,16 @@ class Settings:
     def demo(self) -> Settings:
         """The same, for the sandbox: what it answers never mixes with real data."""
         return replace(self, data_dir=self.data_dir / "demo", sandbox=True)
+
+    @property
+    def new_ledger_notice(self) -> str | None:
+        """What the first submission to a ledger says; None where the folder was chosen or nothing costs money.
+
+        A ledger in an unexpected folder knows none of the requests in another one, and so pays for them again.
+        """
+        if self.sandbox or self.data_dir != default_data_dir():
+            return None
+        return f"Starting a new ledger in {self.data_dir} (set GRABIENT_DATA_DIR to use another folder)"
 
     @property
     def published(self) -> Path:

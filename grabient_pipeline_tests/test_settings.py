@@ -25,3 +25,15 @@ def test_a_wheel_uses_the_data_folder_of_the_current_folder(tmp_path, monkeypatc
 def test_the_sample_palettes_are_part_of_the_package():
     assert SAMPLE_PALETTES.parent.parent == Path(settings_module.__file__).parent
     assert SAMPLE_PALETTES.with_name("SAMPLE_PALETTES.md").is_file()
+
+
+def test_only_the_default_folder_announces_a_new_ledger(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings_module, "PROJECT_ROOT", None)
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.from_environment({})
+    assert settings.new_ledger_notice == (
+        f"Starting a new ledger in {tmp_path / 'data'} (set GRABIENT_DATA_DIR to use another folder)"
+    )
+    assert settings.demo().new_ledger_notice is None
+    assert Settings.from_environment({"GRABIENT_SANDBOX": "1"}).new_ledger_notice is None
+    assert Settings.from_environment({"GRABIENT_DATA_DIR": "elsewhere"}).new_ledger_notice is None

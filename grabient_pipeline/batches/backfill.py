@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from grabient_pipeline.batches.direct_calls import make_direct_calls
 from grabient_pipeline.batches.orders import BackfillOrder
 from grabient_pipeline.batches.request_file import json_text
-from grabient_pipeline.batches.reservation import ProviderModels, Reservation, missing_subjects, reserve
+from grabient_pipeline.batches.reservation import ProviderModels, Reservation, holds_only, missing_subjects, reserve
 from grabient_pipeline.batches.stages import TAGGING, Stage
 from grabient_pipeline.batches.submit import BatchReport, submit_reservations
 from grabient_pipeline.batches.workspace import Workspace
@@ -78,6 +78,8 @@ def backfill(
     reservations, texts = _reserve(workspace, order, stage, providers)
     if order.dry_run:
         return BackfillReport(tuple(map(BatchReport.of, reservations)), failures=failures, dry_run=True)
+    if reservations and order.new_ledger_notice and holds_only(workspace.warehouse, reservations):
+        progress.note(order.new_ledger_notice)
     reports = submit_reservations(workspace, providers, reservations, texts, progress)
     for report in reports:
         if report.error is not None:

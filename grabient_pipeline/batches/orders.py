@@ -55,7 +55,7 @@ class BackfillOrder:
     """A request with every gap filled: which models, how often, by which route, and for how much at most.
 
     `limit`: the most palettes per model. `max_cost_usd`: the cap in US dollars. `direct`: providers and models
-    (`provider/model`) to reach by ordinary calls.
+    (`provider/model`) to reach by ordinary calls. `new_ledger_notice`: what to say before the first batch of a ledger.
     """
 
     models: tuple[Model, ...]
@@ -64,6 +64,7 @@ class BackfillOrder:
     limit: int | None = None
     dry_run: bool = False
     direct: frozenset[str] = frozenset()
+    new_ledger_notice: str | None = None
 
     def __post_init__(self) -> None:
         check_analysis_count(self.analysis_count)
@@ -123,6 +124,7 @@ def resolve_backfill(
         limit=request.limit,
         dry_run=request.dry_run,
         direct=_direct(request.direct, settings, selection),
+        new_ledger_notice=settings.new_ledger_notice,
     )
     return ResolvedOrder(order, selection.left_out)
 

@@ -171,6 +171,13 @@ def still_reserved(warehouse: Warehouse, reservations: Sequence[Reservation]) ->
     return [reservation for reservation in reservations if reservation.submission in reserved]
 
 
+def holds_only(warehouse: Warehouse, reservations: Sequence[Reservation]) -> bool:
+    """Whether the ledger has these reservations and nothing else, so that it begins with them."""
+    with warehouse.connect(RECORD_WAIT_SECONDS) as connection:
+        ((batches,),) = connection.execute("SELECT count(*) FROM tag_batches").fetchall()
+    return batches == len(reservations)
+
+
 def batch_bounds(line_sizes: _Sizes, max_requests: int, max_bytes: int) -> list[tuple[int, int]]:
     """Cut requests of these sizes in bytes into as few batches as the limits allow: (start, end) of each.
 

@@ -140,7 +140,7 @@ def _is_free(port: int) -> bool:
 
 
 def _start(settings: Settings, port: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    from grabient_pipeline.dagster_home import write_dagster_home
+    from grabient_pipeline.defs.instance import write_dagster_home
 
     home = write_dagster_home(settings)
     environment |= {

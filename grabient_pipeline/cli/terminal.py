@@ -143,6 +143,9 @@ class _ProgressBars:
                 self._bars.reset(known, total=total)
             self._bars.update(known, advance=count, total=total)
 
+    def note(self, line: str) -> None:
+        _line(self._bars.console, line)
+
 
 class _ProgressLines:
     """Few lines for each task, for logs and pipes."""
@@ -162,6 +165,9 @@ class _ProgressLines:
             if done >= total:
                 # It may begin anew.
                 del self._done[task]
+
+    def note(self, line: str) -> None:
+        _line(self._console, line)
 
 
 def _console(*, stderr: bool) -> Console:

@@ -42,10 +42,9 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def _write(path: Path, configuration: object) -> None:
-    # By rename: another Dagster on this home never reads half a file.
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(yaml.safe_dump(configuration, sort_keys=False), "utf-8")
-    part.replace(path)
+    # Another Dagster process in this home sees the old file or the new one.
+    text = yaml.safe_dump(configuration, sort_keys=False)
+    write_atomic(path, lambda part: part.write_text(text, "utf-8"))
 
 
 def _with_absolute_folders(value: object, home: Path) -> object:

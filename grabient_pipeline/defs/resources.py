@@ -65,6 +65,21 @@ class PipelineResource(dg.ConfigurableResource[Pipeline]):
         return replace(Settings.from_environment(), **given)
 
 
+class LogProgress:
+    """Writes notes to the log of a run, and no counts: those are in the metadata at the end."""
+
+    def __init__(self, log: dg.DagsterLogManager) -> None:
+        self._log = log
+
+    def advance(self, task: str, count: int, total: int) -> None:
+        """Do nothing."""
+        del task, count, total
+
+    def note(self, line: str) -> None:
+        """Write a line to the log."""
+        self._log.info(line)
+
+
 @contextmanager
 def report_errors() -> Generator[None]:
     """Turn an error that is meant for people into a failure with its one line and without a traceback."""

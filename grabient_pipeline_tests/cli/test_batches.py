@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from grabient_pipeline import settings as settings_module
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline_tests.cli.conftest import Grabient
@@ -46,6 +47,27 @@ def test_the_way_of_a_backfill(grabient: Grabient, sandbox: SandboxServer) -> No
     # Who refines has a line of its own, since that has its cost too.
     assert "anthropic/claude-opus-4-5-20251101 (refining)" in grabient("status").out
     assert grabient("poll").out == "Nothing is under way.\n"
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+def test_a_new_ledger_in_the_default_folder_is_announced_once(
+    grabient: Grabient, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notice = f"Starting a new ledger in {data_dir} (set GRABIENT_DATA_DIR to use another folder)\n"
+    command = ("backfill", "--model", MINI, "--analysis-count")
+    monkeypatch.setattr(settings_module, "default_data_dir", lambda: data_dir)
+    assert notice not in grabient(*command, 1, "--dry-run").err
+    assert notice not in grabient("poll").err
+    told = grabient(*command, 1)
+    assert told.err.count(notice) == 1
+    assert "ledger" not in told.out
+    assert "Submitted 1 batch" in grabient(*command, 2).out
+    assert notice not in grabient(*command, 3).err
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+def test_a_new_ledger_in_a_chosen_folder_is_not_announced(grabient: Grabient) -> None:
+    assert "ledger" not in grabient("backfill", "--model", MINI).err
 
 
 @pytest.mark.usefixtures("keys", "three_palettes")

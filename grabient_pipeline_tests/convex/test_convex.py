@@ -450,6 +450,8 @@ class Killed:
         self.pieces += 1
         if self.pieces == int(sys.argv[3]):
             os.kill(os.getpid(), signal.SIGKILL)
+    def note(self, line):
+        pass
 
 importer.LINES_AT_A_TIME = 20
 steps.import_convex(Pipeline(Settings(Path(sys.argv[1]), sandbox=True), {}), Path(sys.argv[2]), progress=Killed())

@@ -10,6 +10,7 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 
 import grabient_pipeline
+from grabient_pipeline import settings as settings_module
 from grabient_pipeline.definitions import build_definitions, defs
 from grabient_pipeline.defs.asset_checks import CHECKS
 from grabient_pipeline.defs.assets import ASSETS
@@ -101,6 +102,25 @@ def submit_something(instance: dg.DagsterInstance, seeds_file: str) -> None:
         openai_batches=BackfillConfig(models=["gpt-4o-mini"], analysis_count=2),
     )
     assert result.success
+
+
+def test_a_new_ledger_in_the_default_folder_is_in_the_log_of_the_run(
+    instance: dg.DagsterInstance, data_dir: Path, seeds_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GRABIENT_SANDBOX")
+    monkeypatch.setattr(settings_module, "default_data_dir", lambda: data_dir)
+    notices: list[list[str]] = []
+    for _ in range(2):
+        result = materialize(
+            instance,
+            "palettes",
+            "openai_batches",
+            palettes=PalettesConfig(files=[seeds_file]),
+            openai_batches=BackfillConfig(models=["gpt-4o-mini"], analysis_count=len(notices) + 1),
+        )
+        logged = [record.event_log_entry.user_message for record in instance.get_records_for_run(result.run_id).records]
+        notices.append([line for line in logged if "new ledger" in line])
+    assert notices == [[f"Starting a new ledger in {data_dir} (set GRABIENT_DATA_DIR to use another folder)"], []]
 
 
 def failure_of(result: dg.ExecuteInProcessResult, step: str) -> str:

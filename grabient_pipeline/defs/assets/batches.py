@@ -14,7 +14,7 @@ from grabient_pipeline.batches.backfill import BackfillReport
 from grabient_pipeline.batches.orders import BackfillRequest
 from grabient_pipeline.defs.assets.palettes import palettes
 from grabient_pipeline.defs.metadata import Metadata, submission_metadata, table_metadata, text_lines
-from grabient_pipeline.defs.resources import report_errors
+from grabient_pipeline.defs.resources import LogProgress, report_errors
 from grabient_pipeline.defs.steps import OWNERS
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.catalogue import Provider, load_catalogue
@@ -83,7 +83,9 @@ def build_provider_asset(provider: Provider) -> dg.AssetsDefinition:
             yield dg.AssetObservation(context.asset_key, description=left_out, metadata={"left out": left_out})
             return
         with report_errors():
-            report = pipeline.backfill(BackfillRequest(providers=[provider.key], **config.model_dump()))
+            report = pipeline.backfill(
+                BackfillRequest(providers=[provider.key], **config.model_dump()), progress=LogProgress(context.log)
+            )
         for line in report.left_out:
             context.log.warning(line)
         metadata = provider_metadata(pipeline.settings.data_dir, provider, report)

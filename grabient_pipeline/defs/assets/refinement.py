@@ -26,6 +26,7 @@ from grabient_pipeline.defs.metadata import (
     text_lines,
     usd,
 )
+from grabient_pipeline.defs.resources import LogProgress
 from grabient_pipeline.defs.steps import WAREHOUSE_POOL, step_asset
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.warehouse import connect, sql
@@ -61,7 +62,7 @@ def refinement_batches(
     context: dg.AssetExecutionContext, config: RefinementConfig, pipeline: dg.ResourceParam[Pipeline]
 ) -> Metadata:
     # Above the cap the steps after this one go on with what there is; the next run tries again.
-    report = pipeline.refine_within_cap(RefinementRequest(**config.model_dump()))
+    report = pipeline.refine_within_cap(RefinementRequest(**config.model_dump()), progress=LogProgress(context.log))
     for line in report.held_back:
         context.log.warning(line)
     metadata = refinement_metadata(pipeline.settings.data_dir, report)
