@@ -26,7 +26,8 @@ from grabient_pipeline.imports.palettes import ImportReport, import_rows
 from grabient_pipeline.palette.seed import Seed, encode_seed
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.base import BatchProvider, Route
-from grabient_pipeline.providers.catalogue import Model, batch_price, load_catalogue
+from grabient_pipeline.providers.catalogue import Model, load_catalogue
+from grabient_pipeline.providers.prices import batch_price
 from grabient_pipeline.providers.registry import open_provider
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.sandbox.server import environment
@@ -76,7 +77,10 @@ def asked(models: list[Model]) -> list[ProviderModels]:
     by_provider: dict[str, list[Model]] = {}
     for model in models:
         by_provider.setdefault(model.provider, []).append(model)
-    return [ProviderModels(Route(key), open_provider(key, NOWHERE), tuple(those)) for key, those in by_provider.items()]
+    return [
+        ProviderModels(Route(key), open_provider(key, NOWHERE), "127.0.0.1:9", tuple(those))
+        for key, those in by_provider.items()
+    ]
 
 
 def planned(opened: Pipeline, entries: list[ProviderModels]) -> tuple[dict[str, bytes], list[Reservation]]:

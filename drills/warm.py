@@ -21,7 +21,8 @@ import grabient_pipeline.cli
 import grabient_pipeline.cli.terminal
 import grabient_pipeline.pipeline
 import grabient_pipeline.retrieval.embedders.local
-from grabient_pipeline.providers.catalogue import batch_price, load_catalogue
+from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.providers.prices import batch_price
 from grabient_pipeline.providers.registry import open_provider
 
 _CATALOGUE = load_catalogue()

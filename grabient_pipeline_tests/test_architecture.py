@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "warehouse": {"settings", "errors", "crash_points"},
     "batches": {"palette", "tagging", "providers", "warehouse", *LEAVES},
     "consensus": {"warehouse", "crash_points"},
-    "scorecard": {"consensus", "warehouse", "crash_points"},
+    "scorecard": {"consensus", "providers", "warehouse", "crash_points"},
     "imports": {"palette", "warehouse", *LEAVES},
     "images": {"warehouse", *LEAVES},
     "exports": {"warehouse", "settings", "errors", "atomic"},

@@ -25,7 +25,8 @@ sys.path.insert(0, str(ROOT))
 from grabient_pipeline.batches.backfill import BackfillReport  # noqa: E402
 from grabient_pipeline.cli import app  # noqa: E402
 from grabient_pipeline.pipeline import BackfillRequest, Pipeline, RefinementRequest  # noqa: E402
-from grabient_pipeline.providers.catalogue import load_catalogue, price_list_version  # noqa: E402
+from grabient_pipeline.providers.catalogue import load_catalogue  # noqa: E402
+from grabient_pipeline.providers.prices import price_list_version  # noqa: E402
 from grabient_pipeline.sandbox import SandboxServer  # noqa: E402
 from grabient_pipeline.settings import VARIABLES, Settings  # noqa: E402
 

@@ -19,6 +19,7 @@ from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.errors import GrabientError
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import BatchProvider, RequestFormat, Route
+from grabient_pipeline.providers.registry import request_format
 
 # Runs before anything is reserved, and raises a `GrabientError` if a backfill of this stage would be wrong now.
 BackfillCheck = Callable[[Workspace, Stage], None]
@@ -90,7 +91,7 @@ def backfill(
 
 def estimate(workspace: Workspace, order: BackfillOrder, stage: Stage) -> tuple[BatchReport, ...]:
     """Return the batches that an order would become. Sends nothing and needs no key."""
-    formats = {route: workspace.providers.request_format(route) for route in _routes(order)}
+    formats = {route: request_format(route.provider, route.access) for route in _routes(order)}
     reservations, _ = _reserve(workspace, replace(order, dry_run=True), stage, formats)
     return tuple(map(BatchReport.of, reservations))
 
@@ -100,7 +101,12 @@ def _reserve(
 ) -> tuple[list[Reservation], dict[str, bytes]]:
     """Reserve what is missing; the reservations, and the text about each palette by seed."""
     requested = [
-        ProviderModels(route, format, tuple(model for model in order.models if order.route(model) == route))
+        ProviderModels(
+            route,
+            format,
+            workspace.providers.endpoint(route.provider),
+            tuple(model for model in order.models if order.route(model) == route),
+        )
         for route, format in formats.items()
     ]
     models = [model for entry in requested for model in entry.models]

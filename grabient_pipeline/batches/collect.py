@@ -29,7 +29,6 @@ from grabient_pipeline.errors import GrabientError, ProviderRefused, ProviderUnc
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import AccessMode, BatchProvider, Route, UnreadableRow, result_rows
 from grabient_pipeline.providers.catalogue import load_catalogue
-from grabient_pipeline.providers.direct import DirectCalls
 from grabient_pipeline.warehouse import WAIT_SECONDS, sql, transaction
 
 # The fields of a `ResultRow`, the reason why a response is not usable, and the tags of a usable one.
@@ -212,8 +211,7 @@ def _store(
             outcome = _settle(connection, batch, staged)
             crash_point("collect.settling")
         crash_point("collect.settled")
-    if isinstance(provider, DirectCalls):
-        provider.forget(batch.batch_id)
+    provider.forget(batch.batch_id)
     return outcome
 
 

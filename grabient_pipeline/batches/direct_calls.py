@@ -8,7 +8,7 @@ from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.errors import GrabientError
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import AccessMode, Route
-from grabient_pipeline.providers.direct import DirectCalls, nobody_works_on
+from grabient_pipeline.providers.direct import is_idle
 from grabient_pipeline.warehouse import WAIT_SECONDS, sql
 
 
@@ -41,9 +41,7 @@ def make_direct_calls(workspace: Workspace, *, progress: Progress = SILENT) -> d
         if batch.route in failures:
             continue
         try:
-            provider = workspace.providers.open(batch.route)
-            if isinstance(provider, DirectCalls):
-                provider.work(batch.batch_id, progress=progress)
+            workspace.providers.open(batch.route).work(batch.batch_id, progress)
         except GrabientError as error:
             failures[batch.route] = str(error)
     return failures
@@ -54,5 +52,5 @@ def stalled_direct_batches(workspace: Workspace, wait_seconds: float = WAIT_SECO
     return [
         batch.submission
         for batch in direct_batches(workspace, wait_seconds)
-        if nobody_works_on(workspace.providers.direct_dir, batch.batch_id)
+        if is_idle(workspace.providers.direct_dir, batch.batch_id)
     ]

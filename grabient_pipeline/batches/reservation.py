@@ -29,14 +29,8 @@ from grabient_pipeline.batches.stages import Stage, Subject
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import CostCapError
 from grabient_pipeline.providers.base import RequestFormat, Route
-from grabient_pipeline.providers.catalogue import (
-    Model,
-    Price,
-    batch_price,
-    full_price,
-    load_catalogue,
-    price_list_version,
-)
+from grabient_pipeline.providers.catalogue import Model, load_catalogue
+from grabient_pipeline.providers.prices import Price, batch_price, full_price, price_list_version
 from grabient_pipeline.warehouse import Warehouse, registered, sql, transaction
 
 _ROWS_PER_FETCH = 512
@@ -75,10 +69,11 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class ProviderModels:
-    """A route, the request format behind it, and the models to request there."""
+    """A route, how its requests are written, their host, and the models to request there."""
 
     route: Route
     format: RequestFormat
+    endpoint: str
     models: tuple[Model, ...]
 
 
@@ -317,7 +312,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, stage: Stage, batch: _Planned
             {
                 **_model_parameters(stage, model),
                 "submission": reservation.submission,
-                "endpoint": batch.entry.format.endpoint,
+                "endpoint": batch.entry.endpoint,
                 "access": reservation.route.access,
                 "request_count": reservation.request_count,
                 "parameters": _batch_parameters(model),

@@ -27,7 +27,8 @@ def add_to(app: typer.Typer) -> None:
 def models(json: Json = False) -> None:
     """List the models. Their prices and limits, how long they live, and which a backfill asks."""
     from grabient_pipeline.cli import terminal
-    from grabient_pipeline.providers.catalogue import load_catalogue, price_list_version
+    from grabient_pipeline.providers.catalogue import load_catalogue
+    from grabient_pipeline.providers.prices import price_list_version
     from grabient_pipeline.providers.registry import provider_keys
 
     catalogue = load_catalogue()
@@ -74,7 +75,7 @@ def models(json: Json = False) -> None:
 
 
 def _row(model: Model, has_key: bool) -> list[object]:
-    from grabient_pipeline.providers.catalogue import batch_price
+    from grabient_pipeline.providers.prices import batch_price
 
     price = batch_price(model)
     replaced = f"\n → {model.replacement.removeprefix(model.provider + '/')}" if model.replacement else ""
@@ -112,7 +113,7 @@ def _provider_facts(provider: Provider, has_key: bool) -> dict[str, Any]:
 
 
 def _model_facts(model: Model) -> dict[str, Any]:
-    from grabient_pipeline.providers.catalogue import batch_price
+    from grabient_pipeline.providers.prices import batch_price
 
     price = batch_price(model)
     return {

@@ -27,7 +27,7 @@ from grabient_pipeline.imports.files import PaletteRow
 from grabient_pipeline.imports.palettes import write_palettes
 from grabient_pipeline.palette import InvalidSeedError, Palette, read_palette
 from grabient_pipeline.progress import SILENT, Progress
-from grabient_pipeline.providers.catalogue import known_batch_price
+from grabient_pipeline.providers.prices import known_batch_price
 from grabient_pipeline.tagging import parse_answer, parse_refinement
 from grabient_pipeline.warehouse import Warehouse, registered, sql, transaction
 

@@ -1,4 +1,4 @@
-"""Anthropic's Message Batches: one call carries all requests; nothing of ours travels with it but the custom ids."""
+"""Anthropic's Message Batches: one call carries all requests, and only their custom ids identify our batches."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-import anthropic
-import httpx2
 import orjson
-from anthropic.types.messages import MessageBatch
 
 from grabient_pipeline.errors import ProviderRefused
 from grabient_pipeline.providers.base import (
     ASK_TIMEOUT_SECONDS,
     CALL_TIMEOUT_SECONDS,
+    CLOCK_MARGIN,
     CREATE_TIMEOUT_SECONDS,
     CUSTOM_ID_HEADER,
     TRANSFER_TIMEOUT_SECONDS,
-    AccessMode,
     BatchState,
     BatchStatus,
     Framing,
@@ -30,6 +27,7 @@ from grabient_pipeline.providers.base import (
     Outcome,
     PromptPayload,
     ResultRow,
+    RunsRemotely,
     Submission,
     UnreadableRow,
     tls_context,
@@ -38,59 +36,65 @@ from grabient_pipeline.providers.catalogue import Model
 from grabient_pipeline.providers.transport.errors import OVERLOADED, short_text, translate_errors
 from grabient_pipeline.providers.transport.rows import (
     Row,
-    count,
+    as_count,
+    as_list,
+    as_mapping,
+    as_text,
     error_text,
-    following,
-    items,
-    mapping,
-    optional_text,
+    iterate_pages,
+    next_page,
     plain_object,
     read_line,
     text_field,
 )
 from grabient_pipeline.providers.transport.transfer import retry, write_chunks
 
-_PAGE: Final = 100
-_CLOCK_MARGIN: Final = dt.timedelta(hours=1)
-_OUTCOMES: Final[Mapping[str, Outcome]] = {"canceled": "cancelled", "expired": "expired"}
+if TYPE_CHECKING:
+    import httpx2
+    from anthropic.pagination import SyncPage
+    from anthropic.types.messages import MessageBatch
+
+_PAGE_SIZE: Final = 100
+_NOT_RUN: Final[Mapping[str, Outcome]] = {"canceled": "cancelled", "expired": "expired"}
 
 
-class AnthropicBatches:
+class AnthropicBatches(RunsRemotely):
     """Anthropic, through its SDK."""
 
-    key = "anthropic"
-    access: AccessMode = "batch"
-    # The file is the body of the one call, so that it is sent from disk and never stands in memory.
-    framing = Framing(head=b'{"requests":[', separator=b",\n", tail=b"]}")
+    key: ClassVar[str] = "anthropic"
+    # The request file is the body of the call, so that it is sent from disk and never held in memory.
+    framing: ClassVar[Framing] = Framing(head=b'{"requests":[', separator=b",\n", tail=b"]}")
 
     def __init__(self, api_key: str, base_url: str) -> None:
+        # Not at the top: rendering requests needs no SDK, and importing it takes seconds.
+        import anthropic
+
         self._secret = api_key
-        self._host = urlsplit(base_url).netloc
+        self.endpoint = urlsplit(base_url).netloc
         self._client = anthropic.Anthropic(
             api_key=api_key,
             base_url=base_url,
             timeout=CALL_TIMEOUT_SECONDS,
-            http_client=anthropic.DefaultHttpxClient(event_hooks={"request": [self._stay_home]}, verify=tls_context()),
+            http_client=anthropic.DefaultHttpxClient(
+                event_hooks={"request": [self._refuse_other_hosts]}, verify=tls_context()
+            ),
         )
 
-    @property
-    def endpoint(self) -> str:
-        return self._host
-
-    def request(self, model: Model, question: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
+    @staticmethod
+    def request(model: Model, payload: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
         params: dict[str, Any] = {
             "model": model.id,
             "max_tokens": model.max_output_tokens,
-            "system": question.system,
+            "system": payload.system,
             "messages": [{"role": "user", "content": text}],
             **model.parameters,
         }
         if model.structured_output == "json_schema":
-            params["output_config"] = {"format": {"type": "json_schema", "schema": question.schema}}
+            params["output_config"] = {"format": {"type": "json_schema", "schema": payload.schema}}
         elif model.structured_output == "tool":
-            tool = {"name": question.schema_name, "input_schema": question.schema}
+            tool = {"name": payload.schema_name, "input_schema": payload.schema}
             params["tools"] = [tool]
-            params["tool_choice"] = {"type": "tool", "name": question.schema_name}
+            params["tool_choice"] = {"type": "tool", "name": payload.schema_name}
         return {"custom_id": custom_id, "params": params}
 
     def check(self) -> None:
@@ -98,7 +102,9 @@ class AnthropicBatches:
             self._client.messages.batches.list(limit=1)
 
     def submit(self, submission: Submission) -> str:
-        # The SDK's own `create` builds the whole body in memory, several times over; its `post` sends a file as it is.
+        from anthropic.types.messages import MessageBatch
+
+        # The SDK's `create` builds the whole body in memory, several times over; its `post` sends a file as it is.
         client = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT_SECONDS)
         submission.before_creation()
         with self._translate_errors("creating the batch"), submission.file.open("rb") as file:
@@ -113,12 +119,12 @@ class AnthropicBatches:
     def poll(self, batch_id: str) -> BatchState:
         batch = self._retrieve(batch_id)
         provider_status = short_text(batch.get("processing_status"), 40)
-        counts = mapping(batch.get("request_counts"))
+        counts = as_mapping(batch.get("request_counts"))
         succeeded, errored, canceled, expired = (
-            count(counts.get(name)) or 0 for name in ("succeeded", "errored", "canceled", "expired")
+            as_count(counts.get(name)) or 0 for name in ("succeeded", "errored", "canceled", "expired")
         )
         if provider_status != "ended":
-            # Its counts stay at 0 until the end.
+            # The counts stay at 0 until the batch has ended.
             return BatchState("submitted", provider_status)
         status: BatchStatus = "completed"
         if batch.get("cancel_initiated_at") and canceled:
@@ -142,7 +148,7 @@ class AnthropicBatches:
                 f"the batch {batch_id} has no results to fetch: they are not ready, or older than the "
                 "29 days for which they are kept",
             )
-        if urlsplit(results_url).netloc != self._host:
+        if urlsplit(results_url).netloc != self.endpoint:
             raise ProviderRefused(
                 self.key,
                 f"the results of {batch_id} are said to be at another host ({short_text(results_url, 80)}); "
@@ -157,7 +163,7 @@ class AnthropicBatches:
             return write_chunks(path, response.iter_bytes())
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
-        return read_line(line, _read_row)
+        return read_line(line, _read_result)
 
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         client = self._client.with_options(max_retries=0, timeout=ASK_TIMEOUT_SECONDS)
@@ -170,41 +176,45 @@ class AnthropicBatches:
         with self._translate_errors("cancelling the batch"):
             self._client.messages.batches.cancel(batch_id)
 
-    def find(self, sought: LookupRequest) -> LookupResult:
-        """Only the custom ids tell whose a batch is, and they can be read when it has ended.
+    def find(self, lookup: LookupRequest) -> LookupResult:
+        """Look for the batch by the custom ids in its results, which can be read only when it has ended.
 
-        Until then a batch of another of our submissions, or with another number of requests, is certainly not it.
+        Until then only batches of other submissions and batches of another size are certainly not it.
         """
         unknown: list[str] = []
         seen = 0
         with self._translate_errors("looking for the batch"):
-            for batch in self._listing():
-                if batch.created_at < sought.since - _CLOCK_MARGIN:
+            for batch in self._list_batches():
+                if batch.created_at < lookup.since - CLOCK_MARGIN:
                     break
                 seen += 1
-                if batch.id in sought.known or _request_count(batch) not in (None, sought.request_count):
+                if batch.id in lookup.known or _request_count(batch) not in (None, lookup.request_count):
                     continue
                 first = self._first_custom_id(batch.id) if batch.results_url else None
                 if first is None:
                     unknown.append(batch.id)
-                elif first.startswith(f"{sought.token}_"):
+                elif first.startswith(f"{lookup.submission}_"):
                     return LookupResult(batch.id, "its results carry the submission", thorough=True)
-        evidence = f"{seen} batches since {sought.since:%Y-%m-%d %H:%M}, none of them certainly ours"
+        evidence = f"{seen} batches since {lookup.since:%Y-%m-%d %H:%M}, none of them certainly ours"
         if unknown:
             evidence += (
                 f"; {', '.join(unknown)} may be: as many requests, and whose they are shows when they have ended"
             )
         return LookupResult(None, evidence, thorough=not unknown, candidates=tuple(unknown))
 
-    def _listing(self) -> Iterator[MessageBatch]:
-        """Every batch, newest first. Not the SDK's own paging: that takes an empty page for the last one."""
-        after: str | None = None
-        while True:
-            page = self._client.messages.batches.list(limit=_PAGE, after_id=after or anthropic.omit)
+    def _list_batches(self) -> Iterator[MessageBatch]:
+        """Yield every batch, newest first."""
+        for page in iterate_pages(self._list_page, self._next_cursor):
             yield from page.data
-            after = following(self.key, page.has_more, page.last_id or (page.data[-1].id if page.data else None), after)
-            if after is None:
-                return
+
+    def _list_page(self, after: str | None) -> SyncPage[MessageBatch]:
+        import anthropic
+
+        return self._client.messages.batches.list(limit=_PAGE_SIZE, after_id=after or anthropic.omit)
+
+    def _next_cursor(self, page: SyncPage[MessageBatch], after: str | None) -> str | None:
+        last_id = page.last_id or (page.data[-1].id if page.data else None)
+        return next_page(self.key, page.has_more, last_id, after)
 
     def _first_custom_id(self, batch_id: str) -> str | None:
         with self._client.messages.batches.with_streaming_response.results(batch_id) as response:
@@ -213,63 +223,63 @@ class AnthropicBatches:
                 head += chunk
                 if b"\n" in head:
                     break
-        row = read_line(head.split(b"\n", 1)[0], _read_row)
+        row = read_line(head.split(b"\n", 1)[0], _read_result)
         return row.custom_id if isinstance(row, ResultRow) else None
 
     def _retrieve(self, batch_id: str) -> Row:
         with self._translate_errors(f"asking for the batch {batch_id}"):
             return plain_object(self._client.messages.batches.retrieve(batch_id))
 
-    def _stay_home(self, request: httpx2.Request) -> None:
-        # The SDK follows `results_url` to any host, and takes the key along.
-        if request.url.netloc.decode("ascii") != self._host:
+    def _refuse_other_hosts(self, request: httpx2.Request) -> None:
+        # The SDK follows `results_url` to any host and sends the key there.
+        if request.url.netloc.decode("ascii") != self.endpoint:
             raise ProviderRefused(self.key, f"refused to call {request.url.host}; the key was not sent there")
 
-    def _translate_errors(self, doing: str) -> AbstractContextManager[None]:
-        return translate_errors(self.key, doing, self._secret)
+    def _translate_errors(self, action: str) -> AbstractContextManager[None]:
+        return translate_errors(self.key, action, self._secret)
 
 
 def _request_count(batch: MessageBatch) -> int | None:
-    """All requests of a batch: the five counts always add up to them. None if they cannot be read."""
-    counts = mapping(plain_object(batch).get("request_counts"))
-    numbers = [count(counts.get(name)) for name in ("processing", "succeeded", "errored", "canceled", "expired")]
+    """Return how many requests a batch has: the sum of its five counts. None if one of them cannot be read."""
+    counts = as_mapping(plain_object(batch).get("request_counts"))
+    numbers = [as_count(counts.get(name)) for name in ("processing", "succeeded", "errored", "canceled", "expired")]
     return sum(number for number in numbers if number is not None) if None not in numbers else None
 
 
-def _read_row(row: Row) -> ResultRow:
+def _read_result(row: Row) -> ResultRow:
     custom_id = text_field(row, "custom_id")
-    result = mapping(row.get("result"))
+    result = as_mapping(row.get("result"))
     kind = result.get("type")
     if kind == "succeeded":
-        message = mapping(result.get("message"))
-        usage = mapping(message.get("usage"))
+        message = as_mapping(result.get("message"))
+        usage = as_mapping(message.get("usage"))
         input_tokens = (
-            (count(usage.get("input_tokens")) or 0)
-            + (count(usage.get("cache_creation_input_tokens")) or 0)
-            + (count(usage.get("cache_read_input_tokens")) or 0)
+            (as_count(usage.get("input_tokens")) or 0)
+            + (as_count(usage.get("cache_creation_input_tokens")) or 0)
+            + (as_count(usage.get("cache_read_input_tokens")) or 0)
         )
         return ResultRow(
             custom_id,
             "succeeded",
-            _text(message.get("content")),
-            optional_text(message.get("stop_reason")),
+            _join_text(message.get("content")),
+            as_text(message.get("stop_reason")),
             None,
             input_tokens,
-            count(usage.get("output_tokens")),
+            as_count(usage.get("output_tokens")),
         )
     if kind == "errored":
-        outer = mapping(result.get("error"))
+        outer = as_mapping(result.get("error"))
         return ResultRow(custom_id, "errored", error=error_text(outer.get("error") or outer, "errored"))
-    outcome = _OUTCOMES.get(str(kind))
+    outcome = _NOT_RUN.get(str(kind))
     if outcome is not None:
         return ResultRow(custom_id, outcome, error=f"the batch was {outcome} before this request")
     raise ValueError(f"unknown result type {short_text(kind, 40)}")
 
 
-def _text(content: object) -> str | None:
-    """The text blocks joined; a forced tool's input counts as the text that it stands for."""
+def _join_text(content: object) -> str | None:
+    """Join the text blocks of a message; the input of a forced tool call is returned as JSON text instead."""
     texts: list[str] = []
-    for block in map(mapping, items(content)):
+    for block in map(as_mapping, as_list(content)):
         kind = block.get("type")
         if kind == "tool_use":
             return orjson.dumps(block.get("input")).decode()

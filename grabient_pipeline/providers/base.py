@@ -1,6 +1,6 @@
-"""What the pipeline asks of a batch API, and the plain values that cross the border.
+"""What the pipeline expects of a batch API, and the plain values that it exchanges with one.
 
-One protocol, four small implementations; SDK types stay inside them. Nothing here knows Dagster or DuckDB.
+SDK types stay inside the implementations, one module per provider. Nothing here knows Dagster or DuckDB.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Protocol
 
+from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.catalogue import Model
 
 if TYPE_CHECKING:
@@ -22,23 +23,26 @@ AccessMode = Literal["batch", "direct"]
 BatchStatus = Literal["submitted", "completed", "expired", "cancelled", "failed"]
 Outcome = Literal["succeeded", "errored", "expired", "cancelled"]
 
-# One call, unless it moves a file; the sensor has 40 s for all of them.
-CALL_TIMEOUT_SECONDS = 15.0
-TRANSFER_TIMEOUT_SECONDS = 600.0
+# One call that moves no file; the sensor has 40 s for all of its calls.
+CALL_TIMEOUT_SECONDS: Final = 15.0
+TRANSFER_TIMEOUT_SECONDS: Final = 600.0
 
-# An ordinary call to a model that thinks before it answers.
-ASK_TIMEOUT_SECONDS = 120.0
+# An ordinary call to a model that reasons before it answers.
+ASK_TIMEOUT_SECONDS: Final = 120.0
 
-# Which request an ordinary call is about. Providers pass over headers that they do not know.
-CUSTOM_ID_HEADER = "X-Grabient-Custom-Id"
+# Creating a large batch is slow, and giving up on the answer is the one expensive kind of failure.
+CREATE_TIMEOUT_SECONDS: Final = 300.0
 
-# Creation answers late when a batch is large, and an answer given up on is the one costly kind of failure.
-CREATE_TIMEOUT_SECONDS = 300.0
+# A clock here that is ahead of the provider's must not hide a batch from a lookup.
+CLOCK_MARGIN: Final = dt.timedelta(hours=1)
+
+# Names the request of an ordinary call. Providers ignore headers that they do not know.
+CUSTOM_ID_HEADER: Final = "X-Grabient-Custom-Id"
 
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """What all clients of a process use: each left alone reads the certificates anew, which takes 20 ms each time."""
+    """Return the TLS context that all clients share: each would otherwise load the certificates again, in 20 ms."""
     import httpx2
 
     return httpx2.create_ssl_context()
@@ -59,7 +63,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How request lines stand in the file that is sent: before the first, between two, after the last."""
+    """The bytes around requests in a request file: before the first, between two, and after the last."""
 
     head: bytes = b""
     separator: bytes = b"\n"
@@ -68,7 +72,7 @@ class Framing:
 
 @dataclass(frozen=True, slots=True)
 class PromptPayload:
-    """What is asked of a model: the same for every request of a batch but for the user's text."""
+    """What every request of a batch shares: the system prompt and the JSON schema of the answer."""
 
     system: str
     schema: Mapping[str, Any]
@@ -77,12 +81,12 @@ class PromptPayload:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A batch ready to go: its token, and the file that is sent as it stands.
+    """A batch to create: its submission id, its model, and the request file, which is sent as it is.
 
-    `before_creation` is called once, right before the call that makes the batch: from then on it may exist.
+    `before_creation` is called once, right before the call that creates the batch: from then on it may exist.
     """
 
-    token: str
+    submission: str
     model: str
     file: Path
     before_creation: Callable[[], object] = lambda: None
@@ -90,7 +94,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class BatchState:
-    """A batch as its provider tells of it. `provider_status` is the provider's own word."""
+    """The state of a batch at its provider. `provider_status` is the provider's own word for it."""
 
     status: BatchStatus
     provider_status: str
@@ -100,9 +104,9 @@ class BatchState:
     error: str | None = None
 
 
-# A named tuple, as one is made for every answer: a frozen dataclass takes four times as long.
+# A named tuple because one is made for every answer: a frozen dataclass takes four times as long.
 class ResultRow(NamedTuple):
-    """One answer of a batch. Tokens are those that are paid for; hidden reasoning counts as output."""
+    """The result of one request. Tokens are those that are billed; hidden reasoning counts as output."""
 
     custom_id: str
     outcome: Outcome
@@ -115,7 +119,7 @@ class ResultRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRow:
-    """A line of results that is not what the provider promises."""
+    """A line of results that does not have the documented form."""
 
     line: str
     reason: str
@@ -123,12 +127,13 @@ class UnreadableRow:
 
 @dataclass(frozen=True, slots=True)
 class LookupRequest:
-    """A batch whose creation was not answered: the token that went with it, when, and with how many requests.
+    """A batch whose creation was not confirmed.
 
-    `known`: the ids of this provider's batches that belong to other submissions of ours.
+    `submission` is the id that was sent with it, `since` the time of its reservation. `known` holds the ids of the
+    provider's batches that belong to other submissions.
     """
 
-    token: str
+    submission: str
     since: dt.datetime
     request_count: int
     known: frozenset[str] = frozenset()
@@ -136,10 +141,10 @@ class LookupRequest:
 
 @dataclass(frozen=True, slots=True)
 class LookupResult:
-    """The outcome of looking for a batch by its token.
+    """The outcome of looking for a batch by its submission id.
 
-    `thorough` is True when everything since the given time was seen and could be told apart, so that a batch that
-    was not found is not there. `candidates` may be ours, but cannot be told until they have ended.
+    `thorough` is True when every batch since the given time was listed and could be identified, so that a batch that
+    was not found does not exist. `candidates` may be the batch but cannot be identified until they have ended.
     """
 
     batch_id: str | None
@@ -149,7 +154,10 @@ class LookupResult:
 
 
 class RequestFormat(Protocol):
-    """How a provider's requests are written."""
+    """How a provider's requests are written, which needs neither an API key nor an SDK.
+
+    The classes that implement `BatchProvider` are themselves request formats.
+    """
 
     @property
     def key(self) -> str:
@@ -157,99 +165,107 @@ class RequestFormat(Protocol):
         ...
 
     @property
-    def endpoint(self) -> str:
-        """The host that the requests go to."""
+    def access(self) -> AccessMode:
+        """How requests are sent."""
         ...
 
     @property
     def framing(self) -> Framing:
-        """How the file of requests is put together."""
+        """How requests are joined in a request file."""
         ...
 
-    def request(self, model: Model, question: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
-        """Return one request, as it stands in the file of a batch."""
+    def request(self, model: Model, payload: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
+        """Return one request as it is written to a request file; `text` is the user's message."""
         ...
 
 
-class BatchProvider(Protocol):
+class BatchProvider(RequestFormat, Protocol):
     """A batch API.
 
-    Every method raises `ProviderRefused` when the provider certainly did not do it, and `ProviderUncertain` when that
-    cannot be known. The SDK's own retries are on for reading and off for creating: with them on, one lost answer makes
-    two or three paid batches.
+    Every method that calls the provider raises `ProviderRefused` when the provider certainly did nothing, and
+    `ProviderUncertain` when that cannot be known. The SDK's own retries are on for reading and off for creating a
+    batch: with them on, one lost answer creates two or three paid batches.
     """
 
     @property
-    def key(self) -> str:
-        """The name of the provider in the catalogue."""
-        ...
-
-    @property
-    def access(self) -> AccessMode:
-        """How models are asked through it."""
-        ...
-
-    @property
     def endpoint(self) -> str:
-        """The host that the requests go to."""
-        ...
-
-    @property
-    def framing(self) -> Framing:
-        """How the file of requests is put together."""
-        ...
-
-    def request(self, model: Model, question: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
-        """One request, as it stands in the file of a batch."""
+        """The host that requests are sent to."""
         ...
 
     def check(self) -> None:
-        """One cheap call: is the provider there, and does it take the key?"""
+        """Make one cheap call that shows whether the provider can be reached and accepts the key."""
         ...
 
     def submit(self, submission: Submission) -> str:
-        """Create the batch, at most once; its id at the provider."""
+        """Create the batch, at most once, and return its id at the provider."""
         ...
 
     def poll(self, batch_id: str) -> BatchState:
-        """How the batch is getting on."""
+        """Return the state of the batch."""
         ...
 
     def download(self, batch_id: str, folder: Path) -> list[Path]:
-        """Stream what there is of results and errors into files of lines; none where the batch produced nothing."""
+        """Stream all results and errors of the batch into files of lines; an empty list if it produced none."""
         ...
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
-        """One line of those files. Never raises."""
+        """Read one line of the downloaded files. Never raises."""
         ...
 
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Make a request of a batch's file as one ordinary call, at most once; the row that a batch would give of it.
+        """Send one request of a request file as an ordinary call, at most once.
+
+        Returns:
+            The row that a batch would give for the request.
 
         Raises:
-            ProviderBusy: it did nothing, and will later.
+            ProviderBusy: The provider did nothing, and the call can be repeated later.
         """
         ...
 
     def cancel(self, batch_id: str) -> None:
-        """Ask for the end of the batch; what was finished is still collected."""
+        """Ask the provider to end the batch; results that are finished can still be collected."""
         ...
 
-    def find(self, sought: LookupRequest) -> LookupResult:
-        """Look for a batch among all that were created since then."""
+    def find(self, lookup: LookupRequest) -> LookupResult:
+        """Look for a batch among all batches that were created since the given time."""
+        ...
+
+    def work(self, batch_id: str, progress: Progress = SILENT) -> None:
+        """Send the requests of the batch that have not been sent, where that is not the provider's job.
+
+        Raises:
+            ProviderError: The account was refused or is out of quota. Answers are kept, and the rest can wait.
+        """
+        ...
+
+    def forget(self, batch_id: str) -> None:
+        """Delete what is kept here about a batch whose results have been collected."""
         ...
 
 
-_READ_BYTES = 1 << 20
+class RunsRemotely:
+    """A provider that runs batches itself and keeps their files: there is nothing to do for them here."""
+
+    access: ClassVar[AccessMode] = "batch"
+
+    def work(self, batch_id: str, progress: Progress = SILENT) -> None:
+        """Do nothing: the provider sends the requests."""
+
+    def forget(self, batch_id: str) -> None:
+        """Do nothing: the provider deletes its files when their time is up."""
+
+
+_READ_BYTES: Final = 1 << 20
 
 
 def result_rows(provider: BatchProvider, files: list[Path]) -> Iterator[ResultRow | UnreadableRow]:
-    """Every row of downloaded results, a line at a time: memory does not grow with the file."""
+    """Read every row of downloaded results, line by line, so that memory does not grow with the file."""
     for path in files:
-        # Each read lets go of the interpreter for a moment, too short for another thread to wake up and take it, and
-        # makes it begin its waiting anew: with small reads the thread that has the database would starve.
+        # Every read releases the interpreter, too briefly for a waiting thread to take over, which then has to queue
+        # again: with small reads, the thread that writes to the database would starve.
         with path.open("rb", buffering=_READ_BYTES) as file:
-            # Only b"\n" ends a line here; the SDKs' text iterators also split at U+2028 inside an answer.
+            # Only b"\n" ends a line; the SDKs' text iterators also split at U+2028 inside an answer.
             for line in file:
                 stripped = line.strip()
                 if stripped:

@@ -1,7 +1,7 @@
-"""The catalogue: which models there are, what they accept, how long they live, what they cost.
+"""The catalogue of providers and models: what they accept, their limits, and when models retire.
 
-The facts are data (`catalogue.toml`); the prices come from genai-prices, which carries its list with it. Everything
-else in the package asks here and holds no model name of its own.
+The facts are data in `catalogue.toml`; prices are in `prices.py`. The rest of the package reads the catalogue and
+contains no model names of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata, resources
+from importlib import resources
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -20,17 +20,19 @@ from grabient_pipeline.errors import UnknownModelError
 
 StructuredOutput = Literal["json_schema", "json_schema_best_effort", "json_object", "tool"]
 
-# All four give half of the standard price for a batch.
-BATCH_DISCOUNT = 0.5
-
 
 class Provider(BaseModel):
-    """A batch API: its limits, its variables, and what a person should know before using it."""
+    """A batch API: its implementation, environment variables, limits, and caveats for the people who use it.
+
+    `module` names the class that implements it, as `package.module:Class`. `colour` is its colour in charts.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: str
     name: str
+    module: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    colour: str = Field(pattern=r"^#[0-9a-f]{6}$")
     key_variable: str
     base_url_variable: str
     default_base_url: str
@@ -42,7 +44,10 @@ class Provider(BaseModel):
 
 
 class Model(BaseModel):
-    """A model of a provider, by the id that the provider's API takes."""
+    """A model of a provider, by the id that the provider's API expects.
+
+    `ends_on` is the day on which the provider shuts it down.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,34 +64,22 @@ class Model(BaseModel):
 
     @property
     def name(self) -> str:
-        """`provider/id`: how people name it."""
+        """The name that people use: `provider/id`."""
         return f"{self.provider}/{self.id}"
 
     def retired(self, today: dt.date | None = None) -> bool:
-        """Whether its provider has shut it down."""
+        """Whether its provider has shut it down by the given day, by default today."""
         return self.ends_on is not None and self.ends_on <= (today or dt.datetime.now(dt.UTC).date())
 
     def lifecycle(self, today: dt.date | None = None) -> str:
-        """`active`, `ends 2026-12-11` or `retired 2026-02-19`."""
+        """Return `active`, `ends 2026-12-11` or `retired 2026-02-19`."""
         if self.ends_on is None:
             return "active"
         return f"{'retired' if self.retired(today) else 'ends'} {self.ends_on.isoformat()}"
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
-    """US dollars for a million tokens, in a batch."""
-
-    input_usd_per_million: float
-    output_usd_per_million: float
-
-    def cost(self, input_tokens: int, output_tokens: int) -> float:
-        """US dollars for that many tokens."""
-        return (input_tokens * self.input_usd_per_million + output_tokens * self.output_usd_per_million) / 1_000_000
-
-
 class Catalogue(BaseModel):
-    """All providers and models."""
+    """All providers and models, validated: names are unique, and every model that ends has a replacement."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -94,10 +87,10 @@ class Catalogue(BaseModel):
     models: tuple[Model, ...]
 
     @model_validator(mode="after")
-    def _consistent(self) -> Catalogue:
+    def _check_references(self) -> Catalogue:
         names = [model.name for model in self.models]
         if len(set(names)) != len(names):
-            raise ValueError("a model stands in the catalogue twice")
+            raise ValueError("the catalogue lists a model twice")
         for model in self.models:
             if model.provider not in self.providers:
                 raise ValueError(f"{model.name}: unknown provider")
@@ -108,10 +101,10 @@ class Catalogue(BaseModel):
         return self
 
     def model(self, name: str) -> Model:
-        """A model by `provider/id`; the id alone will do where only one provider has it.
+        """Return a model by `provider/id`, or by its id alone where only one provider has it.
 
         Raises:
-            UnknownModelError: none or several are meant.
+            UnknownModelError: No model matches, or several do.
         """
         found = [model for model in self.models if name in (model.name, model.id)]
         if len(found) == 1:
@@ -121,10 +114,10 @@ class Catalogue(BaseModel):
         )
 
     def provider(self, key: str) -> Provider:
-        """A provider by its key.
+        """Return a provider by its key.
 
         Raises:
-            UnknownModelError: there is no such provider.
+            UnknownModelError: There is no such provider.
         """
         if key not in self.providers:
             raise UnknownModelError(f"there is no provider {key!r}; there are {', '.join(self.providers)}")
@@ -133,7 +126,7 @@ class Catalogue(BaseModel):
 
 @dataclass(frozen=True)
 class Selection:
-    """The models to ask, and those left out, each with the reason in a line."""
+    """The selected models, and one line for each model or provider that was left out, with the reason."""
 
     models: tuple[Model, ...]
     left_out: tuple[str, ...]
@@ -147,10 +140,17 @@ def select_models(
     keys: Collection[str],
     today: dt.date | None = None,
 ) -> Selection:
-    """Choose whom to ask: the named models, else every enabled one, of the given providers, else of all.
+    """Select models for a backfill.
 
     Args:
-        keys: the providers that have a key; a model of another is left out with the name of the variable.
+        names: Models by name; empty selects every enabled model.
+        providers: Restricts the selection to these providers; empty allows all.
+        include_retired: Whether to keep models that their provider has shut down.
+        keys: The providers whose API key is set. Models of other providers are left out.
+        today: The day that decides which models are retired.
+
+    Raises:
+        UnknownModelError: A model or a provider is not in the catalogue.
     """
     catalogue = load_catalogue()
     wanted = [catalogue.model(name) for name in names] or [m for m in catalogue.models if m.enabled]
@@ -175,45 +175,8 @@ def select_models(
 
 @cache
 def load_catalogue() -> Catalogue:
-    """The catalogue of this package, checked."""
+    """Load and validate the catalogue of this package."""
     text = resources.files(__package__ or "").joinpath("catalogue.toml").read_text("utf-8")
     data = tomllib.loads(text)
     providers = {key: {"key": key, **fields} for key, fields in data["providers"].items()}
     return Catalogue.model_validate({"providers": providers, "models": data["models"]})
-
-
-def batch_price(model: Model) -> Price:
-    """What a million tokens of this model cost in a batch today, from genai-prices."""
-    return _price(model.provider, model.id, BATCH_DISCOUNT)
-
-
-def full_price(model: Model) -> Price:
-    """What they cost in ordinary calls."""
-    return _price(model.provider, model.id, 1.0)
-
-
-def known_batch_price(provider: str, model_id: str) -> Price | None:
-    """The same for a model that the catalogue need not have; None if the price list does not know it either."""
-    try:
-        return _price(provider, model_id, BATCH_DISCOUNT)
-    except LookupError:
-        return None
-
-
-@cache
-def _price(provider: str, model_id: str, share: float) -> Price:
-    # Loading the price list takes a quarter of a second: only those who ask for a price pay it.
-    from genai_prices import Usage, calc_price
-
-    million = calc_price(
-        Usage(input_tokens=1_000_000, output_tokens=1_000_000), model_ref=model_id, provider_id=provider
-    )
-    return Price(
-        float(million.input_price) * share,
-        float(million.output_price) * share,
-    )
-
-
-def price_list_version() -> str:
-    """Which price list the prices come from."""
-    return f"genai-prices {metadata.version('genai-prices')}"

@@ -1,16 +1,17 @@
-"""The batch API that OpenAI made and Groq speaks: a file of chat completions goes up, one or two files come down.
+"""Batches of chat completions in the format that OpenAI introduced: requests and results are files of JSON lines.
 
-What differs between the two is in `openai.py` and `groq.py`: the client, the listing, the names of some parameters.
+Functions for every provider whose API resembles OpenAI's, and a base class for the two whose SDKs have the same
+methods, OpenAI and Groq. A provider that differs in more than its client uses the functions and inherits nothing.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from grabient_pipeline.providers.base import (
@@ -18,7 +19,6 @@ from grabient_pipeline.providers.base import (
     CREATE_TIMEOUT_SECONDS,
     CUSTOM_ID_HEADER,
     TRANSFER_TIMEOUT_SECONDS,
-    AccessMode,
     BatchState,
     BatchStatus,
     Framing,
@@ -27,6 +27,7 @@ from grabient_pipeline.providers.base import (
     Outcome,
     PromptPayload,
     ResultRow,
+    RunsRemotely,
     Submission,
     UnreadableRow,
 )
@@ -34,24 +35,22 @@ from grabient_pipeline.providers.catalogue import Model
 from grabient_pipeline.providers.transport.errors import OVERLOADED, short_text, translate_errors
 from grabient_pipeline.providers.transport.rows import (
     Row,
-    count,
+    as_count,
+    as_list,
+    as_mapping,
+    as_text,
     epoch_time,
     error_text,
-    items,
-    mapping,
-    optional_text,
     plain_object,
     read_line,
     text_field,
 )
 from grabient_pipeline.providers.transport.transfer import retry, upload_with_retry, write_chunks
 
-PATH: Final = "/v1/chat/completions"
-WINDOW: Final = "24h"
+COMPLETIONS_PATH: Final = "/v1/chat/completions"
 
-# A clock here that is ahead of the provider's must not hide a batch.
-CLOCK_MARGIN: Final = dt.timedelta(hours=1)
-
+_COMPLETION_WINDOW: Final = "24h"
+# Any other status means that the batch has not ended.
 _ENDED: Final[Mapping[str, BatchStatus]] = {
     "completed": "completed",
     "expired": "expired",
@@ -59,44 +58,172 @@ _ENDED: Final[Mapping[str, BatchStatus]] = {
     "failed": "failed",
 }
 _END_TIMES: Final = ("completed_at", "expired_at", "cancelled_at", "failed_at")
-_NEVER_RUN: Final[Mapping[str, Outcome]] = {"batch_expired": "expired", "batch_cancelled": "cancelled"}
+_RESULT_FILES: Final[Mapping[str, str]] = {"output_file_id": "output.jsonl", "error_file_id": "error.jsonl"}
+_NOT_RUN: Final[Mapping[str, Outcome]] = {"batch_expired": "expired", "batch_cancelled": "cancelled"}
+_MAX_ERRORS: Final = 5
 
 
-class ChatCompletionBatches(ABC):
-    """What OpenAI's and Groq's batch APIs have in common."""
+def chat_request(
+    model: Model,
+    payload: PromptPayload,
+    custom_id: str,
+    text: str,
+    output_limit_field: str = "max_completion_tokens",
+) -> dict[str, Any]:
+    """Return one line of a request file.
 
-    key: str
-    access: AccessMode = "batch"
-    framing = Framing()
+    Args:
+        model: The model, with its parameters and its output limit.
+        payload: The system prompt and the schema of the answer.
+        custom_id: The id of the request.
+        text: The user's message.
+        output_limit_field: The provider's parameter for the most tokens of an answer.
+    """
+    body: dict[str, Any] = {
+        "model": model.id,
+        "messages": [
+            {"role": "system", "content": payload.system},
+            {"role": "user", "content": text},
+        ],
+        output_limit_field: model.max_output_tokens,
+        **model.parameters,
+        "response_format": response_format(model, payload),
+    }
+    return {"custom_id": custom_id, "method": "POST", "url": COMPLETIONS_PATH, "body": body}
+
+
+def response_format(model: Model, payload: PromptPayload) -> dict[str, Any]:
+    """Return the parameter that makes the model answer in JSON, as strictly as the catalogue says it can."""
+    if model.structured_output == "json_object":
+        return {"type": "json_object"}
+    schema: dict[str, Any] = {"name": payload.schema_name, "schema": payload.schema}
+    if model.structured_output == "json_schema":
+        schema["strict"] = True
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def read_batch_state(
+    batch: Row,
+    ended: Mapping[str, BatchStatus],
+    *,
+    completed: object,
+    failed: object,
+    end_times: Iterable[str],
+) -> BatchState:
+    """Read the state of a batch.
+
+    Args:
+        batch: The provider's batch object.
+        ended: The statuses of batches that have ended. Any other status counts as submitted, because a status that is
+            new to us is no proof of an end.
+        completed: The number of requests that succeeded, as the provider sends it.
+        failed: The number of requests that failed.
+        end_times: The fields that may hold the time of the end, in seconds since 1970.
+    """
+    provider_status = short_text(batch.get("status"), 40)
+    return BatchState(
+        status=ended.get(provider_status, "submitted"),
+        provider_status=provider_status,
+        completed=as_count(completed),
+        failed=as_count(failed),
+        ended_at=next((time for name in end_times if (time := epoch_time(batch.get(name)))), None),
+        error=_batch_errors(batch.get("errors")),
+    )
+
+
+def download_files(
+    batch: Row, folder: Path, names: Mapping[str, str], download: Callable[[str, Path], Path]
+) -> list[Path]:
+    """Download every result file of a batch that exists, whatever the counts of the batch say.
+
+    Args:
+        batch: The provider's batch object.
+        folder: Where to put the files.
+        names: The name to give a file, by the field of the batch that holds the file's id.
+        download: Downloads the file of an id to a path; repeated when its outcome is uncertain.
+    """
+    paths: list[Path] = []
+    for field, name in names.items():
+        file_id = batch.get(field)
+        # Groq may send `{}` for a file that does not exist.
+        if isinstance(file_id, str) and file_id:
+            paths.append(retry(lambda file_id=file_id, name=name: download(file_id, folder / name)))
+    return paths
+
+
+def find_submission(
+    lookup: LookupRequest,
+    batches: Iterable[Row],
+    files_named: Callable[[str], Iterable[str]],
+    input_files: Callable[[Row], Iterable[object]] = lambda batch: (batch.get("input_file_id"),),
+) -> LookupResult:
+    """Find the batch of a submission by its metadata, or else by the name of its request file.
+
+    Args:
+        lookup: The submission to look for.
+        batches: All batches since the given time.
+        files_named: Returns the ids of the uploaded files that have a name.
+        input_files: Returns the ids of a batch's request files.
+    """
+    batch_of_file: dict[str, str] = {}
+    seen = 0
+    for batch in batches:
+        batch_id = text_field(batch, "id")
+        if as_mapping(batch.get("metadata")).get("submission") == lookup.submission:
+            return LookupResult(batch_id, "its metadata carries the submission", thorough=True)
+        batch_of_file.update((str(file_id), batch_id) for file_id in input_files(batch))
+        seen += 1
+    for file_id in files_named(_file_name(lookup.submission)):
+        if file_id in batch_of_file:
+            return LookupResult(batch_of_file[file_id], "its input file carries the submission", thorough=True)
+    return LookupResult(None, f"{seen} batches since {lookup.since:%Y-%m-%d %H:%M}, none of them ours", thorough=True)
+
+
+def read_chat_row(row: Row) -> ResultRow:
+    """Read one result: a completion, an HTTP error, or a request that was never run."""
+    custom_id = text_field(row, "custom_id")
+    response = as_mapping(row.get("response"))
+    if not response:
+        code = as_mapping(row.get("error")).get("code")
+        outcome: Outcome = _NOT_RUN.get(str(code), "errored")
+        return ResultRow(custom_id, outcome, error=error_text(row.get("error"), "no response"))
+    body = as_mapping(response.get("body"))
+    usage = as_mapping(body.get("usage"))
+    tokens = as_count(usage.get("prompt_tokens")), as_count(usage.get("completion_tokens"))
+    if response.get("status_code") != 200:
+        status = response.get("status_code")
+        error = error_text(body.get("error"), f"HTTP status {short_text(status, 20)}")
+        return ResultRow(custom_id, "errored", None, None, error, *tokens)
+    choice = as_mapping(body["choices"][0])
+    message = as_mapping(choice.get("message"))
+    refusal = as_text(message.get("refusal"))
+    if refusal:
+        return ResultRow(custom_id, "succeeded", None, "refusal", short_text(refusal), *tokens)
+    text, reason = as_text(message.get("content")), as_text(choice.get("finish_reason"))
+    return ResultRow(custom_id, "succeeded", text, reason, None, *tokens)
+
+
+class ChatCompletionBatches(RunsRemotely, ABC):
+    """What OpenAI and Groq share: SDKs with the same methods, but without a common type."""
+
+    key: ClassVar[str]
+    framing: ClassVar[Framing] = Framing()
+    request: ClassVar = staticmethod(chat_request)
     # Where the SDK sends an ordinary call.
-    ask_path: str
+    ask_path: ClassVar[str]
 
     def __init__(self, client: Any, secret: str, base_url: str) -> None:
-        # The two SDKs have the same methods and no type in common.
         self._client = client
         self._secret = secret
         self.endpoint = urlsplit(base_url).netloc
 
     @abstractmethod
     def _batches_since(self, since: dt.datetime) -> Iterator[Row]:
-        """Every batch since then, newest first, as plain objects."""
+        """Yield every batch that was created since then, as plain objects."""
 
     @abstractmethod
     def _files_named(self, name: str) -> Iterator[str]:
-        """The ids of the uploaded files of this name."""
-
-    def request(self, model: Model, question: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": model.id,
-            "messages": [
-                {"role": "system", "content": question.system},
-                {"role": "user", "content": text},
-            ],
-            "max_completion_tokens": model.max_output_tokens,
-            **model.parameters,
-            "response_format": _response_format(model, question),
-        }
-        return {"custom_id": custom_id, "method": "POST", "url": PATH, "body": body}
+        """Yield the ids of the uploaded files that have this name."""
 
     def check(self) -> None:
         with self._translate_errors("asking for the list of batches"):
@@ -108,14 +235,14 @@ class ChatCompletionBatches(ABC):
         with self._translate_errors("creating the batch"):
             batch = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT_SECONDS).batches.create(
                 input_file_id=file_id,
-                endpoint=PATH,
-                completion_window=WINDOW,
-                metadata={"submission": submission.token},
+                endpoint=COMPLETIONS_PATH,
+                completion_window=_COMPLETION_WINDOW,
+                metadata={"submission": submission.submission},
             )
             return text_field(plain_object(batch), "id")
 
     def _upload(self, submission: Submission) -> str:
-        name = f"{submission.token}.jsonl"
+        name = _file_name(submission.submission)
         client = self._client.with_options(max_retries=0, timeout=TRANSFER_TIMEOUT_SECONDS)
         with self._translate_errors("uploading the requests"), submission.file.open("rb") as file:
             uploaded = client.files.create(file=(name, file, "application/jsonl"), purpose="batch")
@@ -123,27 +250,13 @@ class ChatCompletionBatches(ABC):
 
     def poll(self, batch_id: str) -> BatchState:
         batch = self._retrieve(batch_id)
-        provider_status = short_text(batch.get("status"), 40)
-        counts = mapping(batch.get("request_counts"))
-        return BatchState(
-            status=_ENDED.get(provider_status, "submitted"),
-            provider_status=provider_status,
-            completed=count(counts.get("completed")),
-            failed=count(counts.get("failed")),
-            ended_at=next((time for name in _END_TIMES if (time := epoch_time(batch.get(name)))), None),
-            error=_batch_errors(batch.get("errors")),
+        counts = as_mapping(batch.get("request_counts"))
+        return read_batch_state(
+            batch, _ENDED, completed=counts.get("completed"), failed=counts.get("failed"), end_times=_END_TIMES
         )
 
     def download(self, batch_id: str, folder: Path) -> list[Path]:
-        batch = self._retrieve(batch_id)
-        paths: list[Path] = []
-        # Both, whenever they exist: the counts of a batch do not tell. Groq may send `{}` for none.
-        for name in ("output_file_id", "error_file_id"):
-            file_id = batch.get(name)
-            if isinstance(file_id, str) and file_id:
-                path = folder / f"{name.removesuffix('_file_id')}.jsonl"
-                paths.append(retry(lambda file_id=file_id, path=path: self._download(file_id, path)))
-        return paths
+        return download_files(self._retrieve(batch_id), folder, _RESULT_FILES, self._download)
 
     def _download(self, file_id: str, path: Path) -> Path:
         client = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS)
@@ -152,7 +265,7 @@ class ChatCompletionBatches(ABC):
             return write_chunks(path, response.iter_bytes())
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
-        return read_line(line, _read_row)
+        return read_line(line, read_chat_row)
 
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         client = self._client.with_options(max_retries=0, timeout=ASK_TIMEOUT_SECONDS)
@@ -165,63 +278,25 @@ class ChatCompletionBatches(ABC):
         with self._translate_errors("cancelling the batch"):
             self._client.batches.cancel(batch_id)
 
-    def find(self, sought: LookupRequest) -> LookupResult:
+    def find(self, lookup: LookupRequest) -> LookupResult:
         with self._translate_errors("looking for the batch"):
-            by_input: dict[str, str] = {}
-            for batch in self._batches_since(sought.since):
-                batch_id = text_field(batch, "id")
-                if mapping(batch.get("metadata")).get("submission") == sought.token:
-                    return LookupResult(batch_id, "its metadata carries the submission", thorough=True)
-                by_input[str(batch.get("input_file_id"))] = batch_id
-            for file_id in self._files_named(f"{sought.token}.jsonl"):
-                if file_id in by_input:
-                    return LookupResult(by_input[file_id], "its input file carries the submission", thorough=True)
-        return LookupResult(
-            None, f"{len(by_input)} batches since {sought.since:%Y-%m-%d %H:%M}, none of them ours", thorough=True
-        )
+            return find_submission(lookup, self._batches_since(lookup.since), self._files_named)
 
     def _retrieve(self, batch_id: str) -> Row:
         with self._translate_errors(f"asking for the batch {batch_id}"):
             return plain_object(self._client.batches.retrieve(batch_id))
 
-    def _translate_errors(self, doing: str) -> AbstractContextManager[None]:
-        return translate_errors(self.key, doing, self._secret)
+    def _translate_errors(self, action: str) -> AbstractContextManager[None]:
+        return translate_errors(self.key, action, self._secret)
 
 
-def _response_format(model: Model, question: PromptPayload) -> dict[str, Any]:
-    if model.structured_output == "json_object":
-        return {"type": "json_object"}
-    schema: dict[str, Any] = {"name": question.schema_name, "schema": question.schema}
-    if model.structured_output == "json_schema":
-        schema["strict"] = True
-    return {"type": "json_schema", "json_schema": schema}
+def _file_name(submission: str) -> str:
+    """The name under which the request file of a submission is uploaded."""
+    return f"{submission}.jsonl"
 
 
 def _batch_errors(errors: object) -> str | None:
-    """The reasons why a batch failed: an object with `data`, or (Groq) a bare list."""
-    listed = items(mapping(errors).get("data")) or items(errors)
-    texts = [error_text(item, "unknown error") for item in listed[:5]]
+    """Return why a batch failed, from an object with `data` (OpenAI) or a bare list (Groq)."""
+    listed = as_list(as_mapping(errors).get("data")) or as_list(errors)
+    texts = [error_text(item, "unknown error") for item in listed[:_MAX_ERRORS]]
     return "; ".join(texts) or None
-
-
-def _read_row(row: Row) -> ResultRow:
-    custom_id = text_field(row, "custom_id")
-    response = mapping(row.get("response"))
-    if not response:
-        code = mapping(row.get("error")).get("code")
-        outcome: Outcome = _NEVER_RUN.get(str(code), "errored")
-        return ResultRow(custom_id, outcome, error=error_text(row.get("error"), "no response"))
-    body = mapping(response.get("body"))
-    usage = mapping(body.get("usage"))
-    tokens = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
-    if response.get("status_code") != 200:
-        status = response.get("status_code")
-        error = error_text(body.get("error"), f"HTTP status {short_text(status, 20)}")
-        return ResultRow(custom_id, "errored", None, None, error, *tokens)
-    choice = mapping(body["choices"][0])
-    message = mapping(choice.get("message"))
-    refusal = optional_text(message.get("refusal"))
-    if refusal:
-        return ResultRow(custom_id, "succeeded", None, "refusal", short_text(refusal), *tokens)
-    text, reason = optional_text(message.get("content")), optional_text(choice.get("finish_reason"))
-    return ResultRow(custom_id, "succeeded", text, reason, None, *tokens)

@@ -1,11 +1,11 @@
-"""Ordinary calls where there is no batch access: the same requests, a bounded number at a time, at the full price.
+"""Ordinary calls for accounts without batch access: the same requests, a few at a time, at full price.
 
-It is a batch API like the others, except that the batch is worked on here: `submit` puts the file of requests into a
-folder, `work` asks them one by one and writes each answer down before the next, and the rest of the pipeline polls and
-collects as ever. Whoever dies in the middle leaves a folder that the next one goes on with.
+Presented as a batch API that runs on this machine. `submit` puts the request file into a folder, `work` sends its
+requests and records each answer before the next request, and the rest of the pipeline polls and collects as usual. If
+the process dies, the next `work` continues with what the folder holds.
 
-A call that was sent and not answered cannot be found again, unlike a batch. It is not asked again here: it ends as
-missing, counts as perhaps paid for, and the next backfill asks it as a new attempt.
+A call that was sent but not answered cannot be looked up, unlike a batch. It is not sent again here: its result is
+missing, it may have been billed, and the next backfill makes a new attempt.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import filelock
 import orjson
@@ -34,6 +34,7 @@ from grabient_pipeline.providers.base import (
     LookupRequest,
     LookupResult,
     PromptPayload,
+    RequestFormat,
     ResultRow,
     Submission,
     UnreadableRow,
@@ -41,69 +42,83 @@ from grabient_pipeline.providers.base import (
 from grabient_pipeline.providers.catalogue import Model
 from grabient_pipeline.providers.transport.rows import read_line
 
-AT_A_TIME: Final = 4
+CONCURRENT_CALLS: Final = 4
 
-# A provider that still says "later" after so many waits has run out of quota for today.
-_MOST_WAITS: Final = 6
-_LONGEST_WAIT_SECONDS: Final = 120.0
-# These concern the account and not the request: the next one would fare no better.
+# A provider that is still busy after this many attempts is out of quota for the day.
+_MAX_ATTEMPTS: Final = 6
+_MAX_WAIT_SECONDS: Final = 120.0
+# These statuses concern the account and not the request, so the next request would fail as well.
 _ACCOUNT_STATUSES: Final = frozenset({401, 402, 403, 404})
 
+# The files of a batch, `BATCH_ID.SUFFIX`:
+#   requests    a line with the model, then the request file of a batch
+#   asked       the custom id of each call, written before it is sent
+#   answers     one result row per line
+#   cancelled   exists once the batch was cancelled
+#   lock        held while somebody sends requests
+_Suffix = Literal["requests", "asked", "answers", "cancelled", "lock"]
+_SUFFIXES: Final[tuple[_Suffix, ...]] = ("requests", "asked", "answers", "cancelled", "lock")
 
-class DirectCalls:
-    """A provider asked by ordinary calls; `folder` keeps what is under way.
 
-    For each batch: `ID.requests` as in a batch's file, `ID.asked` with the custom id of each call before it is sent,
-    `ID.answers` with a row a line.
-    """
+class DirectFormat:
+    """A provider's requests for ordinary calls: one per line, whatever the framing of its batches."""
 
     access: AccessMode = "direct"
     framing = Framing()
 
-    def __init__(self, provider: BatchProvider, folder: Path, at_a_time: int = AT_A_TIME) -> None:
+    def __init__(self, batch_format: RequestFormat) -> None:
+        self._batch_format = batch_format
+        self.key = batch_format.key
+
+    def request(self, model: Model, payload: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
+        return self._batch_format.request(model, payload, custom_id, text)
+
+
+class DirectCalls(DirectFormat):
+    """A provider that is reached by ordinary calls; `folder` holds the batches that are under way."""
+
+    def __init__(self, provider: BatchProvider, folder: Path, concurrent_calls: int = CONCURRENT_CALLS) -> None:
+        super().__init__(provider)
         self._provider = provider
         self._folder = folder
-        self._at_a_time = at_a_time
-        self.key = provider.key
+        self._concurrent_calls = concurrent_calls
         self.endpoint = provider.endpoint
 
-    def request(self, model: Model, question: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
-        return self._provider.request(model, question, custom_id, text)
-
     def check(self) -> None:
-        """Nothing: what tells of batches may be closed to this account, and a call would cost."""
+        """Do nothing: the account may have no access to batches, and an ordinary call costs money."""
 
     def submit(self, submission: Submission) -> str:
         self._folder.mkdir(parents=True, exist_ok=True)
         submission.before_creation()
-        target = self._path(_batch_id(submission.token), "requests")
+        batch_id = _batch_id(submission.submission)
 
         def write(part: Path) -> None:
             with part.open("wb") as file, submission.file.open("rb") as source:
                 file.write(orjson.dumps({"model": submission.model}) + b"\n")
-                if self._provider.framing == Framing():
-                    shutil.copyfileobj(source, file)
-                else:
-                    _write_lines(file, source.read(), self._provider.framing)
+                shutil.copyfileobj(source, file)
 
-        write_atomic(target, write)
-        return _batch_id(submission.token)
+        write_atomic(_path(self._folder, batch_id, "requests"), write)
+        return batch_id
 
     def poll(self, batch_id: str) -> BatchState:
-        total, answered, asked = self._count(batch_id, "requests") - 1, *self._progress(batch_id)
+        total = _count_lines(_path(self._folder, batch_id, "requests")) - 1
         if total < 0:
             raise ProviderRefused(self.key, f"the requests of {batch_id} are not in {self._folder} any more")
-        lost = len(asked - answered.keys())
-        good = sum(outcome == "succeeded" for outcome in answered.values())
-        cancelled = self._path(batch_id, "cancelled").exists()
-        if nobody_works_on(self._folder, batch_id) and (cancelled or len(answered) + lost >= total):
-            ended = "cancelled" if cancelled and len(answered) + lost < total else "completed"
-            # What was sent and not answered may have been paid for.
-            return BatchState(ended, ended, good + lost, len(answered) - good, dt.datetime.now(dt.UTC))
-        return BatchState("submitted", f"{len(answered):,} of {total:,} asked", good, len(answered) - good)
+        outcomes = _read_outcomes(_path(self._folder, batch_id, "answers"))
+        sent = _read_sent(_path(self._folder, batch_id, "asked"))
+        succeeded = sum(outcome == "succeeded" for outcome in outcomes.values())
+        failed = len(outcomes) - succeeded
+        unanswered = len(sent - outcomes.keys())
+        complete = len(outcomes) + unanswered >= total
+        cancelled = _path(self._folder, batch_id, "cancelled").exists()
+        if is_idle(self._folder, batch_id) and (complete or cancelled):
+            status = "completed" if complete else "cancelled"
+            # Calls that were not answered may have been billed.
+            return BatchState(status, status, succeeded + unanswered, failed, dt.datetime.now(dt.UTC))
+        return BatchState("submitted", f"{len(outcomes):,} of {total:,} asked", succeeded, failed)
 
     def download(self, batch_id: str, folder: Path) -> list[Path]:
-        answers = self._path(batch_id, "answers")
+        answers = _path(self._folder, batch_id, "answers")
         if not answers.exists():
             return []
         return [Path(shutil.copyfile(answers, folder / "answers.jsonl"))]
@@ -112,11 +127,11 @@ class DirectCalls:
         return read_line(line, lambda row: ResultRow(**row))
 
     def cancel(self, batch_id: str) -> None:
-        self._path(batch_id, "cancelled").touch()
+        _path(self._folder, batch_id, "cancelled").touch()
 
-    def find(self, sought: LookupRequest) -> LookupResult:
-        batch_id = _batch_id(sought.token)
-        if self._path(batch_id, "requests").exists():
+    def find(self, lookup: LookupRequest) -> LookupResult:
+        batch_id = _batch_id(lookup.submission)
+        if _path(self._folder, batch_id, "requests").exists():
             return LookupResult(batch_id, "its requests are in the folder of direct calls", thorough=True)
         return LookupResult(
             None, "its requests are not in the folder of direct calls: none of them was sent", thorough=True
@@ -125,45 +140,26 @@ class DirectCalls:
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._provider.ask(model, request)
 
-    def work(self, batch_id: str, *, progress: Progress = SILENT) -> None:
-        """Ask whatever has not been asked; nothing if somebody else is at it.
-
-        Raises:
-            ProviderError: the account is refused, or out of quota; what was answered is kept, and the rest can wait.
-        """
-        lock = filelock.FileLock(self._path(batch_id, "lock"), timeout=0)
+    def work(self, batch_id: str, progress: Progress = SILENT) -> None:
+        """Send the requests that have not been sent; return at once if another process is doing so."""
+        lock = filelock.FileLock(_path(self._folder, batch_id, "lock"), timeout=0)
         try:
             lock.acquire()
         except filelock.Timeout:
             return
         try:
-            _Work(self._provider, self._path(batch_id, ""), self._at_a_time).go(progress)
+            _BatchRun(self._provider, self._folder, batch_id).run(self._concurrent_calls, progress)
         finally:
             lock.release()
 
     def forget(self, batch_id: str) -> None:
-        """It is collected: its files are not needed any more."""
-        for ending in ("requests", "asked", "answers", "cancelled", "lock"):
-            self._path(batch_id, ending).unlink(missing_ok=True)
-
-    def _progress(self, batch_id: str) -> tuple[dict[str, str], set[str]]:
-        """The outcomes of what was answered, and the ids of what was asked."""
-        return _answered(self._path(batch_id, "answers")), _asked(self._path(batch_id, "asked"))
-
-    def _count(self, batch_id: str, ending: str) -> int:
-        path = self._path(batch_id, ending)
-        if not path.exists():
-            return 0
-        with path.open("rb") as file:
-            return sum(1 for line in file if line.strip())
-
-    def _path(self, batch_id: str, ending: str) -> Path:
-        return self._folder / f"{batch_id}.{ending}".rstrip(".")
+        for suffix in _SUFFIXES:
+            _path(self._folder, batch_id, suffix).unlink(missing_ok=True)
 
 
-def nobody_works_on(folder: Path, batch_id: str) -> bool:
-    """Whether a batch of ordinary calls lies idle."""
-    path = folder / f"{batch_id}.lock"
+def is_idle(folder: Path, batch_id: str) -> bool:
+    """Whether no process is sending the requests of a batch of direct calls."""
+    path = _path(folder, batch_id, "lock")
     if not path.exists():
         return True
     lock = filelock.FileLock(path, timeout=0)
@@ -175,45 +171,48 @@ def nobody_works_on(folder: Path, batch_id: str) -> bool:
     return True
 
 
-class _Work:
-    """One go at a batch, by several threads."""
+class _BatchRun:
+    """Sends the remaining requests of one batch from several threads."""
 
-    def __init__(self, provider: BatchProvider, base: Path, at_a_time: int) -> None:
+    def __init__(self, provider: BatchProvider, folder: Path, batch_id: str) -> None:
         self._provider = provider
-        self._base = base
-        self._at_a_time = at_a_time
+        self._requests, self._asked, self._answers, self._cancelled = (
+            _path(folder, batch_id, suffix) for suffix in ("requests", "asked", "answers", "cancelled")
+        )
         self._lock = threading.Lock()
         self._not_before = 0.0
         self._stopped: ProviderError | None = None
 
-    def go(self, progress: Progress) -> None:
-        """Ask until all is asked, it is cancelled, or the account is refused."""
-        requests = Path(f"{self._base}.requests")
-        with requests.open("rb") as file:
+    def run(self, concurrent_calls: int, progress: Progress) -> None:
+        """Send requests until none is left, the batch is cancelled, or the account is refused.
+
+        Raises:
+            ProviderError: The account was refused or is out of quota.
+        """
+        with self._requests.open("rb") as file:
             model = str(orjson.loads(file.readline())["model"])
             total = sum(1 for line in file if line.strip())
-        done = _asked(Path(f"{self._base}.asked")) | _answered(Path(f"{self._base}.answers")).keys()
-        todo = self._todo(requests, done)
+        done = _read_sent(self._asked) | _read_outcomes(self._answers).keys()
+        remaining = self._read_remaining(done)
 
-        def ask_on() -> None:
-            while self._stopped is None and not Path(f"{self._base}.cancelled").exists():
+        def send_requests() -> None:
+            while not self._should_stop():
                 with self._lock:
-                    request = next(todo, None)
+                    request = next(remaining, None)
                 if request is None:
                     return
-                self._ask(model, *request)
+                self._send_and_record(model, *request)
                 progress.advance("asking", 1, total)
 
         progress.advance("asking", len(done), total)
-        with ThreadPoolExecutor(max_workers=self._at_a_time) as pool:
-            for future in [pool.submit(ask_on) for _ in range(self._at_a_time)]:
+        with ThreadPoolExecutor(max_workers=concurrent_calls) as pool:
+            for future in [pool.submit(send_requests) for _ in range(concurrent_calls)]:
                 future.result()
         if self._stopped is not None:
             raise self._stopped
 
-    @staticmethod
-    def _todo(requests: Path, done: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        with requests.open("rb") as file:
+    def _read_remaining(self, done: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        with self._requests.open("rb") as file:
             file.readline()
             for line in file:
                 if line.strip():
@@ -222,100 +221,112 @@ class _Work:
                     if custom_id not in done:
                         yield custom_id, request
 
-    def _ask(self, model: str, custom_id: str, request: dict[str, Any]) -> None:
-        """Ask one, write down what comes; nothing is written where it may have been paid for and no answer came."""
+    def _send_and_record(self, model: str, custom_id: str, request: dict[str, Any]) -> None:
+        """Send one request and record its result; none is recorded if no answer came and the call may be billed."""
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(ProviderBusy),
-            stop=tenacity.stop_after_attempt(_MOST_WAITS),
-            wait=self._wait,
+            stop=tenacity.stop_after_attempt(_MAX_ATTEMPTS),
+            wait=_seconds_to_wait,
             sleep=self._sleep,
             reraise=True,
         )
         try:
-            row = self._provider.read_row(orjson.dumps(retrying(self._ask_once, model, custom_id, request)))
+            row = self._provider.read_row(orjson.dumps(retrying(self._send_once, model, custom_id, request)))
         except ProviderBusy as error:
             self._stopped = error
-            return
         except ProviderUncertain as error:
             if error.status is not None:
-                # An answer, though an error: nobody is charged for it.
-                self._write("answers", ResultRow(custom_id, "errored", error=str(error))._asdict())
-            return
+                # An answer, even though it is an error: it is not billed.
+                self._record_error(custom_id, str(error))
         except ProviderRefused as error:
             if error.status in _ACCOUNT_STATUSES:
-                self._write("asked", {"not": custom_id})
+                self._append(self._asked, {"not": custom_id})
                 self._stopped = error
             else:
-                self._write("answers", ResultRow(custom_id, "errored", error=str(error))._asdict())
-            return
-        if isinstance(row, ResultRow):
-            self._write("answers", row._asdict())
+                self._record_error(custom_id, str(error))
         else:
-            self._write("answers", ResultRow(custom_id, "errored", error=f"{row.reason}: {row.line}")._asdict())
+            if isinstance(row, ResultRow):
+                self._append(self._answers, row._asdict())
+            else:
+                self._record_error(custom_id, f"{row.reason}: {row.line}")
 
-    def _ask_once(self, model: str, custom_id: str, request: dict[str, Any]) -> Mapping[str, Any]:
+    def _send_once(self, model: str, custom_id: str, request: dict[str, Any]) -> Mapping[str, Any]:
         self._sleep(max(0.0, self._not_before - time.monotonic()))
-        self._write("asked", {"id": custom_id})
+        self._append(self._asked, {"id": custom_id})
         try:
             return self._provider.ask(model, request)
         except ProviderBusy as error:
-            # It did nothing; and the others need not find that out for themselves.
-            self._write("asked", {"not": custom_id})
+            # The provider did nothing, and the other threads wait as well.
+            self._append(self._asked, {"not": custom_id})
             if error.retry_after_seconds is not None:
                 self._not_before = max(self._not_before, time.monotonic() + error.retry_after_seconds)
             raise
 
-    def _wait(self, state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        told = error.retry_after_seconds if isinstance(error, ProviderBusy) else None
-        return min(_LONGEST_WAIT_SECONDS, told if told is not None else float(2**state.attempt_number))
+    def _should_stop(self) -> bool:
+        return self._stopped is not None or self._cancelled.exists()
 
     def _sleep(self, seconds: float) -> None:
-        """In short pieces, so that a cancellation or an end is seen soon."""
-        until = time.monotonic() + min(seconds, _LONGEST_WAIT_SECONDS)
-        while self._stopped is None and not Path(f"{self._base}.cancelled").exists():
+        """Sleep in short intervals, so that a cancellation or a refused account is noticed soon."""
+        until = time.monotonic() + min(seconds, _MAX_WAIT_SECONDS)
+        while not self._should_stop():
             left = until - time.monotonic()
             if left <= 0:
                 return
             time.sleep(min(0.5, left))
 
-    def _write(self, ending: str, row: Mapping[str, Any]) -> None:
-        # In one call, so that a crash leaves whole lines or none; closed at once, so that it is with the system.
-        with self._lock, Path(f"{self._base}.{ending}").open("ab", buffering=0) as file:
+    def _record_error(self, custom_id: str, error: str) -> None:
+        self._append(self._answers, ResultRow(custom_id, "errored", error=error)._asdict())
+
+    def _append(self, path: Path, row: Mapping[str, Any]) -> None:
+        # One unbuffered write, so that a crash leaves whole lines and the system has the line before the next call.
+        with self._lock, path.open("ab", buffering=0) as file:
             file.write(orjson.dumps(row) + b"\n")
 
 
-def _batch_id(token: str) -> str:
-    return f"direct-{token}"
+def _seconds_to_wait(state: tenacity.RetryCallState) -> float:
+    """Return the wait that the provider asked for, else one that doubles with each attempt."""
+    error = state.outcome.exception() if state.outcome else None
+    retry_after = error.retry_after_seconds if isinstance(error, ProviderBusy) else None
+    return min(_MAX_WAIT_SECONDS, retry_after if retry_after is not None else float(2**state.attempt_number))
 
 
-def _write_lines(file: Any, content: bytes, framing: Framing) -> None:
-    """The requests of another framing, a line each."""
-    body = content.removeprefix(framing.head).removesuffix(framing.tail)
-    for request in body.split(framing.separator):
-        file.write(request + b"\n")
+def _batch_id(submission: str) -> str:
+    return f"direct-{submission}"
 
 
-def _asked(path: Path) -> set[str]:
-    asked: set[str] = set()
-    for row in _lines(path):
+def _path(folder: Path, batch_id: str, suffix: _Suffix) -> Path:
+    return folder / f"{batch_id}.{suffix}"
+
+
+def _count_lines(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        return sum(1 for line in file if line.strip())
+
+
+def _read_sent(path: Path) -> set[str]:
+    """Return the custom ids of calls that were sent and not refused."""
+    sent: set[str] = set()
+    for row in _read_rows(path):
         if "not" in row:
-            asked.discard(str(row["not"]))
+            sent.discard(str(row["not"]))
         else:
-            asked.add(str(row["id"]))
-    return asked
+            sent.add(str(row["id"]))
+    return sent
 
 
-def _answered(path: Path) -> dict[str, str]:
-    return {str(row["custom_id"]): str(row["outcome"]) for row in _lines(path)}
+def _read_outcomes(path: Path) -> dict[str, str]:
+    """Return the outcome of each answered call, by custom id."""
+    return {str(row["custom_id"]): str(row["outcome"]) for row in _read_rows(path)}
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
     with path.open("rb") as file:
         for line in file:
-            # The last line of a machine that lost its power may be cut.
+            # A power failure may cut the last line.
             try:
                 row: object = orjson.loads(line)
             except orjson.JSONDecodeError:

@@ -1,6 +1,6 @@
-"""Keys and addresses of the providers, from the environment; and the four batch APIs by name.
+"""Open providers: API keys and base URLs from the environment, implementations from the catalogue.
 
-Keys go from the environment into an SDK's client and nowhere else: no log, no table, no metadata, no error message.
+Keys go from the environment into a client and nowhere else: not into logs, tables, metadata or error messages.
 """
 
 from __future__ import annotations
@@ -11,59 +11,28 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final, Protocol, cast
 from urllib.parse import urlsplit
 
 from grabient_pipeline.errors import MissingKeyError, SettingsError
-from grabient_pipeline.providers.base import BatchProvider, RequestFormat, Route
+from grabient_pipeline.providers.base import AccessMode, BatchProvider, RequestFormat, Route
 from grabient_pipeline.providers.catalogue import Provider, load_catalogue
+
+
+class ProviderImplementation(RequestFormat, Protocol):
+    """A class that the catalogue names in `module`: a request format that opens a batch API when it is called."""
+
+    def __call__(self, api_key: str, base_url: str) -> BatchProvider:
+        """Open the provider's batch API."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderCredentials:
-    """What an SDK's client needs. The key stays out of whatever is printed."""
+    """What a client needs. The key stays out of `repr`."""
 
     key: str = field(repr=False)
     base_url: str
-
-
-def provider_keys(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The keys that are set, by provider. Do not print it."""
-    return {
-        provider.key: key
-        for provider in load_catalogue().providers.values()
-        if (key := environment.get(provider.key_variable, "").strip())
-    }
-
-
-def provider_credentials(provider_key: str, environment: Mapping[str, str] = os.environ) -> ProviderCredentials:
-    """The key and the address of a provider.
-
-    Raises:
-        MissingKeyError: the provider has no key; the message names the variable.
-        SettingsError: the key or the address in the environment is none.
-    """
-    provider = load_catalogue().provider(provider_key)
-    key = provider_keys(environment).get(provider.key)
-    if key is None:
-        raise MissingKeyError(f"{provider.name} left out: {provider.key_variable} is not set")
-    if not (key.isascii() and key.isprintable()):
-        # The HTTP libraries would refuse to send it, and quote it where they say so.
-        raise SettingsError(f"{provider.key_variable} has characters that are in no key; copy it again")
-    return ProviderCredentials(key, _base_url(provider, environment))
-
-
-def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ) -> BatchProvider:
-    """The batch API of a provider, ready to use; its SDK is imported here and not before.
-
-    Raises:
-        MissingKeyError: the provider has no key; the message names the variable.
-        SettingsError: the key or the address in the environment is none.
-    """
-    access = provider_credentials(provider_key, environment)
-    with _IMPORTING:
-        # Whole before anybody looks: the OpenAI SDK does at its first call, when Groq's may be just importing it.
-        importlib.import_module("httpx")
-        return _opened(provider_key, access)
 
 
 @dataclass(frozen=True)
@@ -85,17 +54,20 @@ class Providers:
         """Whether the provider's API key is set."""
         return provider in self.keys
 
-    def request_format(self, route: Route) -> RequestFormat:
-        """Return how the route's requests are written. Needs no key."""
-        variable = load_catalogue().provider(route.provider).key_variable
-        return Providers({**self.environment, variable: "unused"}, self.direct_dir).open(route)
+    def endpoint(self, provider: str) -> str:
+        """Return the host that the provider's requests go to, which needs no API key.
+
+        Raises:
+            SettingsError: The base URL is invalid.
+        """
+        return provider_endpoint(provider, self.environment)
 
     def open(self, route: Route) -> BatchProvider:
         """Open a route: the provider's batch API, or ordinary calls presented as one.
 
         Raises:
-            MissingKeyError: the provider's API key is not set; the message names the variable.
-            SettingsError: the key or the base URL is invalid.
+            MissingKeyError: The provider's API key is not set; the message names the variable.
+            SettingsError: The key or the base URL is invalid.
         """
         provider = open_provider(route.provider, self.environment)
         if route.access == "batch":
@@ -105,30 +77,87 @@ class Providers:
         return DirectCalls(provider, self.direct_dir)
 
 
-# Two of the SDKs look at a library that a third is just importing in another thread, and fail on the half of it.
-_IMPORTING = threading.Lock()
+def provider_keys(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the API keys that are set, by provider. Do not print the result."""
+    return {
+        provider.key: key
+        for provider in load_catalogue().providers.values()
+        if (key := environment.get(provider.key_variable, "").strip())
+    }
 
 
-def _opened(provider_key: str, access: ProviderCredentials) -> BatchProvider:
-    match provider_key:
-        case "anthropic":
-            from grabient_pipeline.providers.anthropic import AnthropicBatches
+def provider_credentials(provider_key: str, environment: Mapping[str, str] = os.environ) -> ProviderCredentials:
+    """Return the API key and the base URL of a provider.
 
-            return AnthropicBatches(access.key, access.base_url)
-        case "openai":
-            from grabient_pipeline.providers.openai import OpenAIBatches
+    Raises:
+        MissingKeyError: The provider's API key is not set; the message names the variable.
+        SettingsError: The key or the base URL is invalid.
+    """
+    provider = load_catalogue().provider(provider_key)
+    key = provider_keys(environment).get(provider.key)
+    if key is None:
+        raise MissingKeyError(f"{provider.name} left out: {provider.key_variable} is not set")
+    if not (key.isascii() and key.isprintable()):
+        # The HTTP libraries would refuse to send it, and quote it in their error message.
+        raise SettingsError(
+            f"{provider.key_variable} contains characters that are not valid in an API key; "
+            "check that you copied it correctly"
+        )
+    return ProviderCredentials(key, _base_url(provider, environment))
 
-            return OpenAIBatches(access.key, access.base_url)
-        case "groq":
-            from grabient_pipeline.providers.groq import GroqBatches
 
-            return GroqBatches(access.key, access.base_url)
-        case "google":
-            from grabient_pipeline.providers.google import GoogleBatches
+def provider_endpoint(provider_key: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return the host that a provider's requests go to, which needs no API key.
 
-            return GoogleBatches(access.key, access.base_url)
-        case _:
-            raise SettingsError(f"no implementation for the provider {provider_key!r}")
+    Raises:
+        SettingsError: The base URL is invalid.
+    """
+    return urlsplit(_base_url(load_catalogue().provider(provider_key), environment)).netloc
+
+
+def request_format(provider_key: str, access: AccessMode = "batch") -> RequestFormat:
+    """Return how a provider's requests are written, for estimates: it needs no API key and imports no SDK.
+
+    Raises:
+        SettingsError: The implementation that the catalogue names cannot be loaded.
+    """
+    with _import_lock:
+        batch_format = _load_implementation(provider_key)
+    if access == "batch":
+        return batch_format
+    from grabient_pipeline.providers.direct import DirectFormat
+
+    return DirectFormat(batch_format)
+
+
+# Two of the SDKs fail when a library that they inspect is being imported by a third one in another thread.
+_import_lock: Final = threading.Lock()
+
+
+def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ) -> BatchProvider:
+    """Open the batch API of a provider. Its SDK is imported here and not before.
+
+    Raises:
+        MissingKeyError: The provider's API key is not set; the message names the variable.
+        SettingsError: The key or the base URL is invalid.
+    """
+    credentials = provider_credentials(provider_key, environment)
+    with _import_lock:
+        # Completely, and first: OpenAI's SDK looks for it at its first call, while Groq's may still be importing it.
+        importlib.import_module("httpx")
+        return _load_implementation(provider_key)(credentials.key, credentials.base_url)
+
+
+def _load_implementation(provider_key: str) -> ProviderImplementation:
+    """Import the class that the catalogue names for the provider."""
+    reference = load_catalogue().provider(provider_key).module
+    module, _, name = reference.partition(":")
+    try:
+        return cast("ProviderImplementation", getattr(importlib.import_module(module), name))
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(
+            f"catalogue.toml names {reference!r} for the provider {provider_key}, which cannot be loaded: {error}"
+        ) from error
 
 
 def _base_url(provider: Provider, environment: Mapping[str, str]) -> str:

@@ -20,8 +20,8 @@ from grabient_pipeline.retrieval.embedders.base import (
     Embedder,
     EmbeddingModel,
     Vectors,
-    estimated_tokens,
-    requests_of,
+    estimate_tokens,
+    split_into_requests,
 )
 from grabient_pipeline.tagging.embed_text import Measured, compose_embed_text
 from grabient_pipeline.warehouse import Warehouse, sql, transaction
@@ -88,7 +88,7 @@ def _check_cap(warehouse: Warehouse, model: EmbeddingModel, max_cost_usd: float)
     if not model.usd_per_million_tokens:
         return
     fresh = [len(text.text) for piece in _pieces(warehouse, model) for text in piece if not text.embedded]
-    cost = model.cost(estimated_tokens(sum(fresh)))
+    cost = model.cost(estimate_tokens(sum(fresh)))
     if cost > max_cost_usd:
         raise CostCapError(
             f"embedding {len(fresh):,} palettes with {model.name} is estimated to cost ${cost:.4f}, above the cap of "
@@ -130,11 +130,11 @@ def _embed(warehouse: Warehouse, embedder: Embedder, texts: Sequence[_Text]) -> 
     model = embedder.model
     vectors: list[Vectors] = []
     costs: list[float] = []
-    for request in requests_of([text.text for text in texts], model):
+    for request in split_into_requests([text.text for text in texts], model):
         answer = embedder.embed_texts(request)
         vectors.append(answer.vectors)
         lengths = np.array([len(text) for text in request])
-        tokens = estimated_tokens(int(lengths.sum())) if answer.tokens is None else answer.tokens
+        tokens = estimate_tokens(int(lengths.sum())) if answer.tokens is None else answer.tokens
         # The bill is for the request: each text bears its share of the characters.
         costs += (model.cost(tokens) * lengths / lengths.sum()).tolist()
     frame = pl.DataFrame(

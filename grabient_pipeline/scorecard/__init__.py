@@ -4,7 +4,7 @@
     scoring.py     from the tables to the table, in SQL as far as it goes
     plot.py        quality against cost, as a PNG
 
-Nothing here knows providers or Dagster.
+Of the providers only their colours are known here, from the catalogue; nothing knows Dagster.
 """
 
 from grabient_pipeline.scorecard.scoring import ModelScore, read_scores, score_models

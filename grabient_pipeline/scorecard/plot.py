@@ -7,10 +7,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.scorecard.scoring import ModelScore
 
-# One colour a provider, apart for colour-blind eyes too (Okabe and Ito's set).
-_COLOURS = {"anthropic": "#d55e00", "google": "#0072b2", "groq": "#009e73", "openai": "#cc79a7"}
 _OTHER_COLOUR = "#555555"
 _INK = "#222222"
 _FAINT = "#8a8a8a"
@@ -44,7 +43,7 @@ def plot_scores(scores: Sequence[ModelScore]) -> bytes | None:
     best = sorted((cost, quality) for cost, quality, score in points if score.efficient)
     axes.plot(*zip(*best, strict=True), color=_FAINT, linewidth=1.2, zorder=1)
     for cost, quality, score in points:
-        colour = _COLOURS.get(score.provider, _OTHER_COLOUR)
+        colour = _provider_colour(score.provider)
         fill = colour if score.efficient else "white"
         axes.scatter([cost], [quality], s=64, color=fill, edgecolors=colour, linewidths=1.8, zorder=3)
     axes.set_xscale("log")
@@ -68,6 +67,12 @@ def plot_scores(scores: Sequence[ModelScore]) -> bytes | None:
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None})  # pyright: ignore[reportUnknownMemberType]
     return picture.getvalue()
+
+
+def _provider_colour(key: str) -> str:
+    """The provider's colour in the catalogue; grey for a provider that it no longer has."""
+    provider = load_catalogue().providers.get(key)
+    return _OTHER_COLOUR if provider is None else provider.colour
 
 
 def _dollars(value: float, _: object = None) -> str:
@@ -102,7 +107,7 @@ def _label(axes: Any, points: Sequence[tuple[float, float, ModelScore]]) -> list
             xytext=(1.02, place),
             textcoords=axes.get_yaxis_transform(),
             fontsize=8.5,
-            color=_COLOURS.get(score.provider, _OTHER_COLOUR),
+            color=_provider_colour(score.provider),
             fontweight="bold" if score.efficient else "normal",
             va="center",
             arrowprops={"arrowstyle": "-", "color": "#cccccc", "linewidth": 0.7, "shrinkB": 5, "relpos": (0, 0.5)},

@@ -161,7 +161,7 @@ def test_results_that_vanish_first_are_collected_first(workbench):
     workbench.pipeline.poll()
     with workbench.pipeline.warehouse.connect() as connection:
         connection.execute("UPDATE tag_batches SET created_at = now() - INTERVAL 20 DAYS WHERE provider = 'google'")
-    order = [batch.provider for batch in workbench.pipeline.ended_batches()]
+    order = [batch.provider for batch in collect_module.ended_batches(workbench.pipeline.workspace)]
     assert order[0] == "google"
     # 29 days against 30.
     assert order[1] == "anthropic"

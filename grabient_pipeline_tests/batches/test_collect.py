@@ -168,7 +168,7 @@ def test_a_batch_that_the_provider_rejects_as_a_whole_says_why(workbench, monkey
     original = OpenAIBatches.request
 
     def request(self, model, question, custom_id, text):
-        made = original(self, model, question, custom_id, text)
+        made = original(model, question, custom_id, text)
         return {**made, "body": {**made["body"], "model": "gpt-99"}}
 
     monkeypatch.setattr(OpenAIBatches, "request", request)

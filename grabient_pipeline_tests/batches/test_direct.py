@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from grabient_pipeline.batches.direct_calls import stalled_direct_batches
 from grabient_pipeline.batches.orders import BackfillRequest, RefinementRequest
 from grabient_pipeline.errors import UnknownModelError
 from grabient_pipeline.pipeline import Pipeline
@@ -156,7 +157,7 @@ def test_whoever_dies_in_the_middle_leaves_it_to_the_next(workbench, run_python)
     process.send_signal(signal.SIGKILL)
     process.wait()
     workbench.disarm()
-    assert workbench.pipeline.stalled_direct_batches()
+    assert stalled_direct_batches(workbench.pipeline.workspace)
 
     workbench.pipeline.collect()
     bill = billed(workbench, "openai")

@@ -16,7 +16,8 @@ from grabient_pipeline.batches.request_file import RequestTemplate
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.errors import CostCapError, SettingsError, WarehouseBusy
 from grabient_pipeline.providers.base import Route
-from grabient_pipeline.providers.catalogue import batch_price, load_catalogue
+from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.providers.prices import batch_price
 
 MINI = "openai/gpt-4o-mini"
 NANO = "openai/gpt-5-nano"

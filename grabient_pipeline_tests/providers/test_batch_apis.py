@@ -75,13 +75,13 @@ class Api:
     def __init__(self, server, provider, texts, folder):
         self.server, self.provider, self.texts, self.folder = server, provider, texts, folder
 
-    def submission(self, model=None, token=None):
-        token = token or secrets.token_hex(8)
+    def submission(self, model=None):
+        name = secrets.token_hex(8)
         model = load_catalogue().model(model or MODELS[self.provider.key])
-        file = self.folder / f"{token}.requests"
-        requests = [(f"{token}_{row:06d}", seed) for row, seed in enumerate(self.texts)]
+        file = self.folder / f"{name}.requests"
+        requests = [(f"{name}_{row:06d}", seed) for row, seed in enumerate(self.texts)]
         RequestTemplate.of(self.provider, model, TAGGING.payload).write(file, requests, self.texts)
-        return Submission(token, model.id, file)
+        return Submission(name, model.id, file)
 
     def arm(self, name, times=None, **parameters):
         self.server.sandbox.faults.arm(name, self.provider.key, times, **parameters)
@@ -100,14 +100,14 @@ class Api:
         assert not list(folder.glob("*.part"))
         return list(result_rows(self.provider, files))
 
-    def find(self, token, since=LONG_AGO, requests=3, known=()):
-        return self.provider.find(LookupRequest(token, since, requests, frozenset(known)))
+    def find(self, submission, since=LONG_AGO, requests=3, known=()):
+        return self.provider.find(LookupRequest(submission, since, requests, frozenset(known)))
 
-    def there(self, token):
+    def there(self, submission):
         """The batches of this submission that exist at the provider."""
         return [
             batch for batch in self.server.sandbox.store.batches(self.provider.key)
-            if batch.custom_id_prefix.startswith(f"{token}_")
+            if batch.custom_id_prefix.startswith(f"{submission}_")
         ]  # fmt: skip
 
     def creations(self):
@@ -133,9 +133,9 @@ def test_the_whole_way(api, key):
     assert (state.status, state.completed, state.failed, state.error) == ("completed", 3, state.failed, None)
     assert abs(state.ended_at - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=5)
     rows = it.rows(
-        it.there(submission.token)[0].id if key != "google" else f"batches/{it.there(submission.token)[0].id}"
+        it.there(submission.submission)[0].id if key != "google" else f"batches/{it.there(submission.submission)[0].id}"
     )
-    assert {row.custom_id for row in rows} == {f"{submission.token}_{row:06d}" for row in range(3)}
+    assert {row.custom_id for row in rows} == {f"{submission.submission}_{row:06d}" for row in range(3)}
     for row in rows:
         assert row.outcome == "succeeded"
         assert TAGGING.parse(row.text, row.finish_reason).tags is not None, row
@@ -161,7 +161,7 @@ class TestFinding:
         batch_id = it.provider.submit(submission)
         it.wait(batch_id)
         it.wait(it.provider.submit(it.submission()))
-        found = it.find(submission.token, dt.datetime.now(dt.UTC))
+        found = it.find(submission.submission, dt.datetime.now(dt.UTC))
         assert (found.batch_id, found.thorough) == (batch_id, True)
         assert found.evidence
 
@@ -178,7 +178,7 @@ class TestFinding:
         it.arm("slow_batch", times=1)
         submission = it.submission()
         batch_id = it.provider.submit(submission)
-        assert it.find(submission.token).batch_id == batch_id
+        assert it.find(submission.submission).batch_id == batch_id
         it.provider.cancel(batch_id)
 
     def test_anthropic_cannot_tell_while_it_runs(self, api):
@@ -187,11 +187,11 @@ class TestFinding:
         it.arm("slow_batch", times=1)
         submission = it.submission()
         batch_id = it.provider.submit(submission)
-        found = it.find(submission.token)
+        found = it.find(submission.submission)
         assert (found.batch_id, found.thorough, found.candidates) == (None, False, (batch_id,))
         it.provider.cancel(batch_id)
         it.wait(batch_id)
-        found = it.find(submission.token)
+        found = it.find(submission.submission)
         assert (found.batch_id, found.thorough) == (batch_id, True)
 
     @pytest.mark.parametrize(
@@ -226,11 +226,11 @@ class TestFinding:
         submission = it.submission()
         batch_id = it.provider.submit(submission)
         it.wait(batch_id)
-        ours = it.there(submission.token)[0]
+        ours = it.there(submission.submission)[0]
         path = it.server.sandbox.store.content("anthropic", ours.outcome.output_file)
         content = path.read_bytes()
         path.write_bytes(b'{"custom_id": "half a r\n' + content)
-        found = it.find(submission.token)
+        found = it.find(submission.submission)
         path.write_bytes(content)
         assert found.batch_id is None
         assert not found.thorough
@@ -241,8 +241,8 @@ class TestFinding:
         it = api(key)
         submission = it.submission()
         batch_id = it.provider.submit(submission)
-        it.there(submission.token)[0].details["metadata"] = {}
-        assert it.find(submission.token).batch_id == batch_id
+        it.there(submission.submission)[0].details["metadata"] = {}
+        assert it.find(submission.submission).batch_id == batch_id
 
 
 @each_provider
@@ -255,7 +255,7 @@ def test_a_cancelled_batch_ends_and_gives_what_was_finished(api, key):
     assert it.wait(batch_id).status == "cancelled"
     rows = it.rows(batch_id)
     if key != "google":  # which gives nothing then
-        assert {row.custom_id for row in rows} == {f"{submission.token}_{row:06d}" for row in range(3)}
+        assert {row.custom_id for row in rows} == {f"{submission.submission}_{row:06d}" for row in range(3)}
         assert {row.outcome for row in rows} <= {"succeeded", "cancelled"}
 
 
@@ -296,7 +296,7 @@ class TestCreation:
         before = it.creations()
         with pytest.raises(ProviderUncertain) as uncertain:
             it.provider.submit(submission)
-        assert len(it.there(submission.token)) == 1
+        assert len(it.there(submission.submission)) == 1
         assert it.creations() == before + 1
         assert uncertain.value.provider == key
         assert "\n" not in str(uncertain.value)
@@ -321,7 +321,7 @@ class TestCreation:
         with pytest.raises(ProviderRefused, match=f"{status}: not today"):
             it.provider.submit(submission)
         assert it.creations() == before + 1
-        assert not it.there(submission.token)
+        assert not it.there(submission.submission)
 
     @pytest.mark.parametrize("key", ["openai", "groq", "google"])
     def test_an_upload_that_fails_has_made_no_batch(self, api, monkeypatch, key):
@@ -339,7 +339,7 @@ class TestCreation:
         it.arm("down", times=1)
         submission = it.submission()
         it.provider.submit(submission)
-        assert len(it.there(submission.token)) == 1
+        assert len(it.there(submission.submission)) == 1
 
     def test_anthropic_that_is_down(self, api):
         it = api("anthropic")
@@ -427,7 +427,7 @@ class TestKeys:
     def test_a_key_that_was_pasted_badly_is_not_shown(self, server, key, middle):
         """The HTTP libraries quote the header that they refuse to send."""
         pasted = f"left-{SECRET}{middle}right-{SECRET}"
-        with pytest.raises(SettingsError, match=f"{KEY_VARIABLES[key]} .* copy it again") as failed:
+        with pytest.raises(SettingsError, match=f"{KEY_VARIABLES[key]} contains .* check that you copied it") as failed:
             open_provider(key, {**server.environment(), KEY_VARIABLES[key]: pasted})
         assert SECRET not in everything_said_by(failed.value)
 
@@ -474,7 +474,7 @@ class TestDownloading:
         it.wait(batch_id)
         it.arm("cut_download", times=1, bytes=500)
         assert sorted(row.custom_id for row in it.rows(batch_id)) == [
-            f"{submission.token}_{row:06d}" for row in range(3)
+            f"{submission.submission}_{row:06d}" for row in range(3)
         ]
 
     @pytest.mark.parametrize("key", ["openai", "groq"])

@@ -11,7 +11,7 @@ import pytest
 from grabient_pipeline.errors import CostCapError, ProviderUncertain, UnknownModelError
 from grabient_pipeline.retrieval import embed_palettes as step
 from grabient_pipeline.retrieval.embed_palettes import embed_palettes
-from grabient_pipeline.retrieval.embedders.base import Embedded, EmbeddingModel, Vectors, unit_length
+from grabient_pipeline.retrieval.embedders.base import EmbeddingModel, EmbeddingResult, Vectors, unit_length
 from grabient_pipeline_tests.retrieval.conftest import TAGS, named
 
 LOCAL = "local/wordllama-256"
@@ -27,14 +27,14 @@ class CountingEmbedder:
         self.breaks_after: int | None = None
         self._tokens = tokens
 
-    def embed_texts(self, texts: Sequence[str]) -> Embedded:
+    def embed_texts(self, texts: Sequence[str]) -> EmbeddingResult:
         if self.requests == self.breaks_after:
             raise ProviderUncertain("openai", "no answer in time")
         self.requests += 1
         self.asked += texts
         digests = [np.frombuffer(hashlib.sha256(text.encode()).digest(), dtype=np.uint8) for text in texts]
         vectors = np.array([digest[: self.model.dimension] for digest in digests], dtype=np.float32)
-        return Embedded(unit_length(vectors), self._tokens)
+        return EmbeddingResult(unit_length(vectors), self._tokens)
 
     def embed_queries(self, queries: Sequence[str]) -> Vectors:
         return self.embed_texts(queries).vectors

@@ -1,1 +1,1 @@
-"""What the providers share on the wire: errors, result rows, uploads and downloads."""
+"""What the providers share on the wire: errors, result rows, paging, uploads and downloads."""

@@ -1,9 +1,8 @@
-"""What an exception of an SDK means: did the provider do what was asked, and what does a person read?
+"""Translate exceptions of the SDKs: is it certain that the provider did nothing, and what does a person read?
 
-The four SDKs use two HTTP libraries whose exceptions share names, not classes; so they are told apart by name and by
-the status that they carry. Only two things prove that nothing was done: a refusal (4xx), and a connection that never
-was.
-Whatever else happens to a creation is uncertain.
+The SDKs use two HTTP libraries whose exceptions share names but no classes, so they are recognised by name and by HTTP
+status. Only two things prove that nothing was done: a client error (4xx), and a connection that was never made.
+Everything else is uncertain.
 """
 
 from __future__ import annotations
@@ -17,46 +16,51 @@ from grabient_pipeline.formatting import printable
 
 _LONGEST_MESSAGE = 300
 _LONGEST_WAIT = 24 * 3600.0
-# 408 and 409 may speak of a request that went on to be handled.
+# A request answered with 408 or 409 may have been handled all the same.
 _UNCERTAIN_CLIENT_ERRORS = {408, 409}
 TOO_MANY = 429
-# An ordinary call that meets an overload was not answered and is not charged. For the creation of a batch that proves
-# nothing.
+# An overloaded provider does not charge for an ordinary call. For the creation of a batch the status proves nothing.
 OVERLOADED = frozenset({TOO_MANY, 503, 529})
 _NEVER_CONNECTED = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"}
 
 
 @contextmanager
 def translate_errors(
-    provider: str, doing: str, secret: str, busy: frozenset[int] = frozenset({TOO_MANY})
+    provider: str, action: str, secret: str, busy_statuses: frozenset[int] = frozenset({TOO_MANY})
 ) -> Generator[None]:
-    """Turn whatever an SDK raises in the body into a `ProviderError` of one line, without the key.
+    """Turn any exception of an SDK in the body into a `ProviderError` of one line that does not contain the key.
 
     Args:
-        doing: what was tried, as it stands in the message: "creating the batch".
-        secret: the key, which a provider's own message might repeat.
-        busy: the statuses that mean "nothing was done, ask later".
+        provider: The provider's key in the catalogue.
+        action: The attempted action, as the message names it: "creating the batch".
+        secret: The API key, which a provider's message may repeat.
+        busy_statuses: HTTP statuses that mean that nothing was done and the call can be repeated later.
+
+    Raises:
+        ProviderBusy: The provider answered with one of `busy_statuses`.
+        ProviderRefused: The provider certainly did nothing.
+        ProviderUncertain: The provider may have acted.
     """
     try:
         yield
     except ProviderError:
         raise
     except Exception as error:
-        for link in _chain(error):
-            if isinstance(link, ProviderError):
-                # Our own refusal to send a request, which the SDK took for a failure of the network.
-                raise link from None
-        message = f"{doing} failed: {_reason(error, secret)}"
+        for cause in _causes(error):
+            if isinstance(cause, ProviderError):
+                # Our own refusal to send a request, which the SDK wraps as a connection error.
+                raise cause from None
+        message = f"{action} failed: {_failure_reason(error, secret)}"
         status = status_code(error)
-        # Without the chain: tracebacks of SDKs may show headers, and the key with them.
-        if status in busy:
+        # Without the chain, because tracebacks of the SDKs may show headers, and the key in them.
+        if status in busy_statuses:
             raise ProviderBusy(provider, message, status, _retry_after(error)) from None
-        kind = ProviderRefused if _certainly_not_done(error) else ProviderUncertain
+        kind = ProviderRefused if _certainly_did_nothing(error) else ProviderUncertain
         raise kind(provider, message, status) from None
 
 
 def status_code(error: BaseException) -> int | None:
-    """The HTTP status that an SDK's exception carries."""
+    """Return the HTTP status that an SDK's exception carries, if any."""
     for name in ("status_code", "code"):
         value = getattr(error, name, None)
         if isinstance(value, int):
@@ -69,14 +73,14 @@ def short_text(text: object, limit: int = _LONGEST_MESSAGE) -> str:
     return printable(str(text).strip(), limit).strip()
 
 
-def _certainly_not_done(error: BaseException) -> bool:
+def _certainly_did_nothing(error: BaseException) -> bool:
     status = status_code(error)
     if status is not None:
         return 400 <= status < 500 and status not in _UNCERTAIN_CLIENT_ERRORS
-    return any(type(link).__name__ in _NEVER_CONNECTED for link in _chain(error))
+    return any(type(cause).__name__ in _NEVER_CONNECTED for cause in _causes(error))
 
 
-def _chain(error: BaseException | None) -> Generator[BaseException]:
+def _causes(error: BaseException | None) -> Generator[BaseException]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -85,7 +89,7 @@ def _chain(error: BaseException | None) -> Generator[BaseException]:
 
 
 def _retry_after(error: BaseException) -> float | None:
-    """Seconds, from the header in which providers say them."""
+    """Return the seconds to wait from the `retry-after` header."""
     headers: object = getattr(getattr(error, "response", None), "headers", None)
     if not isinstance(headers, Mapping):
         return None
@@ -97,25 +101,25 @@ def _retry_after(error: BaseException) -> float | None:
     return seconds if 0 <= seconds < _LONGEST_WAIT else None
 
 
-def _reason(error: BaseException, secret: str) -> str:
-    def shown(text: object) -> str:
-        # Before the text is cut short, which could leave a part of the key that is not recognised any more.
+def _failure_reason(error: BaseException, secret: str) -> str:
+    def without_secret(text: object) -> str:
+        # Before shortening, which could leave a part of the key that would no longer be recognised.
         return short_text(str(text).replace(secret, "***"))
 
     status = status_code(error)
     if status is not None:
-        return f"HTTP {status}: {shown(_body_message(error))}"
-    names = {type(link).__name__ for link in _chain(error)}
+        return f"HTTP {status}: {without_secret(_body_message(error))}"
+    names = {type(cause).__name__ for cause in _causes(error)}
     if names & _NEVER_CONNECTED:
         return "no connection; is the network up and the address right?"
     if any("Timeout" in name for name in names):
         return "no answer in time"
-    last = list(_chain(error))[-1]
-    return shown(f"{type(last).__name__}: {last}")
+    last = list(_causes(error))[-1]
+    return without_secret(f"{type(last).__name__}: {last}")
 
 
 def _body_message(error: BaseException) -> object:
-    # OpenAI's `body` is the inner object, Groq's and Anthropic's the outer one; Google's `message` is the text.
+    # `body` is the inner object for OpenAI, the outer one for Groq and Anthropic; Google has the text in `message`.
     body: object = getattr(error, "body", None)
     if isinstance(body, Mapping):
         outer = cast("Mapping[str, Any]", body)

@@ -1,12 +1,15 @@
-"""Reading what a provider sent: nothing in it is taken on trust, and nothing in it raises."""
+"""Read what providers send: untrusted JSON, of which no row may raise.
+
+Only shapes that several providers share; what a field means is decided in the provider's own module.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, cast
 
 import orjson
 
@@ -15,17 +18,18 @@ from grabient_pipeline.providers.base import ResultRow, UnreadableRow
 from grabient_pipeline.providers.transport.errors import short_text
 
 Row = Mapping[str, Any]
+Page = TypeVar("Page")
 
-# Of a line that cannot be read so much is kept: a whole answer that only lacks its id was paid for too.
+# How much of an unreadable line is kept: a whole answer that only lacks its id was paid for too.
 LONGEST_LINE = 32_768
 # The kept line may hold a paid answer, so it loses what could drive a terminal and nothing else.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def read_line(line: bytes, read: Callable[[Row], ResultRow]) -> ResultRow | UnreadableRow:
-    """Decode one line and hand it on; what cannot be read is kept as it came, shortened, with the reason."""
+    """Decode one line and read it with `read`; keep an unreadable line, shortened, with the reason."""
     try:
-        value = _decoded(line)
+        value = _decode_json(line)
         if not isinstance(value, dict):
             raise TypeError("not a JSON object")
         return read(cast("Row", value))
@@ -35,45 +39,51 @@ def read_line(line: bytes, read: Callable[[Row], ResultRow]) -> ResultRow | Unre
         return UnreadableRow(kept, short_text(reason))
 
 
-def _decoded(line: bytes) -> object:
+def _decode_json(line: bytes) -> object:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
-        # Half a surrogate pair, which a model may be cut off in, can be spelt in JSON but is no text: a question mark
-        # stands for it, and the answer around it is kept.
+        # An answer may be cut off inside a surrogate pair. JSON can spell half a pair, UTF-8 cannot: replace it with a
+        # question mark and keep the answer around it.
         text = json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8", "replace")
         return orjson.loads(text)
 
 
 def text_field(row: Row, name: str) -> str:
-    """A field that must be there as text."""
+    """Return a field that must be present and a string.
+
+    Raises:
+        KeyError: the field is missing.
+        TypeError: it is not a string.
+    """
     value = row[name]
     if not isinstance(value, str):
         raise TypeError(f"{name} is not text")
     return value
 
 
-def optional_text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
+    """Return the value if it is a string, else None."""
     return value if isinstance(value, str) else None
 
 
-def mapping(value: object) -> Row:
-    """The value if it is an object, else an empty one."""
+def as_mapping(value: object) -> Row:
+    """Return the value if it is an object, else an empty one."""
     return cast("Row", value) if isinstance(value, dict) else {}
 
 
 def plain_object(value: Any) -> Row:
-    """An SDK's object as a plain one, with the fields that the SDK does not know or types otherwise."""
-    return mapping(value.model_dump(warnings=False))
+    """Convert an SDK's object to a mapping, including fields that the SDK does not know or types differently."""
+    return as_mapping(value.model_dump(warnings=False))
 
 
-def items(value: object) -> list[object]:
-    """The value if it is a list, else an empty one."""
+def as_list(value: object) -> list[object]:
+    """Return the value if it is a list, else an empty one."""
     return cast("list[object]", value) if isinstance(value, list) else []
 
 
-def count(value: object) -> int | None:
-    """A number of things: providers send them as numbers and as strings."""
+def as_count(value: object) -> int | None:
+    """Return a non-negative 64-bit integer, which providers send as a number or a string; None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
@@ -81,29 +91,57 @@ def count(value: object) -> int | None:
     return value if isinstance(value, int) and 0 <= value < 2**63 else None
 
 
-def following(provider: str, has_more: object, last_id: object, after: str | None) -> str | None:
-    """Where the next page of a listing begins; None after the last one.
+def next_page(provider: str, has_more: object, last_id: object, after: str | None) -> str | None:
+    """Return the cursor of the next page of a listing; None after the last page.
+
+    Args:
+        provider: The provider's key.
+        has_more: What the page says about pages after it.
+        last_id: The id of the page's last entry.
+        after: The cursor of this page.
 
     Raises:
-        ProviderUncertain: there is more, and no way to it: what was seen is not all.
+        ProviderUncertain: There are more entries but no cursor to reach them, so the listing is incomplete.
     """
     if not has_more:
         return None
     if not isinstance(last_id, str) or not last_id or last_id == after:
-        raise ProviderUncertain(provider, "the list of batches breaks off: there is more, and no way to it")
+        raise ProviderUncertain(
+            provider, "the list of batches is incomplete: it has more entries but no cursor to reach them"
+        )
     return last_id
 
 
-def error_text(error: object, otherwise: str) -> str:
-    """`code: message` of an error object in any of the providers' forms."""
-    fields = mapping(error)
+def error_text(error: object, default: str) -> str:
+    """Return `code: message` of an error object in the form of any provider, or the default if it has neither."""
+    fields = as_mapping(error)
     code = fields.get("code") or fields.get("type") or fields.get("status")
     message = fields.get("message")
     parts = [short_text(part) for part in (code, message) if isinstance(part, str | int) and part != ""]
-    return ": ".join(parts) or otherwise
+    return ": ".join(parts) or default
+
+
+def iterate_pages(
+    list_page: Callable[[str | None], Page], next_cursor: Callable[[Page, str | None], str | None]
+) -> Iterator[Page]:
+    """Yield the pages of a listing, one call each.
+
+    The SDKs' own iterators are not used because they take an empty page for the last one.
+
+    Args:
+        list_page: Fetches the page at a cursor; None is the first page.
+        next_cursor: The cursor after a page, given the page and its own cursor; None after the last page.
+    """
+    cursor: str | None = None
+    while True:
+        page = list_page(cursor)
+        yield page
+        cursor = next_cursor(page, cursor)
+        if cursor is None:
+            return
 
 
 def epoch_time(value: object) -> dt.datetime | None:
-    """A time given as seconds since 1970."""
-    seconds = count(value)
+    """Convert seconds since 1970 to a time; None if the value is not one."""
+    seconds = as_count(value)
     return None if seconds is None or seconds > 2**33 else dt.datetime.fromtimestamp(seconds, dt.UTC)

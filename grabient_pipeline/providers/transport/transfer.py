@@ -1,4 +1,4 @@
-"""Files on their way: uploads that are tried again, downloads that are whole or not there."""
+"""Transfer files: retried uploads, and downloads that are complete or absent."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import tenacity
 from grabient_pipeline.atomic import write_atomic
 from grabient_pipeline.errors import ProviderRefused, ProviderUncertain
 
-T = TypeVar("T")
+Result = TypeVar("Result")
 
 
-def retry(operation: Callable[[], T]) -> T:
-    """Up to three tries, for what costs nothing when done twice; a refusal is final at once.
+def retry(operation: Callable[[], Result]) -> Result:
+    """Run an operation up to three times while its outcome is uncertain; a refusal is final.
 
-    Never for the creation of a batch: there the second try is what pays twice.
+    Only for operations that cost nothing when repeated. Never for the creation of a batch: a second try pays twice.
     """
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(ProviderUncertain),
@@ -28,8 +28,12 @@ def retry(operation: Callable[[], T]) -> T:
     return retrying(operation)
 
 
-def upload_with_retry(upload: Callable[[], T]) -> T:
-    """An upload, tried again; whatever it fails of, no batch has been made, so the failure is a refusal."""
+def upload_with_retry(upload: Callable[[], Result]) -> Result:
+    """Run an upload with retries. No failed upload creates a batch, so every failure is a refusal.
+
+    Raises:
+        ProviderRefused: The upload failed.
+    """
     try:
         return retry(upload)
     except ProviderUncertain as error:
@@ -37,7 +41,7 @@ def upload_with_retry(upload: Callable[[], T]) -> T:
 
 
 def write_chunks(path: Path, chunks: Iterable[bytes]) -> Path:
-    """Write chunks to a file that appears once the last of them is there."""
+    """Write chunks to a file that appears only when it is complete."""
 
     def write(part: Path) -> None:
         with part.open("wb") as file:

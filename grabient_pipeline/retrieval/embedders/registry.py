@@ -1,6 +1,6 @@
-"""The embedding models, and opening one by name.
+"""The embedding models, and how to open one by name.
 
-Adding a model of a known provider is a row in `MODELS`. SDKs are imported when a model is opened, not before.
+A new model of a known provider is a row in `MODELS`. SDKs are imported when a model is opened, not before.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from grabient_pipeline.errors import UnknownModelError
 from grabient_pipeline.providers.registry import ProviderCredentials, provider_credentials
 from grabient_pipeline.retrieval.embedders.base import Embedder, EmbeddingModel
 
-# Both APIs shorten their vectors on request, at little loss; a search over 100,000 of them has to be quick.
+# Both APIs shorten their vectors on request with little loss; a search over 100,000 of them has to be fast.
 MODELS: Final = (
     EmbeddingModel(None, "wordllama-256", 256, 4_096),
     EmbeddingModel("openai", "text-embedding-3-small", 512, 2_048),
@@ -23,10 +23,10 @@ MODELS: Final = (
 
 
 def embedding_model(name: str) -> EmbeddingModel:
-    """A model by `provider/id`, or by its id alone.
+    """Return a model by `provider/id`, or by its id alone.
 
     Raises:
-        UnknownModelError: there is no such model.
+        UnknownModelError: There is no such model.
     """
     for model in MODELS:
         if name in (model.name, model.id):
@@ -38,13 +38,13 @@ def embedding_model(name: str) -> EmbeddingModel:
 
 
 def open_embedder(model: EmbeddingModel, environment: Mapping[str, str] = os.environ) -> Embedder:
-    """A model, ready to use; what it needs is imported here and not before.
+    """Open a model. What it needs is imported here and not before.
 
     Raises:
-        MissingKeyError: its provider has no key; the message names the variable.
-        SettingsError: the key or the address in the environment is none.
+        MissingKeyError: The API key of its provider is not set; the message names the variable.
+        SettingsError: The key or the base URL is invalid, or the files of the local model are missing.
     """
-    return _opened(model, None if model.provider is None else provider_credentials(model.provider, environment))
+    return _open_once(model, None if model.provider is None else provider_credentials(model.provider, environment))
 
 
 def open_embedder_named(name: str, environment: Mapping[str, str] = os.environ) -> Embedder:
@@ -58,20 +58,20 @@ def is_free(name: str) -> bool:
 
 
 @cache
-def _opened(model: EmbeddingModel, access: ProviderCredentials | None) -> Embedder:
-    """Kept, since a notebook asks many times, and an SDK takes longer to start than a search."""
-    match model.provider, access:
+def _open_once(model: EmbeddingModel, credentials: ProviderCredentials | None) -> Embedder:
+    """Open a model and keep it: a notebook searches many times, and an SDK takes longer to start than a search."""
+    match model.provider, credentials:
         case None, None:
-            from grabient_pipeline.retrieval.embedders.local import local_embedder
+            from grabient_pipeline.retrieval.embedders.local import open_local_embedder
 
-            return local_embedder(model)
+            return open_local_embedder(model)
         case "openai", ProviderCredentials():
             from grabient_pipeline.retrieval.embedders.openai import OpenAIEmbedder
 
-            return OpenAIEmbedder(model, access)
+            return OpenAIEmbedder(model, credentials)
         case "google", ProviderCredentials():
             from grabient_pipeline.retrieval.embedders.google import GoogleEmbedder
 
-            return GoogleEmbedder(model, access)
+            return GoogleEmbedder(model, credentials)
         case _:
             raise UnknownModelError(f"no implementation for the embedding models of {model.provider!r}")

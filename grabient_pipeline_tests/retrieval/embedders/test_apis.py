@@ -46,7 +46,7 @@ def test_queries_meet_texts(embedder: Embedder) -> None:
 
 
 def test_as_many_as_a_request_takes(embedder: Embedder, sandbox: SandboxServer) -> None:
-    most = embedder.model.texts_a_request
+    most = embedder.model.texts_per_request
     assert embedder.embed_texts([f"forest {number}" for number in range(most)]).vectors.shape[0] == most
     with pytest.raises(ProviderRefused, match="HTTP 400"):
         embedder.embed_texts(["forest"] * (most + 1))

@@ -13,10 +13,10 @@ import pytest
 from grabient_pipeline.errors import MissingKeyError, ProviderUncertain, SettingsError, UnknownModelError
 from grabient_pipeline.retrieval.embedders import local as local_embedding
 from grabient_pipeline.retrieval.embedders.base import (
-    CHARACTERS_A_REQUEST,
+    CHARACTERS_PER_REQUEST,
     EmbeddingModel,
-    answered_vectors,
-    requests_of,
+    split_into_requests,
+    to_unit_vectors,
     unit_length,
 )
 from grabient_pipeline.retrieval.embedders.registry import MODELS, embedding_model, open_embedder
@@ -112,20 +112,20 @@ print(json.dumps([touched, loaded, float(vectors[0] @ vectors[0]), os.listdir(os
     def test_a_package_that_is_not_whole_is_explained(self, monkeypatch):
         monkeypatch.setattr(local_embedding, "_WEIGHTS", local_embedding._WEIGHTS.with_name("gone.safetensors"))
         with pytest.raises(SettingsError, match="wordllama is not there or not whole.*make"):
-            local_embedding.local_embedder(LOCAL)
+            local_embedding.open_local_embedder(LOCAL)
 
 
 class TestRequests:
     def test_no_more_texts_than_the_api_takes(self):
-        assert [list(each) for each in requests_of(["a", "b", "c", "d"], SMALL)] == [["a", "b", "c"], ["d"]]
-        assert [list(each) for each in requests_of(["a", "b", "c"], SMALL)] == [["a", "b", "c"]]
-        assert not list(requests_of([], SMALL))
+        assert [list(each) for each in split_into_requests(["a", "b", "c", "d"], SMALL)] == [["a", "b", "c"], ["d"]]
+        assert [list(each) for each in split_into_requests(["a", "b", "c"], SMALL)] == [["a", "b", "c"]]
+        assert not list(split_into_requests([], SMALL))
 
     def test_nor_more_characters(self):
-        large = "x" * (CHARACTERS_A_REQUEST // 2 + 1)
-        assert [len(each) for each in requests_of([large, "a", large, "b"], SMALL)] == [2, 2]
+        large = "x" * (CHARACTERS_PER_REQUEST // 2 + 1)
+        assert [len(each) for each in split_into_requests([large, "a", large, "b"], SMALL)] == [2, 2]
         # One that is too long goes alone: the API says what is wrong with it.
-        assert [len(each) for each in requests_of(["x" * 2 * CHARACTERS_A_REQUEST, "a"], SMALL)] == [1, 1]
+        assert [len(each) for each in split_into_requests(["x" * 2 * CHARACTERS_PER_REQUEST, "a"], SMALL)] == [1, 1]
 
     @pytest.mark.parametrize(
         "rows",
@@ -140,10 +140,10 @@ class TestRequests:
     )
     def test_an_answer_that_is_none_is_refused(self, rows):
         with pytest.raises(ProviderUncertain, match="2 texts with 4 numbers each"):
-            answered_vectors(rows, ["a", "b"], SMALL)
+            to_unit_vectors(rows, ["a", "b"], SMALL)
 
     def test_an_answer_comes_to_unit_length(self):
-        assert answered_vectors([[3, 0, 4, 0]], ["a"], SMALL).tolist() == [pytest.approx([0.6, 0, 0.8, 0])]
+        assert to_unit_vectors([[3, 0, 4, 0]], ["a"], SMALL).tolist() == [pytest.approx([0.6, 0, 0.8, 0])]
 
     def test_unit_length_of_nothing(self):
         assert unit_length(np.zeros((1, 3), dtype=np.float32)).tolist() == [[0, 0, 0]]
