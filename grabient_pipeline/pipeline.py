@@ -38,7 +38,7 @@ from grabient_pipeline.convex import hooks as convex_hooks
 from grabient_pipeline.deadline import Deadline
 from grabient_pipeline.exports.palettes import FORMATS, ExportReport, export_palettes
 from grabient_pipeline.gallery import GalleryReport, build_gallery
-from grabient_pipeline.images.sync import PictureReport, sync_images
+from grabient_pipeline.images.sync import ImageReport, sync_images
 from grabient_pipeline.imports.palettes import ImportReport, import_palettes, import_sample_palettes
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.catalogue import load_catalogue
@@ -95,7 +95,7 @@ class Pipeline:
         with self.publishing():
             return import_sample_palettes(self.warehouse, count)
 
-    def write_pictures(self, *, progress: Progress = SILENT) -> PictureReport:
+    def write_pictures(self, *, progress: Progress = SILENT) -> ImageReport:
         """Draw the images that are missing; with a bucket, upload those that it does not have."""
         with self.publishing():
             return sync_images(self.warehouse, self.settings, self.environment, progress=progress)

@@ -1,9 +1,9 @@
-"""Writes `grabient_pipeline/samples/sample_palettes.jsonl`: the 182 palettes that come with the project.
+"""Write `grabient_pipeline/samples/sample_palettes.jsonl`, the 182 sample palettes.
 
-They are of three kinds: the cosine palettes that Inigo Quilez published, openly licensed colour maps to which
-a cosine gradient comes close, and palettes designed here, each fitted to a few colours that its name stands
-for. Credits and licences are in `SAMPLE_PALETTES.md` beside it. Running this again gives the same file; what it
-says at the end is how well the fits are.
+There are three kinds: cosine palettes published by Inigo Quilez, openly licensed colour maps that a cosine gradient
+can approximate, and palettes designed for this project, each fitted to a few colours that suit its name. Credits and
+licences are in `SAMPLE_PALETTES.md` beside the file. The output is deterministic. At the end the script prints the
+errors of the fits.
 """
 
 import sys
@@ -23,8 +23,8 @@ from grabient_pipeline.settings import SAMPLE_PALETTES
 
 COUNT = 182
 
-# A colour map is left out when some colour of the fit is farther from it than this, in OkLab.
-WORST_MAP_ERROR = 0.06
+# A colour map is left out if any colour of its fit is farther off than this, in OkLab.
+MAX_MAP_ERROR = 0.06
 
 QUILEZ = "Inigo Quilez, https://iquilezles.org/articles/palettes/"
 # a, b, c, d, each for red, green, blue.
@@ -42,7 +42,7 @@ CC0 = "CC0-1.0"
 SMITH = "Matplotlib, by Nathaniel J. Smith and Stéfan van der Walt"
 BREWER = "Color specifications and designs by Cynthia Brewer, http://colorbrewer.org/, by way of Matplotlib"
 BREWER_LICENCE = "Apache-2.0 style, with acknowledgement"
-# Name here, name in Matplotlib, source, licence.
+# Name of the palette, name in Matplotlib, source, licence.
 COLOUR_MAPS: tuple[tuple[str, str, str, str], ...] = (
     ("viridis", "viridis", f"{SMITH} and Eric Firing", CC0),
     ("plasma", "plasma", SMITH, CC0),
@@ -87,7 +87,7 @@ COLOUR_MAPS: tuple[tuple[str, str, str, str], ...] = (
 )
 
 DESIGNED = "designed for this project"
-# The colours that a palette goes through from left to right, evenly spaced.
+# Evenly spaced colours that the palette passes through, from left to right.
 DESIGNED_PALETTES: dict[str, str] = {
     # Seasons
     "autumn forest": "3b2a14 8a3b12 d9822b e8b94a 6b6b2a",
@@ -252,7 +252,7 @@ DESIGNED_PALETTES: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A palette, where it comes from, and how far at worst its colours are from those it was fitted to."""
+    """A palette, its source, and the largest OkLab error of its fit."""
 
     name: str
     seed: Seed
@@ -261,14 +261,13 @@ class Sample:
     fit_error: float
 
 
-def fitted(colours: NDArray[np.uint8]) -> Seed:
-    """The cosine gradient nearest to 11 colours (11, 3), by least squares, a channel at a time.
+def fit(colours: NDArray[np.uint8]) -> Seed:
+    """Fit a cosine gradient to 11 colours (11, 3) by least squares, channel by channel.
 
-    For a given frequency the rest is linear, so that trying all frequencies in small steps finds the best
-    there is.
+    The problem is linear for a given frequency, so trying all frequencies in small steps finds the best fit.
     """
     positions = np.linspace(0, 1, STEPS)
-    # The eye, and OkLab with it, tells dark colours apart by far smaller steps than light ones.
+    # The eye, and so OkLab, distinguishes much smaller steps between dark colours than between light ones.
     weights = 1 / np.sqrt(colours.max(axis=1) / 255 + 0.05)
     columns: list[tuple[float, float, float, float]] = []
     for channel in (colours / 255).T:
@@ -281,8 +280,7 @@ def fitted(colours: NDArray[np.uint8]) -> Seed:
             phase = float(np.arctan2(-sine, cosine) / (2 * np.pi)) % 1
             difference = np.clip(basis @ (offset, cosine, sine), 0, 1) - channel
             error = float(np.square(difference * weights).sum())
-            # A little for wide swings: an offset of 5 with an amplitude of 5 is no palette that a person can
-            # adjust.
+            # Penalise large amplitudes: nobody can adjust a palette with an offset of 5 and an amplitude of 5.
             error += 1e-3 * amplitude**2
             if best is None or error < best[0] - 1e-9:
                 best = (error, (float(offset), amplitude, float(frequency), phase))
@@ -292,16 +290,18 @@ def fitted(colours: NDArray[np.uint8]) -> Seed:
 
 
 def colours_of(seed: Seed) -> NDArray[np.uint8]:
+    """Compute the 11 colours of a seed, (11, 3)."""
     return gradient(np.array([seed.applied_coefficients]))[0]
 
 
-def worst_error(seed: Seed, colours: NDArray[np.uint8]) -> float:
+def largest_error(seed: Seed, colours: NDArray[np.uint8]) -> float:
+    """Compute the largest OkLab distance between the colours of a seed and the given ones."""
     difference = srgb_to_oklab(colours_of(seed)) - srgb_to_oklab(colours)
     return float(np.sqrt(np.square(difference).sum(axis=-1)).max())
 
 
-def through(anchors: str) -> NDArray[np.uint8]:
-    """11 colours evenly spaced along straight lines in sRGB from one anchor to the next."""
+def interpolate(anchors: str) -> NDArray[np.uint8]:
+    """Interpolate 11 evenly spaced colours linearly in sRGB between anchors."""
     rgb = np.array([list(bytes.fromhex(anchor)) for anchor in anchors.split()])
     places = np.linspace(0, 1, len(rgb))
     steps = np.linspace(0, 1, STEPS)
@@ -310,26 +310,27 @@ def through(anchors: str) -> NDArray[np.uint8]:
     )
 
 
-def samples() -> list[Sample]:
+def make_samples() -> list[Sample]:
+    """Make all sample palettes, in the order of the file."""
     found: list[Sample] = []
     for name, numbers in QUILEZ_PALETTES.items():
         seed = Seed(tuple(map(float, numbers.split())))
         found.append(Sample(name, seed, QUILEZ, "facts", 0.0))
     for name, key, source, licence in COLOUR_MAPS:
         colours = (mpl.colormaps[key](np.linspace(0, 1, STEPS))[:, :3] * 255).round().astype(np.uint8)
-        seed = fitted(colours)
-        error = worst_error(seed, colours)
-        if error <= WORST_MAP_ERROR:
+        seed = fit(colours)
+        error = largest_error(seed, colours)
+        if error <= MAX_MAP_ERROR:
             found.append(Sample(name, seed, source, licence, error))
     for name, anchors in DESIGNED_PALETTES.items():
-        colours = through(anchors)
-        seed = fitted(colours)
-        found.append(Sample(name, seed, DESIGNED, "Apache-2.0", worst_error(seed, colours)))
+        colours = interpolate(anchors)
+        seed = fit(colours)
+        found.append(Sample(name, seed, DESIGNED, "Apache-2.0", largest_error(seed, colours)))
     return found
 
 
 def with_globals(seed: Seed) -> Seed:
-    """The same palette with part of its offset and phase moved into the global modifiers."""
+    """Move part of the offset and the phase into the global modifiers, without changing the palette."""
     exposure, phase = 0.05, 0.398
     a, b, c, d = (seed.coefficients[start : start + 3] for start in range(0, 12, 3))
     moved = Seed(
@@ -341,36 +342,40 @@ def with_globals(seed: Seed) -> Seed:
 
 
 def numbers_of(seed: Seed) -> list[float]:
+    """List the coefficients, and the global modifiers unless they are the defaults."""
     if seed.global_modifiers == DEFAULT_GLOBALS:
         return list(seed.coefficients)
     exposure, contrast, frequency, phase = seed.global_modifiers
-    # The way old seeds give it: in radians, when that is beyond one cycle.
+    # Old seeds give the phase in radians if it is beyond one cycle.
     radians = round(phase * pi, 3)
     return [*seed.coefficients, exposure, contrast, frequency, radians if radians > 1.001 else phase]
 
 
-def decimal(seed: Seed) -> str:
+def encode_decimal(seed: Seed) -> str:
+    """Encode a seed as plain decimal numbers."""
     return ",".join(f"{number:g}" for number in numbers_of(seed))
 
 
-def legacy(seed: Seed) -> str:
-    return LZString.compressToEncodedURIComponent(",".join(map(compact, numbers_of(seed))))
+def encode_legacy(seed: Seed) -> str:
+    """Encode a seed as the earlier site did, compressed by lz-string."""
+    return LZString.compressToEncodedURIComponent(",".join(map(format_legacy, numbers_of(seed))))
 
 
-def compact(number: float) -> str:
-    """`0`, `.500`, `-.250`, `1.000`: the way old seeds spell numbers."""
+def format_legacy(number: float) -> str:
+    """Format a number as old seeds do: `0`, `.500`, `-.250`, `1.000`."""
     if not number:
         return "0"
     sign = "-" if number < 0 else ""
     return sign + f"{abs(number):.3f}".removeprefix("0")
 
 
-def lines(found: list[Sample]) -> list[bytes]:
-    written: list[bytes] = []
-    for index, sample in enumerate(found):
-        # Some in each encoding have global modifiers, so that an import meets every form there is.
+def render_lines(samples: list[Sample]) -> list[bytes]:
+    """Render one line of JSON per palette."""
+    lines: list[bytes] = []
+    for index, sample in enumerate(samples):
+        # Some seeds of each encoding have global modifiers, so that an import covers every form.
         seed = with_globals(sample.seed) if index % 7 == 3 else sample.seed
-        encodings = {"aligned": encode_seed(seed), "decimal": decimal(seed), "legacy": legacy(seed)}
+        encodings = {"aligned": encode_seed(seed), "decimal": encode_decimal(seed), "legacy": encode_legacy(seed)}
         identity = {canonical_seed(decode_seed(text)) for text in encodings.values()}
         assert len(identity) == 1, sample.name
         row = {
@@ -381,23 +386,24 @@ def lines(found: list[Sample]) -> list[bytes]:
             "licence": sample.licence,
             "fit_error": round(sample.fit_error, 4),
         }
-        written.append(orjson.dumps(row))
-    return written
+        lines.append(orjson.dumps(row))
+    return lines
 
 
 def main() -> None:
-    found = samples()
+    """Write the file and print the errors of the fits."""
+    samples = make_samples()
     for kind, of_kind in (
-        ("colour maps", [sample for sample in found if sample.source not in (QUILEZ, DESIGNED)]),
-        ("designed", [sample for sample in found if sample.source == DESIGNED]),
+        ("colour maps", [sample for sample in samples if sample.source not in (QUILEZ, DESIGNED)]),
+        ("designed", [sample for sample in samples if sample.source == DESIGNED]),
     ):
         worst = max(of_kind, key=lambda sample: sample.fit_error)
         mean = sum(sample.fit_error for sample in of_kind) / len(of_kind)
-        sys.stdout.write(f"{kind}: {len(of_kind)}, OkLab error {mean:.3f} in the mean,")
-        sys.stdout.write(f" {worst.fit_error:.3f} at worst ({worst.name})\n")
-    if len(found) != COUNT or len({canonical_seed(sample.seed) for sample in found}) != COUNT:
-        sys.exit(f"{len(found)} palettes, {COUNT} different ones are wanted")
-    SAMPLE_PALETTES.write_bytes(b"\n".join(lines(found)) + b"\n")
+        sys.stdout.write(f"{kind}: {len(of_kind)}, mean OkLab error {mean:.3f},")
+        sys.stdout.write(f" largest {worst.fit_error:.3f} ({worst.name})\n")
+    if len(samples) != COUNT or len({canonical_seed(sample.seed) for sample in samples}) != COUNT:
+        sys.exit(f"there are {len(samples)} palettes instead of {COUNT} different ones")
+    SAMPLE_PALETTES.write_bytes(b"\n".join(render_lines(samples)) + b"\n")
 
 
 if __name__ == "__main__":

@@ -62,9 +62,12 @@ def evaluate(json: Json = False) -> None:
 
     evaluation = Pipeline.from_environment().evaluate_search()
     if json:
-        terminal.say_json({**asdict(evaluation), "below_level": evaluation.below_level})
+        values = asdict(evaluation)
+        del values["baseline"]
+        baseline = evaluation.baseline.model_dump() if evaluation.baseline else None
+        terminal.say_json({**values, "level": baseline, "below_level": evaluation.below_baseline})
         return
-    _say_figures(evaluation)
+    _say_metrics(evaluation)
 
 
 def _why(row: Mapping[str, Any]) -> str:
@@ -78,19 +81,19 @@ def _why(row: Mapping[str, Any]) -> str:
     return "; ".join(reasons) or "close in meaning, or looks like those that are"
 
 
-def _say_figures(evaluation: Evaluation) -> None:
+def _say_metrics(evaluation: Evaluation) -> None:
     from grabient_pipeline.cli import terminal
-    from grabient_pipeline.retrieval.evaluation import DEPTH, WAYS
+    from grabient_pipeline.retrieval.evaluation import DEPTH, RANKERS
 
-    headers = ["query", "number", *WAYS, *(f"{way} " for way in WAYS)]
+    headers = ["query", "number", *RANKERS, *(f"{name} " for name in RANKERS)]
     rows = [
         [
-            figures.kind,
-            figures.queries,
-            *(f"{figures.ndcg[way]:.3f}" for way in WAYS),
-            *(f"{figures.recall[way]:.3f}" for way in WAYS),
+            metrics.kind,
+            metrics.queries,
+            *(f"{metrics.ndcg[name]:.3f}" for name in RANKERS),
+            *(f"{metrics.recall[name]:.3f}" for name in RANKERS),
         ]
-        for figures in evaluation.kinds
+        for metrics in evaluation.kinds
     ]
     sources = ", ".join(f"{count} {source}" for source, count in evaluation.text_sources.items())
     terminal.say(f"{evaluation.palettes} sample palettes ({sources}), embedded with {evaluation.embedding_model}")
@@ -99,7 +102,7 @@ def _say_figures(evaluation: Evaluation) -> None:
     terminal.say_table(headers, rows, right=headers[1:], styles=[""] * (len(rows) - 1) + ["bold"])
     terminal.say()
     right = round(evaluation.nothing_right * evaluation.nothing_queries)
-    terminal.say(f"{right} of the {evaluation.nothing_queries} queries that mean nothing get no answer, as they should")
-    if evaluation.level:
-        verdict = "below" if evaluation.below_level else "not below"
-        terminal.say(f"This is {verdict} the recorded level: nDCG@{DEPTH} {evaluation.level.ndcg:.3f}")
+    terminal.say(f"{right} of the {evaluation.nothing_queries} meaningless queries correctly return no palettes")
+    if evaluation.baseline:
+        verdict = "below" if evaluation.below_baseline else "not below"
+        terminal.say(f"This is {verdict} the recorded baseline: nDCG@{DEPTH} {evaluation.baseline.ndcg:.3f}")

@@ -1,5 +1,5 @@
-"""The consensus of the models: `palette_tag_consensus`, counted in SQL from the parsed responses."""
+"""The consensus of the models: `palette_tag_consensus`, counted in SQL from the parsed answers."""
 
-from grabient_pipeline.consensus.counting import ConsensusReport, count_consensus
+from grabient_pipeline.consensus.counting import ConsensusReport, count_consensus, tabulate_answers
 
-__all__ = ["ConsensusReport", "count_consensus"]
+__all__ = ["ConsensusReport", "count_consensus", "tabulate_answers"]

@@ -16,7 +16,7 @@ from grabient_pipeline.errors import GrabientError
 from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.palette.seed import InvalidSeedError, decode_seed
 from grabient_pipeline.pipeline import Pipeline
-from grabient_pipeline.retrieval.evaluation import WAYS, Evaluation
+from grabient_pipeline.retrieval.evaluation import RANKERS, Evaluation
 from grabient_pipeline.tagging import TAGGING_PROMPT
 from grabient_pipeline.tagging.embed_text import MOST_WORDS
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES, HARMONY, SEASONAL
@@ -170,7 +170,7 @@ def search_quality_not_regressed(pipeline: dg.ResourceParam[Pipeline]) -> dg.Ass
     except GrabientError as error:
         return dg.AssetCheckResult(passed=True, description=f"not measured: {error}")
     return dg.AssetCheckResult(
-        passed=not evaluation.below_level,
+        passed=not evaluation.below_baseline,
         severity=dg.AssetCheckSeverity.WARN,
         metadata=_evaluation_metadata(evaluation),
     )
@@ -178,15 +178,15 @@ def search_quality_not_regressed(pipeline: dg.ResourceParam[Pipeline]) -> dg.Ass
 
 def _evaluation_metadata(evaluation: Evaluation) -> Metadata:
     figures = [
-        (each.kind, each.queries, *(round(each.ndcg[way], 3) for way in WAYS), round(each.recall["blend"], 3))
+        (each.kind, each.queries, *(round(each.ndcg[ranker], 3) for ranker in RANKERS), round(each.recall["blend"], 3))
         for each in evaluation.kinds
     ]
     return {
         "nDCG@10": dg.MetadataValue.float(round(evaluation.overall.ndcg["blend"], 4)),
         "recall@10": dg.MetadataValue.float(round(evaluation.overall.recall["blend"], 4)),
-        "recorded nDCG@10": dg.MetadataValue.float(evaluation.level.ndcg if evaluation.level else 0.0),
+        "recorded nDCG@10": dg.MetadataValue.float(evaluation.baseline.ndcg if evaluation.baseline else 0.0),
         "model": dg.MetadataValue.text(evaluation.embedding_model),
-        "nDCG@10 by kind of query": rows_table(("query", "number", *WAYS, "recall@10"), figures),
+        "nDCG@10 by kind of query": rows_table(("query", "number", *RANKERS, "recall@10"), figures),
     }
 
 

@@ -1,1 +1,1 @@
-"""The results on their way out, for the site: one row a palette, in the formats that other programs take."""
+"""Exports the results for the website and other programs, with one row per palette."""

@@ -1,7 +1,7 @@
-"""Refined tags, embed texts and vectors as Parquet, JSON Lines, CSV, and the NDJSON that Cloudflare Vectorize takes.
+"""Exports palettes as Parquet, JSON Lines, CSV, and as NDJSON for Cloudflare Vectorize.
 
-Read from the published database, so that nobody is held up. Tags are what models wrote: in CSV nothing of them is taken
-for a formula by a spreadsheet.
+Reads the published database, and so needs no lock. Tags are untrusted text written by models: CSV cells are escaped so
+that no spreadsheet evaluates them as formulas.
 """
 
 from __future__ import annotations
@@ -19,21 +19,30 @@ from grabient_pipeline.atomic import write_atomic
 from grabient_pipeline.errors import SettingsError
 from grabient_pipeline.warehouse import connect, sql
 
-# What Vectorize takes: https://developers.cloudflare.com/vectorize/platform/limits/
-MOST_DIMENSIONS: Final = 1_536
-MOST_METADATA_BYTES: Final = 10 * 1024
-VECTORS_A_FILE: Final = 5_000
-BYTES_A_FILE: Final = 95_000_000
+# The limits of Vectorize: https://developers.cloudflare.com/vectorize/platform/limits/
+MAX_DIMENSIONS: Final = 1_536
+MAX_METADATA_BYTES: Final = 10 * 1024
+VECTORS_PER_FILE: Final = 5_000
+BYTES_PER_FILE: Final = 95_000_000
 
 FORMATS: Final = ("parquet", "jsonl", "csv", "vectorize")
 
-# What a spreadsheet takes for the beginning of a formula, in both widths, whatever blank stands before it.
+# The start of a formula in a spreadsheet, in ASCII or full width, after any white space.
 _FORMULA: Final = r"^\s*[=+\-@\t\r\n＝＋－＠]"
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written. `vectors`: of how many of the palettes there is a vector, by `embedding_model`."""
+    """What was written.
+
+    Attributes:
+        palettes: All exported palettes.
+        refined: Those with refined tags.
+        vectors: Those with an embedding by `embedding_model`.
+        embedding_model: Its name, or None if nothing is embedded.
+        files: The files, in the order they were written.
+        notes: What the user should know, one sentence each.
+    """
 
     palettes: int
     refined: int
@@ -51,24 +60,27 @@ def export_palettes(
     embedding_model: str | None = None,
     only_refined: bool = False,
 ) -> ExportReport:
-    """Write the palettes into files of a folder; each file is whole or is not there, and takes the place of the last.
+    """Write the palettes to files in a folder. Each file is replaced atomically.
 
     Args:
-        embedding_model: whose vectors; by default the only one that there is.
-        only_refined: leave out the palettes whose tags are only counted or measured.
+        data_dir: The data directory with the published database.
+        folder: Where to write; created if missing.
+        formats: Any of FORMATS.
+        embedding_model: The model whose embeddings are exported; by default the only one.
+        only_refined: Leave out palettes without refined tags.
 
     Raises:
-        SettingsError: an unknown format or embedding model, vectors that Vectorize cannot take, a folder that cannot
-            be written to.
-        WarehouseError: nothing has been published yet.
+        SettingsError: An unknown format or embedding model, embeddings that Vectorize does not accept, or a folder
+            that cannot be written to.
+        WarehouseError: Nothing has been published yet.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
-        raise SettingsError(f"there is no format {unknown[0]!r}; there are {', '.join(FORMATS)}")
+        raise SettingsError(f"unknown format {unknown[0]!r}; choose from {', '.join(FORMATS)}")
     with connect(data_dir) as connection:
         models = [name for (name,) in connection.execute(sql(__package__, "embedding_models")).fetchall()]
-        chosen = _chosen(models, embedding_model)
-        parameters = {"embedding_model": chosen, "only_refined": only_refined}
+        model = _choose_model(models, embedding_model)
+        parameters = {"embedding_model": model, "only_refined": only_refined}
         frame = connection.sql(sql(__package__, "palettes"), params=parameters).pl()
     notes: list[str] = []
     writers: dict[str, Callable[[], list[Path]]] = {
@@ -78,27 +90,29 @@ def export_palettes(
         "vectorize": lambda: _write_vectors(folder, frame, notes),
     }
     if "vectorize" in formats:
-        _check_vectors(frame, chosen, alone=set(formats) == {"vectorize"})
+        _check_vectors(frame, model, alone=set(formats) == {"vectorize"})
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files = [path for name in FORMATS if name in formats for path in writers[name]()]
     except OSError as error:
-        raise SettingsError(f"cannot write to {folder}: {error.strerror or error}; name another (--to)") from error
+        raise SettingsError(
+            f"cannot write to {folder}: {error.strerror or error}; choose another folder (--to)"
+        ) from error
     return ExportReport(
         len(frame),
         frame.filter(pl.col("text_source") == "refined").height,
         frame["embedding"].count(),
-        chosen,
+        model,
         tuple(files),
         tuple(notes),
     )
 
 
-def for_spreadsheets(frame: pl.DataFrame) -> pl.DataFrame:
-    """Lists joined to texts, and an apostrophe before what a spreadsheet would take for a formula."""
+def escape_formulas(frame: pl.DataFrame) -> pl.DataFrame:
+    """Join lists into text, and put an apostrophe before text that a spreadsheet would evaluate as a formula."""
     numbers = pl.col("embedding").map_elements(_as_json, return_dtype=pl.String)
     texts = frame.with_columns(numbers, cs.by_dtype(pl.List(pl.String)).list.join("; "))
-    # A vector begins with a bracket, and what is long is not looked through.
+    # An embedding starts with a bracket, and is too long to search.
     columns = [pl.col(name) for name in texts.select(cs.string()).columns if name != "embedding"]
     return texts.with_columns(
         pl.when(column.str.contains(_FORMULA)).then(pl.lit("'") + column).otherwise(column).name.keep()
@@ -106,20 +120,22 @@ def for_spreadsheets(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def vector_lines(frame: pl.DataFrame, notes: list[str]) -> Iterator[bytes]:
-    """A line of Vectorize's NDJSON for each palette that has a vector; what had to be shortened is noted."""
+def render_vector_lines(frame: pl.DataFrame, notes: list[str]) -> Iterator[bytes]:
+    """Yield one line of NDJSON for each palette that has an embedding. Adds a note if tags had to be dropped."""
     shortened = 0
     for row in frame.filter(pl.col("embedding").is_not_null()).iter_rows(named=True):
         metadata = _metadata(row)
         tags: list[str] = metadata["tags"]
-        # Far more than real tags take; then the last, which fit least, go.
-        while tags and len(orjson.dumps(metadata)) > MOST_METADATA_BYTES:
+        # Real tags never take this much. The last tags are the least important.
+        while tags and len(orjson.dumps(metadata)) > MAX_METADATA_BYTES:
             del tags[-max(1, len(tags) // 8) :]
-            if not tags or len(orjson.dumps(metadata)) <= MOST_METADATA_BYTES:
+            if not tags or len(orjson.dumps(metadata)) <= MAX_METADATA_BYTES:
                 shortened += 1
         yield orjson.dumps({"id": row["palette_id"], "values": row["embedding"], "metadata": metadata}) + b"\n"
     if shortened:
-        notes.append(f"{shortened:,} palettes have more tags than Vectorize's {MOST_METADATA_BYTES:,} bytes take")
+        notes.append(
+            f"{shortened:,} palettes have more tags than fit into Vectorize's {MAX_METADATA_BYTES:,} bytes of metadata"
+        )
 
 
 def _metadata(row: dict[str, Any]) -> dict[str, Any]:
@@ -127,18 +143,19 @@ def _metadata(row: dict[str, Any]) -> dict[str, Any]:
     words = [row[name] for name in ("harmony", "colour_names", "mood", "style", "seasonal", "associations")]
     tags = list(dict.fromkeys(tag for each in words for tag in each or ()))
     metadata = {"seed": row["seed"], "name": row["name"], "image_url": row["image_url"], **attributes, "tags": tags}
-    # Vectorize filters by what is there; an absent key is its null.
+    # Vectorize has no null: it filters by the keys that are present.
     return {name: value for name, value in metadata.items() if value is not None}
 
 
-def _chosen(models: Sequence[str], asked: str | None) -> str | None:
-    if asked is not None:
-        if asked not in models:
-            there = ", ".join(models) or "none yet"
-            raise SettingsError(f"there are no vectors by {asked!r}; there are those by: {there}")
-        return asked
+def _choose_model(models: Sequence[str], requested: str | None) -> str | None:
+    if requested is not None:
+        if requested not in models:
+            available = ", ".join(models) or "none yet"
+            raise SettingsError(f"there are no embeddings by {requested!r}; available: {available}")
+        return requested
     if len(models) > 1:
-        raise SettingsError(f"there are vectors by several models; choose one (--embedding-model): {', '.join(models)}")
+        names = ", ".join(models)
+        raise SettingsError(f"there are embeddings by several models; choose one (--embedding-model): {names}")
     return models[0] if models else None
 
 
@@ -146,18 +163,18 @@ def _check_vectors(frame: pl.DataFrame, model: str | None, *, alone: bool) -> No
     dimensions = frame["dimension"].drop_nulls().unique().to_list()
     if not dimensions:
         if alone:
-            raise SettingsError("there are no vectors yet, so there is nothing for Vectorize; embed the palettes first")
+            raise SettingsError("there are no embeddings to export for Vectorize; embed the palettes first")
         return
-    if len(dimensions) > 1 or dimensions[0] > MOST_DIMENSIONS:
-        told = ", ".join(map(str, sorted(dimensions)))
+    if len(dimensions) > 1 or dimensions[0] > MAX_DIMENSIONS:
+        lengths = ", ".join(map(str, sorted(dimensions)))
         raise SettingsError(
-            f"the vectors by {model} have {told} dimensions; Vectorize takes vectors of one length, of "
-            f"{MOST_DIMENSIONS:,} at most (--format leaves it out)"
+            f"the embeddings by {model} have {lengths} dimensions; Vectorize requires a single length of at most "
+            f"{MAX_DIMENSIONS:,} (use --format to leave it out)"
         )
 
 
 def _write_vectors(folder: Path, frame: pl.DataFrame, notes: list[str]) -> list[Path]:
-    """As many files as Vectorize takes at a time; those of an earlier export that are too many are taken away."""
+    """Write files within Vectorize's upload limits, and delete those that an earlier export left over."""
     paths: list[Path] = []
     pieces: list[bytes] = []
     size = 0
@@ -170,8 +187,8 @@ def _write_vectors(folder: Path, frame: pl.DataFrame, notes: list[str]) -> list[
         pieces.clear()
         size = 0
 
-    for line in vector_lines(frame, notes):
-        if pieces and (len(pieces) == VECTORS_A_FILE or size + len(line) > BYTES_A_FILE):
+    for line in render_vector_lines(frame, notes):
+        if pieces and (len(pieces) == VECTORS_PER_FILE or size + len(line) > BYTES_PER_FILE):
             finish()
         pieces.append(line)
         size += len(line)
@@ -183,8 +200,8 @@ def _write_vectors(folder: Path, frame: pl.DataFrame, notes: list[str]) -> list[
 
 
 def _write_csv(frame: pl.DataFrame, path: Path) -> None:
-    # Every text in quotes: a line break of any kind stays in its cell.
-    for_spreadsheets(frame).write_csv(path, quote_style="non_numeric")
+    # All text is quoted, so that line breaks of any kind stay inside their cell.
+    escape_formulas(frame).write_csv(path, quote_style="non_numeric")
 
 
 def _as_json(values: pl.Series) -> str:

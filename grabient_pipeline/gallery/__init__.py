@@ -1,10 +1,11 @@
-"""The gallery: every palette on one page that opens from disk, with no server and no network.
+"""The gallery: all palettes on a single HTML page that opens from disk, without a server or a network.
 
-    content.py   what the page shows, read from the published tables
-    page.py      the page, put together from the template, the style sheet and the scripts in `page/`
-    build.py     the step that writes it
+    content.py   reads the content from the published tables
+    page.py      renders the page from the template, the style sheet and the scripts in `page/`
+    build.py     the step that writes the file
 
-Knows neither Dagster nor DuckDB. What a palette is found by is decided by the view `searchable_palettes`.
+Reads DuckDB through the warehouse's connections, and does not import Dagster. The view `searchable_palettes` decides
+what palettes can be found by.
 """
 
 from grabient_pipeline.gallery.build import GalleryReport, build_gallery

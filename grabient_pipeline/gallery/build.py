@@ -1,4 +1,4 @@
-"""The step that writes the gallery."""
+"""The step that writes the gallery. What it shows and how is decided in `content.py` and `page.py`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from grabient_pipeline.gallery.page import render_page
 
 @dataclass(frozen=True, slots=True)
 class GalleryReport:
-    """How many palettes the gallery shows, where it is, its size in bytes, and whether it had to be written."""
+    """The number of palettes, the file and its size in bytes, and whether this run wrote it."""
 
     palettes: int
     path: Path
@@ -22,12 +22,12 @@ class GalleryReport:
 
 
 def build_gallery(data_dir: Path, path: Path) -> GalleryReport:
-    """Bring the page up to what has been published in a data directory.
+    """Write the gallery of what has been published in a data directory.
 
-    The file appears whole or not at all, and one that says the same already stays untouched.
+    The file is replaced atomically, and not touched if its content is the same.
 
     Raises:
-        SettingsError: it cannot be written.
+        SettingsError: The file cannot be written.
     """
     content = read_content(data_dir)
     page = render_page(content).encode()

@@ -1,8 +1,8 @@
-"""What the gallery shows: the published tables as two compact documents.
+"""Reads the published tables into two compact JSON documents for the gallery.
 
-A word, a model and a set of models stand in the documents once and are numbers everywhere else. `palettes` is all that
-the list and the search need. `details` is what the page of one palette adds, in blocks, so that a browser reads only
-the block that it needs.
+Words, models and sets of models are stored once and referenced by number. `palettes` has what the list and the search
+need. `details` has what the page of a single palette adds, in blocks, so that the browser parses only the block that it
+needs. Rendering the page belongs to `page.py`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any, Final
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES, FIELDS
 from grabient_pipeline.warehouse import connect, sql
 
-# Of the open fields, in which the models may say what they like.
+# The fields in which models may use any words.
 _TAG_FIELDS: Final = ("mood", "style", "seasonal", "associations")
-_PALETTES_A_BLOCK: Final = 200
-_ROWS_AT_A_TIME: Final = 50_000
+_PALETTES_PER_BLOCK: Final = 200
+_ROWS_PER_FETCH: Final = 50_000
 
-# Said by nobody: the refining model's own, or measured.
-_NOBODY: Final = ""
+# The empty set of models: of tags added by the refining model, and of measured values.
+_NO_MODELS: Final = ""
 
 Document = dict[str, Any]
 Row = Mapping[str, Any]
@@ -29,11 +29,13 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class GalleryContent:
-    """The two documents; every list in them has an entry a palette, in the order of import.
+    """The two documents. All columns have one entry per palette, in the order of import.
 
-    `palettes`: `words`, `models`, `model_sets` (lists of models) and the columns. A column of tags has a flat list a
-    palette: word, share in percent, model set, and again. `details`: blocks with `first` (the number of their first
-    palette) and columns; `said` has a flat list for each of FIELDS: word, share, answers, model set, and again.
+    Attributes:
+        palettes: `words`, `models`, `model_sets` (lists of models), and the columns. The entry of a tag column is a
+            flat list of triples: word, share in percent, model set.
+        details: Blocks with `first` (the number of the first palette) and the columns. The entry of `votes` has for
+            each of FIELDS a flat list of quadruples: word, share in percent, answers, model set.
     """
 
     palettes: Document
@@ -41,44 +43,45 @@ class GalleryContent:
 
     @property
     def count(self) -> int:
+        """The number of palettes."""
         return len(self.palettes["id"])
 
 
 def read_content(data_dir: Path) -> GalleryContent:
-    """Read what has been published in a data directory."""
+    """Read the content from the published database of a data directory."""
     with connect(data_dir) as connection:
-        described = connection.execute(sql(__package__, "palettes"))
-        names = [column[0] for column in described.description]
-        rows: list[Row] = [dict(zip(names, row, strict=True)) for row in described.fetchall()]
-        said: list[_Said] = [_Said() for _ in rows]
+        result = connection.execute(sql(__package__, "palettes"))
+        names = [column[0] for column in result.description]
+        rows: list[Row] = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        votes = [_PaletteVotes() for _ in rows]
         models = [model for (model,) in connection.execute(sql(__package__, "models")).fetchall()]
-        book = _WordBook(models)
-        counted = connection.execute(sql(__package__, "consensus"), {"models": models})
+        table = _StringTable(models)
+        entries = connection.execute(sql(__package__, "consensus"), {"models": models})
         piece: list[tuple[int, str, str, int, int, str]]
-        while piece := counted.fetchmany(_ROWS_AT_A_TIME):
+        while piece := entries.fetchmany(_ROWS_PER_FETCH):
             for palette, field, tag, percent, answers, model_set in piece:
-                said[palette].add(field, tag, book.word(tag), percent, answers, book.model_set(model_set))
-    palettes = list(zip(rows, said, strict=True))
-    blocks = range(0, len(palettes), _PALETTES_A_BLOCK)
-    details = [_details(first, palettes[first : first + _PALETTES_A_BLOCK]) for first in blocks]
-    columns = _palettes(palettes, book)
-    # Last, since the columns add their words to the book.
-    return GalleryContent({**book.document(), **columns}, details)
+                votes[palette].add(field, tag, (table.word(tag), percent, answers, table.model_set(model_set)))
+    palettes = list(zip(rows, votes, strict=True))
+    blocks = range(0, len(palettes), _PALETTES_PER_BLOCK)
+    details = [_details(first, palettes[first : first + _PALETTES_PER_BLOCK]) for first in blocks]
+    columns = _palettes(palettes, table)
+    # After the columns, which add their words to the table.
+    return GalleryContent({**table.document(), **columns}, details)
 
 
-class _WordBook:
-    """The words and the sets of models, each with its number."""
+class _StringTable:
+    """Numbers words and sets of models in the order of their first use."""
 
     def __init__(self, models: Sequence[str]) -> None:
         self._models = models
         self._words: dict[str, int] = {}
-        self._model_sets: dict[str, int] = {_NOBODY: 0}
+        self._model_sets: dict[str, int] = {_NO_MODELS: 0}
 
     def word(self, word: str) -> int:
         return self._words.setdefault(word, len(self._words))
 
     def model_set(self, places: str) -> int:
-        """The number of a set, which is written as places with commas between."""
+        """The number of a set, which is given as comma-separated positions in `models`."""
         return self._model_sets.setdefault(places, len(self._model_sets))
 
     def document(self) -> Document:
@@ -89,33 +92,35 @@ class _WordBook:
         }
 
 
-class _Said:
-    """What the models said of a palette: for each field a flat list, and who is behind each tag."""
+class _PaletteVotes:
+    """The consensus of a palette: the flat list of each field, and the models behind each tag."""
 
     def __init__(self) -> None:
         self.fields: dict[str, list[int]] = {}
         self._support: dict[tuple[str, str], tuple[int, int]] = {}
 
-    def add(self, field: str, tag: str, word: int, percent: int, answers: int, model_set: int) -> None:
-        self.fields.setdefault(field, []).extend((word, percent, answers, model_set))
+    def add(self, field: str, tag: str, entry: tuple[int, int, int, int]) -> None:
+        """Add a tag; `entry` is word, share in percent, answers, model set."""
+        self.fields.setdefault(field, []).extend(entry)
+        _, percent, _, model_set = entry
         self._support[field, tag] = (percent, model_set)
 
     def support(self, field: str, tag: str) -> tuple[int, int]:
-        """The share in percent and the set of models that said it."""
+        """The share in percent and the model set of a tag; zeros if no model gave it."""
         return self._support.get((field, tag), (0, 0))
 
 
-_Palette = tuple[Row, _Said]
+_Palette = tuple[Row, _PaletteVotes]
 
 
-def _palettes(palettes: Sequence[_Palette], book: _WordBook) -> Document:
+def _palettes(palettes: Sequence[_Palette], table: _StringTable) -> Document:
     def words(name: str) -> list[list[int]]:
-        return [[book.word(word) for word in row[name]] for row, _ in palettes]
+        return [[table.word(word) for word in row[name]] for row, _ in palettes]
 
     def tags(field: str) -> list[list[int]]:
         return [
-            [number for tag in row[field] for number in (book.word(tag), *said.support(field, tag))]
-            for row, said in palettes
+            [number for tag in row[field] for number in (table.word(tag), *votes.support(field, tag))]
+            for row, votes in palettes
         ]
 
     def column(name: str) -> list[Any]:
@@ -125,7 +130,7 @@ def _palettes(palettes: Sequence[_Palette], book: _WordBook) -> Document:
         "id": column("palette_id"),
         "name": column("name"),
         "hex": column("hex"),
-        **{attribute: [book.word(row[attribute]) for row, _ in palettes] for attribute in ATTRIBUTES},
+        **{attribute: [table.word(row[attribute]) for row, _ in palettes] for attribute in ATTRIBUTES},
         "harmony": words("harmony"),
         "colour_names": words("colour_names"),
         **{field: tags(field) for field in _TAG_FIELDS},
@@ -142,11 +147,11 @@ def _details(first: int, palettes: Sequence[_Palette]) -> Document:
             for name in ("seed", "source", "created_at", "embed_text", "refining_model", "total_analyses")
         },
         "costs": [_costs(row) for row, _ in palettes],
-        "said": [[said.fields.get(field, []) for field in FIELDS] for _, said in palettes],
+        "votes": [[votes.fields.get(field, []) for field in FIELDS] for _, votes in palettes],
     }
 
 
 def _costs(row: Row) -> list[int]:
-    """In millionths of a US dollar: tagging, refinement, embedding."""
-    # Whole numbers, since the last digits of a sum depend on the order in which it was added up.
+    """The cost of tagging, refinement and embedding, in millionths of a US dollar."""
+    # Integers, because the last digits of a floating-point sum depend on its order.
     return [round(1e6 * (row[name] or 0.0)) for name in ("tagging_usd", "refinement_usd", "embedding_usd")]

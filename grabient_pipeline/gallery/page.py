@@ -1,7 +1,8 @@
-"""The page: one HTML file with its style sheet, its scripts and its data in it.
+"""Renders the page: a single HTML file that includes its style sheet, scripts and data.
 
-Whatever comes from a model or a file goes into the page as data and is put on the screen as text. The policy in the
-page allows its own scripts and styles by their hashes, and nothing else: no other script runs, and nothing is fetched.
+Everything from models and files is embedded as JSON and displayed as text, never as markup. A content security policy
+allows only the page's own scripts and styles, by their hashes: no other script runs, and nothing is fetched. What the
+page shows is read by `content.py`.
 """
 
 from __future__ import annotations
@@ -20,22 +21,30 @@ from grabient_pipeline.gallery.content import GalleryContent
 from grabient_pipeline.palette.attributes import ATTRIBUTE_DEFINITIONS
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES, FIELDS, HARMONY, SEASONAL
 
-# In the order in which they run; each may use what those before it have defined.
+# In the order of execution: each script may use what earlier ones define.
 _SCRIPTS: Final = (
-    *("colour", "palettes", "search", "address", "elements", "list", "filters", "palette_page", "gallery"),
+    "colour",
+    "palettes",
+    "search",
+    "address",
+    "elements",
+    "list",
+    "filters",
+    "palette_page",
+    "gallery",
 )
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A style sheet or a script that is our own, and the hash by which the policy knows it."""
+class _InlineFile:
+    """A style sheet or a script of the page, and its hash for the content security policy."""
 
     text: str
     hash: str
 
 
 def render_page(content: GalleryContent) -> str:
-    """The whole page."""
+    """Render the page as HTML."""
     vocabulary = {
         "fields": FIELDS,
         "attributes": dict(ATTRIBUTES),
@@ -44,9 +53,9 @@ def render_page(content: GalleryContent) -> str:
         "seasonal": SEASONAL,
     }
     return _template().render(
-        style=_part("gallery.css"),
-        theme=_part("theme.js"),
-        scripts=[_part(f"{name}.js") for name in _SCRIPTS],
+        style=_inline_file("gallery.css"),
+        theme=_inline_file("theme.js"),
+        scripts=[_inline_file(f"{name}.js") for name in _SCRIPTS],
         vocabulary=vocabulary,
         palettes=content.palettes,
         details=content.details,
@@ -56,28 +65,28 @@ def render_page(content: GalleryContent) -> str:
 @cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_text),
+        loader=jinja2.FunctionLoader(_read_file),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # Its filter `tojson` writes <, >, & and ' as escapes: no tag can end the element that it stands in.
+    # The filter `tojson` escapes <, >, & and ', so that no tag can close the script element.
     environment.policies["json.dumps_function"] = _json
     environment.policies["json.dumps_kwargs"] = {}
     return environment.get_template("index.html.jinja")
 
 
 def _json(value: Any) -> str:
-    # These two end a line in JavaScript, if anybody should ever take the data for that.
+    # In old JavaScript engines these two characters end a line inside a string.
     return orjson.dumps(value).decode().replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _part(name: str) -> _Part:
-    text = _text(name)
+def _inline_file(name: str) -> _InlineFile:
+    text = _read_file(name)
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return _Part(text, f"'sha256-{digest}'")
+    return _InlineFile(text, f"'sha256-{digest}'")
 
 
-def _text(name: str) -> str:
+def _read_file(name: str) -> str:
     return resources.files("grabient_pipeline.gallery").joinpath("page", name).read_text("utf-8")

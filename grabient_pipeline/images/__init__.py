@@ -1,1 +1,1 @@
-"""Palette images: drawing them, and keeping the folder and the bucket complete."""
+"""Images of palettes: rendering them, and keeping the local folder and an optional bucket complete."""

@@ -1,6 +1,7 @@
-"""A bucket for the pictures: Cloudflare R2, or any other S3.
+"""Uploads images to a bucket: Cloudflare R2, or any other S3-compatible storage.
 
-The keys go from the environment into the client and nowhere else.
+The keys are passed from the environment to the client and are neither stored nor shown. Which images belong into the
+bucket is decided in `sync.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_NEEDED: Final = {
+_REQUIRED: Final = {
     "name": "R2_BUCKET",
     "endpoint": "R2_ENDPOINT",
     "access_key_id": "R2_ACCESS_KEY_ID",
@@ -32,18 +33,18 @@ _NEEDED: Final = {
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
 
-_AT_ONCE: Final = 8
+_PARALLEL_UPLOADS: Final = 8
 MAX_RETRIES: Final = 5
 TIMEOUT_SECONDS: Final = 60
 _STATUS: Final = re.compile(r"status code: ([0-9]{3})")
 _CODE: Final = re.compile(r"<Code>([A-Za-z]{1,40})</Code>")
-# The colours follow from the name, so that a picture never changes.
+# The name determines the colours, so an image never changes.
 _ATTRIBUTES: Final = {"Content-Type": "image/png", "Cache-Control": "public, max-age=31536000, immutable"}
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """Where pictures are put, and the address at which people find them."""
+    """The location and credentials of a bucket, and the public URL of its content."""
 
     name: str
     endpoint: str
@@ -55,65 +56,73 @@ class Bucket:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Bucket | None:
-        """Read `R2_BUCKET`, `R2_ENDPOINT`, `R2_ACCESS_KEY_ID`, `R2_SECRET_ACCESS_KEY`, `R2_PUBLIC_URL`, and where they
-        are set `R2_PREFIX` and `R2_REGION`; None without a bucket.
+        """Read the settings of the bucket, or return None if `R2_BUCKET` is not set.
+
+        Requires `R2_ENDPOINT`, `R2_ACCESS_KEY_ID`, `R2_SECRET_ACCESS_KEY` and `R2_PUBLIC_URL`. `R2_PREFIX` and
+        `R2_REGION` are optional.
 
         Raises:
-            SettingsError: something that belongs to the bucket is missing, or cannot be what it should.
+            SettingsError: A setting is missing or invalid. The message never contains the value.
         """
-        values = {name: environment.get(variable, "").strip() for name, variable in _NEEDED.items()}
+        values = {name: environment.get(variable, "").strip() for name, variable in _REQUIRED.items()}
         if not values["name"]:
             return None
-        missing = [_NEEDED[name] for name, value in values.items() if not value]
+        missing = [_REQUIRED[name] for name, value in values.items() if not value]
         if missing:
-            raise SettingsError(f"to put pictures into {values['name']} set {', '.join(missing)}; or unset R2_BUCKET")
+            raise SettingsError(
+                f"uploading images to {values['name']} needs settings: set {', '.join(missing)}; or unset R2_BUCKET"
+            )
         prefix = environment.get("R2_PREFIX", "").strip().strip("/") or cls.prefix
         if not _NAME.fullmatch(values["name"]):
-            raise SettingsError("R2_BUCKET is no name of a bucket; copy it again")
+            raise SettingsError("R2_BUCKET is not a valid bucket name; check that you copied it correctly")
         if not _PREFIX.fullmatch(prefix):
-            raise SettingsError("R2_PREFIX must be words of letters, digits, - and _, with slashes between them")
+            raise SettingsError("R2_PREFIX may contain only letters, digits, - and _, separated by single slashes")
         for name in ("endpoint", "public_url"):
             parts = urlsplit(values[name])
             if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-                raise SettingsError(f"{_NEEDED[name]} is no address such as https://images.example.com")
+                raise SettingsError(f"{_REQUIRED[name]} is not a URL such as https://images.example.com")
             values[name] = values[name].rstrip("/")
         for name in ("access_key_id", "secret_access_key"):
             if not (values[name].isascii() and values[name].isprintable()):
-                raise SettingsError(f"{_NEEDED[name]} has characters that are in no key; copy it again")
+                raise SettingsError(
+                    f"{_REQUIRED[name]} contains characters that are not valid in a key; "
+                    "check that you copied it correctly"
+                )
         region = environment.get("R2_REGION", "").strip() or cls.region
         return cls(**values, prefix=prefix, region=region)
 
     @property
     def public_folder(self) -> str:
-        """Every picture's address is this and its file name."""
+        """The public URL of the folder, with a slash at the end."""
         return f"{self.public_url}/{self.prefix}/"
 
 
 def upload_missing(bucket: Bucket, folder: Path, names: Sequence[str], *, progress: Progress = SILENT) -> list[str]:
-    """Put those of these files of a folder into the bucket that it does not have; their names.
+    """Upload the named files of a folder that are not in the bucket yet, and return their names.
 
     Raises:
-        BucketError: the bucket cannot be reached, or does not let us; what has been put there stays.
+        BucketError: The bucket cannot be reached or denies access; files uploaded so far stay there.
+        SettingsError: A file cannot be read.
     """
     import obstore
 
     store = _store(bucket)
-    there = _explained(bucket, lambda: _listed(store))
-    missing = [name for name in names if name not in there]
+    existing = _explain_errors(bucket, lambda: _list_names(store))
+    missing = [name for name in names if name not in existing]
 
-    def put(name: str) -> None:
+    def upload(name: str) -> None:
         try:
-            picture = (folder / name).read_bytes()
+            image = (folder / name).read_bytes()
         except OSError as error:
             raise SettingsError(f"cannot read {folder / name}: {error.strerror or error}") from error
-        # Each is whole or not there, and putting the same again does no harm.
-        obstore.put(store, name, picture, attributes=_ATTRIBUTES, use_multipart=False)
+        # A put is atomic, and repeating it is harmless.
+        obstore.put(store, name, image, attributes=_ATTRIBUTES, use_multipart=False)
 
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        puts = [pool.submit(put, name) for name in missing]
+    with ThreadPoolExecutor(max_workers=_PARALLEL_UPLOADS) as pool:
+        uploads = [pool.submit(upload, name) for name in missing]
         try:
-            for each in as_completed(puts):
-                _explained(bucket, each.result)
+            for each in as_completed(uploads):
+                _explain_errors(bucket, each.result)
                 progress.advance("uploading", 1, len(missing))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -121,16 +130,16 @@ def upload_missing(bucket: Bucket, folder: Path, names: Sequence[str], *, progre
     return missing
 
 
-def _listed(store: S3Store) -> set[str]:
+def _list_names(store: S3Store) -> set[str]:
     import obstore
 
-    # (The library leaves a type open for those who have another one installed.)
+    # The library's stubs leave the type of the entries partly unknown.
     pages = obstore.list(store)  # pyright: ignore[reportUnknownMemberType]
     return {entry["path"] for page in pages for entry in page}
 
 
 def _store(bucket: Bucket) -> S3Store:
-    # Imported here: who has no bucket does not pay for it.
+    # Imported here, because it is slow to load and most people have no bucket.
     from datetime import timedelta
 
     from obstore.store import S3Store
@@ -151,28 +160,28 @@ def _store(bucket: Bucket) -> S3Store:
     )
 
 
-def _explained(bucket: Bucket, action: Callable[[], T]) -> T:
+def _explain_errors(bucket: Bucket, action: Callable[[], T]) -> T:
     from obstore.exceptions import BaseError
 
     try:
         return action()
     except (BaseError, FileNotFoundError) as error:
-        # A listing that is refused has no class of its own, and what the library says has the whole request in it.
+        # The library has no exception class for a denied listing, and its messages contain the whole request.
         status, code = _STATUS.search(str(error)), _CODE.search(str(error))
-        said = ", ".join(found.group(1) for found in (status, code) if found) or type(error).__name__
+        reason = ", ".join(match.group(1) for match in (status, code) if match) or type(error).__name__
         match status.group(1) if status else None:
             case "401" | "403":
-                told = (
-                    f"the bucket {bucket.name} does not take the key ({said}); check that R2_ACCESS_KEY_ID and "
-                    "R2_SECRET_ACCESS_KEY may list it and write to it"
+                message = (
+                    f"the bucket {bucket.name} rejects the key ({reason}); check that R2_ACCESS_KEY_ID and "
+                    "R2_SECRET_ACCESS_KEY are allowed to list it and to write to it"
                 )
             case "404":
-                told = (
-                    f"there is no bucket {bucket.name} at {bucket.endpoint} ({said}); check R2_BUCKET and R2_ENDPOINT"
+                message = (
+                    f"there is no bucket {bucket.name} at {bucket.endpoint} ({reason}); check R2_BUCKET and R2_ENDPOINT"
                 )
             case _:
-                told = (
-                    f"the bucket {bucket.name} at {bucket.endpoint} cannot be used now ({said}); what has been "
-                    "uploaded stays, try again later"
+                message = (
+                    f"the bucket {bucket.name} at {bucket.endpoint} cannot be used now ({reason}); try again later, "
+                    "uploaded images are kept"
                 )
-        raise BucketError(told) from None
+        raise BucketError(message) from None

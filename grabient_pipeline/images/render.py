@@ -1,4 +1,7 @@
-"""The picture of a palette, and small ones of several. Pillow is needed here and nowhere else in this package."""
+"""Renders palettes as PNG images: full size, swatches and contact sheets.
+
+The only module that imports Pillow. Where images are stored is decided in `sync.py`.
+"""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -16,22 +19,22 @@ _SHEET_COLUMNS, _SHEET_GAP = 6, 6
 
 
 def write_palette_image(path: Path, hexes: Sequence[str]) -> None:
-    """Writes an opaque PNG, 800 x 400, of equal vertical bands from left to right.
+    """Write an opaque PNG, 800 x 400, of equal vertical bands from left to right.
 
-    800 is no multiple of 11: band i ends at pixel floor(800 (i + 1) / 11), so that bands differ by one pixel
-    at most. The same colours always give the same bytes, and the file appears whole or not at all.
+    Band i of n ends before pixel ceil(800 (i + 1) / n), so widths differ by at most one pixel. The same colours always
+    give the same bytes. The file is replaced atomically.
     """
     image = _bands(hexes, (WIDTH, HEIGHT))
     write_atomic(path, lambda part: image.save(part, format="PNG", compress_level=6))
 
 
 def swatch(hexes: Sequence[str]) -> bytes:
-    """A small picture of a palette, as the bytes of a PNG of about 150 bytes."""
+    """Render a small PNG of a palette, about 150 bytes."""
     return _png(_bands(hexes, _SWATCH))
 
 
 def contact_sheet(palettes: Sequence[Sequence[str]]) -> bytes:
-    """Small pictures of some palettes, row by row on nothing, as the bytes of a PNG."""
+    """Render swatches of several palettes, row by row on a transparent background, as a PNG."""
     width, height = _SWATCH[0] + _SHEET_GAP, 2 * _SWATCH[1] + _SHEET_GAP
     rows = -(-len(palettes) // _SHEET_COLUMNS)
     sheet = Image.new("RGBA", (max(1, min(len(palettes), _SHEET_COLUMNS)) * width, max(1, rows) * height))

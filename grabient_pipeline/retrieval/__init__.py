@@ -1,12 +1,12 @@
-"""Search: palettes as vectors, and the palettes that match a query.
+"""Search: embeddings of the palettes, and the palettes that match a query.
 
-    embedders/          the embedding models behind one protocol
-    embed_palettes.py   the step that keeps `palette_embeddings` up to date
-    words.py colours.py query.py   what a query says, in words and in colours
-    index.py            everything that is searched, in memory
-    ranking.py          how well a palette matches: the blended score
-    find.py             the public function `search`
-    evaluation.py metrics.py   search quality on queries with known answers
+    embedders/                     the embedding models behind one protocol
+    embed_palettes.py              the step that keeps `palette_embeddings` up to date
+    query.py words.py colours.py   parse a query into words and colours
+    index.py                       the searchable data, in memory
+    ranking.py                     the score of each palette for a query
+    find.py                        the public function `search`
+    evaluation.py metrics.py       search quality on a judged query set
 
-Reads the published database through the warehouse. Knows no Dagster.
+Reads the published database through the warehouse, and does not import Dagster.
 """

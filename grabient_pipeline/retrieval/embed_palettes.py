@@ -1,7 +1,7 @@
-"""The step that keeps `palette_embeddings` up with the palettes: composes their texts and embeds those that are new.
+"""The step that keeps `palette_embeddings` up to date: composes the text of each palette and embeds new texts.
 
-A piece of the palettes at a time, so that memory stays flat, and each piece is written down before the next is asked
-for: what was paid for is kept if the network fails halfway. No connection is open while a model is asked.
+Works in pieces, so that memory use stays constant. Each piece is stored before the next is requested, so that paid
+results survive a network failure. No database connection is open during a request. The models are in `embedders/`.
 """
 
 from __future__ import annotations
@@ -24,16 +24,21 @@ from grabient_pipeline.retrieval.embedders.base import (
     split_into_requests,
 )
 from grabient_pipeline.tagging.embed_text import Measured, compose_embed_text
-from grabient_pipeline.warehouse import Warehouse, sql, transaction
+from grabient_pipeline.warehouse import Warehouse, registered, sql, transaction
 
-_PALETTES_A_PIECE = 10_000
+_PALETTES_PER_PIECE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedReport:
-    """How many palettes there are, how many of their texts were embedded anew, and at which cost (US dollars).
+    """What the step did.
 
-    `removed`: vectors of palettes that are gone.
+    Attributes:
+        model: The embedding model.
+        palettes: All palettes in the warehouse.
+        embedded: Texts embedded by this run.
+        removed: Embeddings removed because their palette no longer exists.
+        cost_usd: US dollars.
     """
 
     model: str
@@ -44,8 +49,8 @@ class EmbedReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
-    """The embed text of a palette, and how it stands to what has been embedded."""
+class _EmbedText:
+    """The embed text of a palette, and whether the stored embedding already has this text and source."""
 
     seed: str
     text: str
@@ -58,11 +63,11 @@ class _Text:
 def embed_palettes(
     warehouse: Warehouse, embedder: Embedder, max_cost_usd: float, *, progress: Progress = SILENT
 ) -> EmbedReport:
-    """Embed every text that this model has not embedded, and remove the vectors of palettes that are gone.
+    """Embed every text that this model has not embedded yet, and remove the embeddings of deleted palettes.
 
     Raises:
-        CostCapError: that is estimated to cost more than `max_cost_usd`; nothing was embedded.
-        ProviderError: an API says no or cannot be reached; what was embedded until then is kept.
+        CostCapError: The estimated cost exceeds `max_cost_usd`; nothing was embedded.
+        ProviderError: An API rejects a request or cannot be reached; earlier pieces are stored.
     """
     model = embedder.model
     _check_cap(warehouse, model, max_cost_usd)
@@ -72,14 +77,14 @@ def embed_palettes(
     embedded = 0
     cost_usd = 0.0
     for piece in _pieces(warehouse, model):
-        fresh = [text for text in piece if not text.embedded]
-        restated = [text for text in piece if text.embedded and not text.same_source]
-        if fresh:
-            cost_usd += _embed(warehouse, embedder, fresh)
-        if restated:
-            _restate(warehouse, model, restated)
-        embedded += len(fresh)
-        if fresh:
+        new = [text for text in piece if not text.embedded]
+        moved = [text for text in piece if text.embedded and not text.same_source]
+        if new:
+            cost_usd += _embed(warehouse, embedder, new)
+        if moved:
+            _update_sources(warehouse, model, moved)
+        embedded += len(new)
+        if new:
             progress.advance("embedding", len(piece), total)
     return EmbedReport(model.name, total, embedded, removed, cost_usd)
 
@@ -87,35 +92,35 @@ def embed_palettes(
 def _check_cap(warehouse: Warehouse, model: EmbeddingModel, max_cost_usd: float) -> None:
     if not model.usd_per_million_tokens:
         return
-    fresh = [len(text.text) for piece in _pieces(warehouse, model) for text in piece if not text.embedded]
-    cost = model.cost(estimate_tokens(sum(fresh)))
+    lengths = [len(text.text) for piece in _pieces(warehouse, model) for text in piece if not text.embedded]
+    cost = model.cost(estimate_tokens(sum(lengths)))
     if cost > max_cost_usd:
         raise CostCapError(
-            f"embedding {len(fresh):,} palettes with {model.name} is estimated to cost ${cost:.4f}, above the cap of "
+            f"embedding {len(lengths):,} palettes with {model.name} is estimated to cost ${cost:.4f}, above the cap of "
             f"${max_cost_usd:.2f}; raise GRABIENT_MAX_COST_USD or choose another GRABIENT_EMBEDDING_MODEL"
         )
 
 
-def _pieces(warehouse: Warehouse, model: EmbeddingModel) -> Iterator[list[_Text]]:
+def _pieces(warehouse: Warehouse, model: EmbeddingModel) -> Iterator[list[_EmbedText]]:
     after = ""
     while True:
-        parameters = {"model": model.name, "after": after, "palettes": _PALETTES_A_PIECE}
+        parameters = {"model": model.name, "after": after, "palettes": _PALETTES_PER_PIECE}
         with warehouse.connect() as connection:
             rows = connection.execute(sql(__package__, "texts_to_compose"), parameters).fetchall()
         if not rows:
             return
-        yield [_text(row, model.dimension) for row in rows]
+        yield [_compose_text(row, model.dimension) for row in rows]
         after = rows[-1][0]
 
 
-def _text(row: Sequence[Any], dimension: int) -> _Text:
+def _compose_text(row: Sequence[Any], dimension: int) -> _EmbedText:
     seed, source, *measured = row[:8]
     mood, style, seasonal, associations = row[8:12]
     tags = {"mood": mood, "style": style, "seasonal": seasonal, "associations": associations}
     text = compose_embed_text(Measured(*measured), tags)
     digest = hashlib.sha256(text.encode()).hexdigest()
     embedded_dimension, embedded_digest, embedded_source = row[12:]
-    return _Text(
+    return _EmbedText(
         seed,
         text,
         digest,
@@ -125,8 +130,8 @@ def _text(row: Sequence[Any], dimension: int) -> _Text:
     )
 
 
-def _embed(warehouse: Warehouse, embedder: Embedder, texts: Sequence[_Text]) -> float:
-    """Embed the texts and write them down; what it cost."""
+def _embed(warehouse: Warehouse, embedder: Embedder, texts: Sequence[_EmbedText]) -> float:
+    """Embed and store the texts; return the cost in US dollars."""
     model = embedder.model
     vectors: list[Vectors] = []
     costs: list[float] = []
@@ -135,7 +140,7 @@ def _embed(warehouse: Warehouse, embedder: Embedder, texts: Sequence[_Text]) -> 
         vectors.append(answer.vectors)
         lengths = np.array([len(text) for text in request])
         tokens = estimate_tokens(int(lengths.sum())) if answer.tokens is None else answer.tokens
-        # The bill is for the request: each text bears its share of the characters.
+        # The API bills whole requests: split the cost by characters.
         costs += (model.cost(tokens) * lengths / lengths.sum()).tolist()
     frame = pl.DataFrame(
         {
@@ -149,16 +154,16 @@ def _embed(warehouse: Warehouse, embedder: Embedder, texts: Sequence[_Text]) -> 
             "cost_usd": costs,
         }
     )
-    with warehouse.connect() as connection, transaction(connection):
-        connection.register("embedded", frame)
+    with warehouse.connect() as connection, transaction(connection), registered(connection, "embedded", frame):
         connection.execute(sql(__package__, "merge_embeddings"))
-        connection.unregister("embedded")
     return sum(costs)
 
 
-def _restate(warehouse: Warehouse, model: EmbeddingModel, texts: Sequence[_Text]) -> None:
+def _update_sources(warehouse: Warehouse, model: EmbeddingModel, texts: Sequence[_EmbedText]) -> None:
     frame = pl.DataFrame({"seed": [text.seed for text in texts], "text_source": [text.source for text in texts]})
-    with warehouse.connect() as connection, transaction(connection):
-        connection.register("restated", frame)
+    with (
+        warehouse.connect() as connection,
+        transaction(connection),
+        registered(connection, "changed_sources", frame),
+    ):
         connection.execute(sql(__package__, "update_text_sources"), {"model": model.name})
-        connection.unregister("restated")

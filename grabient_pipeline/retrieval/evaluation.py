@@ -1,7 +1,7 @@
-"""How well the search does on queries whose answers are known: `evaluation.jsonl`, over the sample palettes.
+"""Measures search quality on a judged query set, `evaluation.jsonl`, over the sample palettes.
 
-Each of its lines is a query, its kind, and the palettes that answer it, by name, each with a grade from 1 to 3. A query
-that means nothing has none, and is answered well by nothing at all.
+Each line has a query, its kind, and its relevant palettes by name, with grades from 1 to 3. The queries of kind
+"nothing" are meaningless: the right result is no palette. The metrics themselves are in `metrics.py`.
 """
 
 from __future__ import annotations
@@ -20,24 +20,26 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from grabient_pipeline.errors import SearchError
 from grabient_pipeline.palette import read_palette
 from grabient_pipeline.retrieval.embedders.base import Embedder, EmbeddingModel
-from grabient_pipeline.retrieval.find import best
+from grabient_pipeline.retrieval.find import best_palettes
 from grabient_pipeline.retrieval.index import SearchIndex, load_index
 from grabient_pipeline.retrieval.metrics import ndcg, recall
-from grabient_pipeline.retrieval.ranking import WEIGHTS, Query, Scores, Weights, read_query, score
+from grabient_pipeline.retrieval.query import Query, read_query
+from grabient_pipeline.retrieval.ranking import WEIGHTS, Scores, Weights, score
 from grabient_pipeline.settings import SAMPLE_PALETTES
 
 DEPTH: Final = 10
-WAYS: Final = ("embedding", "tags", "colours", "blend")
-# A palette that no model could describe says little about the search; if many have no tags, neither does the level.
-MOST_WITHOUT_TAGS: Final = 0.1
-# So much less than recorded may come from tags that came out otherwise.
+# The scores that palettes can be ranked by.
+RANKERS: Final = ("embedding", "tags", "colours", "blend")
+# A few palettes without usable tags do not matter; with more of them the result says little about the search.
+MAX_UNTAGGED_SHARE: Final = 0.1
+# How far nDCG may fall below the baseline: the tags, and so the result, vary a little from run to run.
 TOLERANCE: Final = 0.02
 
 Kind = Literal["mood", "season", "colour", "hex", "colour map", "style", "thing", "attribute", "nothing"]
 
 
 class EvaluationQuery(BaseModel):
-    """A query and the palettes that answer it, by name; `fold` is its part when weights are cross-validated."""
+    """A query and the grades of its relevant palettes, by name; `fold` is its part in cross-validation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,8 +49,8 @@ class EvaluationQuery(BaseModel):
     relevant: dict[str, Annotated[int, Field(ge=1, le=3)]]
 
 
-class Level(BaseModel):
-    """What has been reached with an embedding model, on the sandbox's tags."""
+class Baseline(BaseModel):
+    """The recorded quality with an embedding model, on tags from the sandbox."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,8 +61,8 @@ class Level(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """Of one kind of query: how many there are, and nDCG@10 and recall@10 of each of the four ways."""
+class Metrics:
+    """For one kind of query: how many there are, and nDCG@10 and recall@10 by ranker."""
 
     kind: str
     queries: int
@@ -70,36 +72,43 @@ class Figures:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`kinds` ends with the figures of all queries that have an answer.
+    """The result of an evaluation.
 
-    `nothing_right`: the share of the queries without meaning that got an empty answer. `text_sources`: how many
-    palettes have refined tags, counted ones, none.
+    Attributes:
+        embedding_model: Its name.
+        palettes: The number of palettes that were searched.
+        text_sources: How many palettes have refined tags, consensus tags, or only measured attributes.
+        kinds: The metrics of each kind of query, and last those of all meaningful queries ("all").
+        nothing_queries: The number of meaningless queries.
+        nothing_right: The share of those that returned no palette.
+        baseline: The recorded quality, or None if none is recorded for this model.
     """
 
     embedding_model: str
     palettes: int
     text_sources: Mapping[str, int]
-    kinds: tuple[Figures, ...]
+    kinds: tuple[Metrics, ...]
     nothing_queries: int
     nothing_right: float
-    level: Level | None
+    baseline: Baseline | None
 
     @property
-    def overall(self) -> Figures:
+    def overall(self) -> Metrics:
+        """The metrics of all meaningful queries."""
         return self.kinds[-1]
 
     @property
-    def below_level(self) -> bool:
-        """Whether it is worse than what was once reached with this model."""
-        reached = self.level
-        return reached is not None and (
-            self.overall.ndcg["blend"] < reached.ndcg - TOLERANCE or self.nothing_right < reached.nothing_right
+    def below_baseline(self) -> bool:
+        """Whether the quality is worse than the baseline; False without a baseline."""
+        return self.baseline is not None and (
+            self.overall.ndcg["blend"] < self.baseline.ndcg - TOLERANCE
+            or self.nothing_right < self.baseline.nothing_right
         )
 
 
 @dataclass(frozen=True)
-class AnsweredQuery:
-    """A query of the set, read, with the vector that its words have; `grades` by the number of the palette."""
+class JudgedQuery:
+    """A parsed query of the set, the embedding of its words if it has any, and the grades by palette number."""
 
     kind: Kind
     fold: int
@@ -108,119 +117,123 @@ class AnsweredQuery:
     grades: Mapping[int, int]
 
 
+# A query, and the numbers of the top palettes by ranker.
+_Result = tuple[JudgedQuery, Mapping[str, Sequence[int]]]
+
+
 @cache
 def evaluation_queries() -> tuple[EvaluationQuery, ...]:
-    """The queries of this package, checked."""
+    """Load and validate the query set."""
     lines = resources.files(__package__ or "").joinpath("evaluation.jsonl").read_bytes().splitlines()
     return tuple(TypeAdapter(list[EvaluationQuery]).validate_python([orjson.loads(line) for line in lines if line]))
 
 
 @cache
-def recorded_level(embedding_model: str) -> Level | None:
-    """The level that `benchmarks/search_weights.py` wrote down for a model, if it did."""
+def recorded_baseline(embedding_model: str) -> Baseline | None:
+    """Return the baseline that `scripts/choose_search_weights.py --record` stored for a model, if any."""
     text = resources.files(__package__ or "").joinpath("evaluation_baseline.json").read_bytes()
-    levels = TypeAdapter(list[Level]).validate_python(orjson.loads(text))
-    return next((level for level in levels if level.embedding_model == embedding_model), None)
+    baselines = TypeAdapter(list[Baseline]).validate_python(orjson.loads(text))
+    return next((each for each in baselines if each.embedding_model == embedding_model), None)
 
 
 def evaluate(data_dir: Path, embedder: Embedder) -> Evaluation:
-    """Ask all queries of the published sample palettes, whatever other palettes there are.
+    """Run all queries over the published sample palettes; other palettes are ignored.
 
     Raises:
-        SearchError: they are not all there, or have no tags, or this model has not embedded them.
+        SearchError: Sample palettes are missing, have no tags, or are not embedded by this model.
     """
     index = sample_index(data_dir, embedder.model)
     floor = index.noise_floor(embedder)
-    queries = answered_queries(index, embedder)
-    rankings = [_rankings(score(index, each.query, each.vector, floor)) for each in queries]
-    by_kind = {kind: [place for place, each in enumerate(queries) if each.kind == kind] for kind in _kinds(queries)}
+    results = [
+        (each, _rankings(score(index, each.query, each.vector, floor))) for each in judged_queries(index, embedder)
+    ]
+    by_kind: dict[str, list[_Result]] = {}
+    for result in results:
+        by_kind.setdefault(result[0].kind, []).append(result)
     nothing = by_kind.pop("nothing", [])
-    by_kind["all"] = [place for places in by_kind.values() for place in places]
+    by_kind["all"] = [result for of_kind in by_kind.values() for result in of_kind]
     return Evaluation(
         embedding_model=embedder.model.name,
         palettes=len(index),
         text_sources=dict(index.palettes["text_source"].value_counts(sort=True).iter_rows()),
-        kinds=tuple(
-            Figures(
-                kind,
-                len(places),
-                {way: _mean(ndcg(rankings[p][way], queries[p].grades, DEPTH) for p in places) for way in WAYS},
-                {way: _mean(recall(rankings[p][way], queries[p].grades, DEPTH) for p in places) for way in WAYS},
-            )
-            for kind, places in by_kind.items()
-        ),
+        kinds=tuple(_measure(kind, of_kind) for kind, of_kind in by_kind.items()),
         nothing_queries=len(nothing),
-        nothing_right=_mean(float(not rankings[place]["blend"]) for place in nothing),
-        level=recorded_level(embedder.model.name),
+        nothing_right=_mean(float(not rankings["blend"]) for _, rankings in nothing),
+        baseline=recorded_baseline(embedder.model.name),
     )
 
 
 def sample_index(data_dir: Path, model: EmbeddingModel) -> SearchIndex:
-    """The index of the sample palettes alone. Raises what `evaluate` raises."""
-    wanted = _sample_palettes()
-    index = load_index(data_dir, model, list(wanted.values()))
-    if len(index) < len(wanted):
+    """Load an index of the sample palettes only. Raises what `evaluate` raises."""
+    samples = _sample_palettes()
+    index = load_index(data_dir, model, list(samples.values()))
+    if len(index) < len(samples):
         raise SearchError(
-            f"of the {len(wanted)} sample palettes {len(index)} are in {data_dir}; the evaluation needs them all "
+            f"{len(index)} of the {len(samples)} sample palettes are in {data_dir}; the evaluation needs all of them "
             f"(grabient import {SAMPLE_PALETTES})"
         )
     without = int((index.palettes["text_source"] == "measured").sum())
-    if without > MOST_WITHOUT_TAGS * len(wanted):
+    if without > MAX_UNTAGGED_SHARE * len(samples):
         raise SearchError(
-            f"{without} of the {len(wanted)} sample palettes have no tags in {data_dir}; tag them first (grabient demo "
-            "does, in a directory of its own)"
+            f"{without} of the {len(samples)} sample palettes have no tags in {data_dir}; tag them first, or run "
+            "grabient demo, which tags them in a separate directory"
         )
     return index
 
 
-def answered_queries(index: SearchIndex, embedder: Embedder) -> list[AnsweredQuery]:
-    """The evaluation set, ready to be scored on an index of the sample palettes."""
+def judged_queries(index: SearchIndex, embedder: Embedder) -> list[JudgedQuery]:
+    """Parse and embed the query set for an index of the sample palettes."""
     number = {palette_id: place for place, palette_id in enumerate(index.palettes["palette_id"])}
     by_name = {name: number[palette_id] for name, palette_id in _sample_palettes().items()}
-    read = [(each, read_query(each.query)) for each in evaluation_queries()]
-    texts = [query.text for _, query in read if query.words]
+    parsed = [(each, read_query(each.query)) for each in evaluation_queries()]
+    texts = [query.text for _, query in parsed if query.words]
     vectors = iter(embedder.embed_queries(texts))
     return [
-        AnsweredQuery(
+        JudgedQuery(
             each.kind,
             each.fold,
             query,
             next(vectors) if query.words else None,
             {by_name[name]: grade for name, grade in each.relevant.items()},
         )
-        for each, query in read
+        for each, query in parsed
     ]
 
 
-def blend_ndcg(index: SearchIndex, each: AnsweredQuery, floor: float, weights: Weights = WEIGHTS) -> float:
-    """nDCG@10 of the blend for one query: what the weights are chosen by."""
-    return ndcg(best(score(index, each.query, each.vector, floor, weights), DEPTH), each.grades, DEPTH)
+def blend_ndcg(index: SearchIndex, each: JudgedQuery, floor: float, weights: Weights = WEIGHTS) -> float:
+    """Compute nDCG@10 of the blended score for one query; the weights are chosen by this."""
+    return ndcg(best_palettes(score(index, each.query, each.vector, floor, weights), DEPTH), each.grades, DEPTH)
+
+
+def _measure(kind: str, results: Sequence[_Result]) -> Metrics:
+    return Metrics(
+        kind,
+        len(results),
+        {name: _mean(ndcg(rankings[name], query.grades, DEPTH) for query, rankings in results) for name in RANKERS},
+        {name: _mean(recall(rankings[name], query.grades, DEPTH) for query, rankings in results) for name in RANKERS},
+    )
 
 
 def _rankings(scores: Scores) -> dict[str, list[int]]:
-    """The first palettes of each of the four ways; a way that cannot tell palettes apart has no opinion."""
+    """The top palettes of each ranker. Palettes with score 0 are not ranked."""
 
-    def ranking(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> list[int]:
+    def rank(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> list[int]:
         order = np.argsort(-values, kind="stable")[:DEPTH]
         return [int(palette) for palette in order if values[palette] > 0]
 
     return {
-        "embedding": ranking(scores.vector),
-        "tags": ranking(scores.tags),
-        "colours": ranking(scores.colours),
-        "blend": best(scores, DEPTH),
+        "embedding": rank(scores.vector),
+        "tags": rank(scores.tags),
+        "colours": rank(scores.colours),
+        "blend": best_palettes(scores, DEPTH),
     }
 
 
 @cache
 def _sample_palettes() -> dict[str, str]:
-    """The palette ids of the sample palettes, by name."""
+    """The ids of the sample palettes, by name."""
     rows = [orjson.loads(line) for line in SAMPLE_PALETTES.read_bytes().splitlines()]
     return {row["name"]: read_palette(row["seed"]).palette_id for row in rows}
-
-
-def _kinds(queries: Sequence[AnsweredQuery]) -> dict[str, None]:
-    return dict.fromkeys(each.kind for each in queries)
 
 
 def _mean(values: Iterator[float]) -> float:

@@ -1,4 +1,7 @@
-"""From a query to palettes, best first, each with what speaks for it."""
+"""Searches the published palettes: the public function `search`, and the reasons for each result.
+
+Scores come from `ranking.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ from grabient_pipeline.errors import SearchError
 from grabient_pipeline.retrieval.colours import squared_distances
 from grabient_pipeline.retrieval.embedders.registry import embedding_model, open_embedder
 from grabient_pipeline.retrieval.index import IndexCache, SearchIndex
-from grabient_pipeline.retrieval.ranking import NEAR_ENOUGH, Query, Scores, read_query, score
-from grabient_pipeline.retrieval.words import stems_of
+from grabient_pipeline.retrieval.query import Query, read_query
+from grabient_pipeline.retrieval.ranking import NEAR_ENOUGH, Scores, score
+from grabient_pipeline.retrieval.words import stem_words
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.tagging.embed_text import attribute_phrase
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES
@@ -36,51 +40,51 @@ _indexes = IndexCache()
 
 
 def search(query: str, limit: int = DEFAULT_LIMIT) -> pl.DataFrame:
-    """Find palettes for words, colour names and hex codes, in any mixture, in what has been published.
+    """Search the published palettes by words, colour names and hex codes, in any combination.
 
-    Where it is looked for and with which model is read from the environment (`GRABIENT_DATA_DIR`,
-    `GRABIENT_EMBEDDING_MODEL`). The first search of a process loads everything; the next ones take milliseconds.
+    The data directory and the embedding model come from the environment (`GRABIENT_DATA_DIR`,
+    `GRABIENT_EMBEDDING_MODEL`). The first search of a process loads the index; later ones take milliseconds.
 
     Returns:
-        The palettes, best first, none for a query that nothing speaks for: palette_id, seed, name, score (0 to 1), tags
-        (those that match), colours (those that are near, with their OkLab distance), hex, image_url.
+        The palettes, best first: palette_id, seed, name, score (0 to 1), tags (the matching ones), colours (the near
+        ones, with their OkLab distance), hex, image_url. Empty if nothing matches.
 
     Raises:
-        GrabientError: there is nothing to search, the index was made by another model, or the query is too long.
+        GrabientError: There are no palettes, they were embedded by another model, or the query is too long.
     """
     return find(Settings.from_environment(), os.environ, query, limit)
 
 
 def find(settings: Settings, environment: Mapping[str, str], query: str, limit: int = DEFAULT_LIMIT) -> pl.DataFrame:
-    """`search` with the settings and the environment given."""
+    """Run `search` with explicit settings and environment."""
     if limit < 1:
-        raise SearchError(f"a search for {limit} palettes finds none; the limit is 1 or more")
+        raise SearchError(f"the limit of a search is 1 or more, not {limit}")
     model = embedding_model(settings.embedding_model)
-    asked = read_query(query)
+    parsed = read_query(query)
     index = _indexes.get(settings.published, model)
-    if not asked.words and not asked.colours:
+    if not parsed.words and not parsed.colours:
         return pl.DataFrame(schema=SCHEMA)
-    if asked.words:
+    if parsed.words:
         embedder = open_embedder(model, environment)
-        scores = score(index, asked, embedder.embed_queries([asked.text])[0], index.noise_floor(embedder))
+        scores = score(index, parsed, embedder.embed_queries([parsed.text])[0], index.noise_floor(embedder))
     else:
-        scores = score(index, asked, None, 0.0)
-    return _frame(index, asked, scores, limit)
+        scores = score(index, parsed, None, 0.0)
+    return _result_frame(index, parsed, scores, limit)
 
 
-def best(scores: Scores, limit: int) -> list[int]:
-    """The palettes that something speaks for, best first, at most so many; ties in the order of their numbers."""
+def best_palettes(scores: Scores, limit: int) -> list[int]:
+    """Return the numbers of the matching palettes, best first, at most `limit`; ties in ascending order."""
     candidates = np.flatnonzero(scores.evidence)
     if len(candidates) > limit:
-        # Sorted are only those that can be among the best.
+        # Sort only those that can be among the best.
         least = np.partition(scores.blend[candidates], len(candidates) - limit)[len(candidates) - limit]
         candidates = candidates[scores.blend[candidates] >= least]
     order = np.argsort(-scores.blend[candidates], kind="stable")[:limit]
     return candidates[order].tolist()
 
 
-def _frame(index: SearchIndex, asked: Query, scores: Scores, limit: int) -> pl.DataFrame:
-    rows = best(scores, limit)
+def _result_frame(index: SearchIndex, query: Query, scores: Scores, limit: int) -> pl.DataFrame:
+    rows = best_palettes(scores, limit)
     found = index.palettes[rows]
     return pl.DataFrame(
         {
@@ -88,8 +92,8 @@ def _frame(index: SearchIndex, asked: Query, scores: Scores, limit: int) -> pl.D
             "seed": found["seed"],
             "name": found["name"],
             "score": [round(float(scores.blend[row]), 4) for row in rows],
-            "tags": [_matching_tags(index, row, asked) for row in rows],
-            "colours": [_near_colours(index, row, asked) for row in rows],
+            "tags": [_matching_tags(index, row, query) for row in rows],
+            "colours": [_near_colours(index, row, query) for row in rows],
             "hex": found["hex"],
             "image_url": found["image_url"],
         },
@@ -97,26 +101,26 @@ def _frame(index: SearchIndex, asked: Query, scores: Scores, limit: int) -> pl.D
     )
 
 
-def _matching_tags(index: SearchIndex, row: int, asked: Query) -> list[dict[str, str]]:
-    """The tags that are asked for, whole ones before those that share a word."""
-    stems = set(asked.stems)
+def _matching_tags(index: SearchIndex, row: int, query: Query) -> list[dict[str, str]]:
+    """The tags that match the query: first those that match whole, then those that share a word with it."""
+    stems = set(query.stems)
     whole: list[dict[str, str]] = []
-    in_part: list[dict[str, str]] = []
+    partial: list[dict[str, str]] = []
     for field, tag in index.tags_of(row):
-        said = attribute_phrase(field, tag) if field in ATTRIBUTES else tag
-        of_tag = set(stems_of(said))
-        if of_tag and of_tag <= stems:
-            whole.append({"field": field, "tag": said})
-        elif of_tag & stems and field not in ATTRIBUTES:
-            in_part.append({"field": field, "tag": said})
-    return whole + in_part
+        phrase = attribute_phrase(field, tag) if field in ATTRIBUTES else tag
+        tag_stems = set(stem_words(phrase))
+        if tag_stems and tag_stems <= stems:
+            whole.append({"field": field, "tag": phrase})
+        elif tag_stems & stems and field not in ATTRIBUTES:
+            partial.append({"field": field, "tag": phrase})
+    return whole + partial
 
 
-def _near_colours(index: SearchIndex, row: int, asked: Query) -> list[dict[str, str | float]]:
+def _near_colours(index: SearchIndex, row: int, query: Query) -> list[dict[str, str | float]]:
     palette = index.oklab[:, :, row : row + 1]
-    nearest = [(colour, float(np.sqrt(squared_distances(palette, colour).min()))) for colour in asked.colours]
+    nearest = [(colour, float(np.sqrt(squared_distances(palette, colour).min()))) for colour in query.colours]
     return [
-        {"colour": colour.said, "distance": round(distance, 3)}
+        {"colour": colour.label, "distance": round(distance, 3)}
         for colour, distance in nearest
         if distance < NEAR_ENOUGH
     ]

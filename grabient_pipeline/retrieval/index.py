@@ -1,7 +1,7 @@
-"""All that is searched, in memory: the vectors, the colours and the tags of the published palettes.
+"""The search index in memory: embeddings, colours and tags of the published palettes.
 
-Loaded once a process and again when another state has been published. Nothing is approximate: every query looks at
-every palette.
+Loaded once per process, and again after a new state has been published. Search is exact: every query scores every
+palette. Scoring itself is in `ranking.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from grabient_pipeline.errors import SearchError
 from grabient_pipeline.palette.colour_spaces import srgb_to_oklab
 from grabient_pipeline.retrieval.embedders.base import Embedder, EmbeddingModel, Vectors
-from grabient_pipeline.retrieval.words import stems_of
+from grabient_pipeline.retrieval.words import stem_words
 from grabient_pipeline.tagging.embed_text import attribute_phrase
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES
 from grabient_pipeline.warehouse import connect, sql
@@ -28,7 +28,7 @@ Floats = NDArray[np.float32]
 Numbers = NDArray[np.int32]
 Starts = NDArray[np.int64]
 
-# They mean nothing: what a model takes them to resemble is what it takes anything to resemble.
+# Meaningless text. The similarities that a model gives it are its noise floor.
 _GIBBERISH: Final = (
     "xqvz jwk",
     "blorptang fizzwick",
@@ -46,15 +46,16 @@ _GIBBERISH: Final = (
     "dskfjh sdkjfh",
 )
 
-# How well a tag of several words is met by one of them.
-PART: Final = 0.5
+# The strength of a match of one word in a tag of several words.
+PARTIAL_MATCH: Final = 0.5
 
 
 @dataclass(frozen=True)
 class TagIndex:
-    """Which palettes have a tag, by the stems of its words; "tropic sea" is a term, and so are "tropic" and "sea".
+    """An inverted index from terms to palettes.
 
-    The palettes of term t are `palettes[starts[t]:starts[t + 1]]`, and `strengths` says how well each is met.
+    A term is the stems of a whole tag ("tropic sea") or of one of its words ("tropic", "sea"). The palettes of term t
+    are `palettes[starts[t]:starts[t + 1]]`, and the same slice of `strengths` has how well each matches.
     """
 
     terms: Mapping[str, int]
@@ -63,21 +64,29 @@ class TagIndex:
     strengths: Floats
 
     def palettes_of(self, term: str) -> tuple[Numbers, Floats]:
-        """The palettes of a term, each once, and how well they meet it."""
+        """The numbers of the palettes that match a term, without duplicates, and how well they match."""
         number = self.terms.get(term)
         if number is None:
             return self.palettes[:0], self.strengths[:0]
-        those = slice(int(self.starts[number]), int(self.starts[number + 1]))
-        return self.palettes[those], self.strengths[those]
+        entries = slice(int(self.starts[number]), int(self.starts[number + 1]))
+        return self.palettes[entries], self.strengths[entries]
 
 
 @dataclass(frozen=True)
 class SearchIndex:
-    """The palettes, numbered from 0: a row each in `palettes` and `vectors`, the last axis of `oklab` (3, steps, n).
+    """The palettes, numbered from 0 to n - 1, and what they can be found by.
 
-    A palette without a vector has one that is all zero. `tags` are all there are, as (field, tag); those of palette p
-    are `tag_numbers[tag_starts[p]:tag_starts[p + 1]]`. `looks` (6, n) is what a palette looks like at a glance: the
-    average of its colours and how far they spread, in OkLab.
+    Attributes:
+        model: The embedding model of `vectors`.
+        palettes: One row per palette.
+        tags: All distinct tags, as (field, tag).
+        tag_starts: The tags of palette p are `tag_numbers[tag_starts[p]:tag_starts[p + 1]]`.
+        tag_numbers: Positions in `tags`.
+        oklab: The colours, (3, steps, n).
+        looks: The mean and the standard deviation of a palette's colours in OkLab, (6, n).
+        vectors: The embeddings, (n, dimension); zeros for a palette that has none.
+        by_name: Terms in the names of palettes.
+        by_tag: Terms in all other tags.
     """
 
     model: EmbeddingModel
@@ -93,7 +102,7 @@ class SearchIndex:
     _floor: list[float] = field(default_factory=list[float])
 
     def noise_floor(self, embedder: Embedder) -> float:
-        """The similarity that some palette reaches with text that means nothing; asked for once."""
+        """The highest similarity of any palette to meaningless text; computed on first use."""
         if not self._floor:
             queries = embedder.embed_queries(_GIBBERISH)
             self._floor.append(float((self.vectors @ queries.T).max()))
@@ -103,35 +112,35 @@ class SearchIndex:
         return self.palettes.height
 
     def tags_of(self, palette: int) -> list[tuple[str, str]]:
-        """Its tags as (field, tag)."""
+        """The tags of a palette, as (field, tag)."""
         first, last = self.tag_starts[palette : palette + 2].tolist()
         return [self.tags[number] for number in self.tag_numbers[first:last].tolist()]
 
 
 class IndexCache:
-    """The index of the state that was published last, loaded when it is asked for and kept while it is the newest."""
+    """Holds the index of the last published state. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: tuple[object, SearchIndex] | None = None
+        self._cached: tuple[object, SearchIndex] | None = None
 
     def get(self, published: Path, model: EmbeddingModel) -> SearchIndex:
-        """The index for a model. Raises what `load_index` raises."""
+        """Return the index for a model, reloading it if needed. Raises what `load_index` raises."""
         with self._lock:
-            state = (published, model, _stamp(published))
-            if self._kept is None or self._kept[0] != state:
-                # Two at a time would be twice the memory.
-                self._kept = None
-                self._kept = (state, load_index(published.parent, model))
-            return self._kept[1]
+            state = (published, model, _file_stamp(published))
+            if self._cached is None or self._cached[0] != state:
+                # Released first: two at a time would take twice the memory.
+                self._cached = None
+                self._cached = (state, load_index(published.parent, model))
+            return self._cached[1]
 
 
 def load_index(data_dir: Path, model: EmbeddingModel, palette_ids: Sequence[str] | None = None) -> SearchIndex:
-    """Read the published state, of the palettes named or of all.
+    """Load all published palettes, or only those in `palette_ids`.
 
     Raises:
-        WarehouseError: nothing has been published yet.
-        SearchError: there are no palettes, or this model has not embedded them.
+        WarehouseError: Nothing has been published yet.
+        SearchError: There are no palettes, or this model has not embedded them.
     """
     with connect(data_dir) as connection:
         connection.execute(sql(__package__, "number_palettes"), {"palette_ids": palette_ids})
@@ -163,29 +172,29 @@ def load_index(data_dir: Path, model: EmbeddingModel, palette_ids: Sequence[str]
 
 
 def _check_embedded(embedded: Iterable[tuple[str, list[int], int]], model: EmbeddingModel) -> None:
-    dimensions = {name: found for name, found, _ in embedded}
+    dimensions = {name: lengths for name, lengths, _ in embedded}
     if not dimensions:
         raise SearchError("no palette has been embedded yet; materialise palette_embeddings, then search again")
     if model.name not in dimensions:
         others = " or ".join(dimensions)
         raise SearchError(
             f"the palettes have been embedded with {others}, not with {model.name}; set GRABIENT_EMBEDDING_MODEL to "
-            "that, or materialise palette_embeddings"
+            "the former, or materialise palette_embeddings"
         )
     if dimensions[model.name] != [model.dimension]:
         lengths = " and ".join(str(dimension) for dimension in dimensions[model.name])
         raise SearchError(
-            f"the vectors of {model.name} have {lengths} numbers, and the model now makes {model.dimension}; "
-            "materialise palette_embeddings, which embeds the palettes again"
+            f"the stored embeddings of {model.name} have {lengths} dimensions, but the model now has "
+            f"{model.dimension}; materialise palette_embeddings to embed the palettes again"
         )
 
 
-def _stamp(published: Path) -> tuple[int, ...] | None:
+def _file_stamp(published: Path) -> tuple[int, ...] | None:
     try:
-        found = published.stat()
+        status = published.stat()
     except FileNotFoundError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _oklab(hexes: pl.Series) -> Floats:
@@ -196,7 +205,12 @@ def _oklab(hexes: pl.Series) -> Floats:
 
 
 def _tag_index(tags: Sequence[tuple[str, str]], tagged: pl.DataFrame) -> TagIndex:
-    """Args: the tags there are, and which palette (`number`) has which (`tag_number`)."""
+    """Build an inverted index.
+
+    Args:
+        tags: All distinct tags.
+        tagged: One row per palette (`number`) and tag (`tag_number`).
+    """
     palettes, tag_numbers = tagged["number"].to_numpy(), tagged["tag_number"].to_numpy()
     terms: dict[str, int] = {}
     of_tags = [
@@ -207,7 +221,7 @@ def _tag_index(tags: Sequence[tuple[str, str]], tagged: pl.DataFrame) -> TagInde
     tag_of = np.array([tag for tag, _, _ in of_tags], dtype=np.int64)
     term_of = np.array([term for _, term, _ in of_tags], dtype=np.int64)
     strength_of = np.array([strength for _, _, strength in of_tags], dtype=np.float32)
-    # Every tag of every palette, once for each of its terms.
+    # Expand: one entry per palette, tag and term of the tag.
     first = _starts(tag_of, len(tags))
     times: Starts = np.diff(first)[tag_numbers]
     place: Starts = (
@@ -215,7 +229,7 @@ def _tag_index(tags: Sequence[tuple[str, str]], tagged: pl.DataFrame) -> TagInde
     )
     key = term_of[place] * (int(palettes.max(initial=0)) + 1) + np.repeat(palettes, times)
     order = np.argsort(key, kind="stable")
-    # Of several tags of a palette that meet a term, the one that meets it best.
+    # Several tags of a palette may contain the same term: keep the strongest match.
     groups = np.flatnonzero(np.diff(key[order], prepend=-1))
     kept = order[groups]
     return TagIndex(
@@ -227,14 +241,14 @@ def _tag_index(tags: Sequence[tuple[str, str]], tagged: pl.DataFrame) -> TagInde
 
 
 def _starts(numbers: NDArray[np.integer[Any]], count: int) -> Starts:
-    """Where each of the numbers 0 to count - 1 begins in a sorted array of them, and the end."""
+    """The offsets (count + 1,) at which 0 to count - 1 start in a sorted array of numbers, and its end."""
     return np.concatenate([[0], np.cumsum(np.bincount(numbers, minlength=count))])
 
 
 def _terms_of(field: str, tag: str) -> list[tuple[str, float]]:
     if field in ATTRIBUTES:
-        # Of "high contrast" no word says it alone.
-        return [(" ".join(stems_of(attribute_phrase(field, tag))), 1.0)]
-    stems = stems_of(tag)
+        # Only the whole phrase: neither word of "high contrast" means it alone.
+        return [(" ".join(stem_words(attribute_phrase(field, tag))), 1.0)]
+    stems = stem_words(tag)
     whole = [(" ".join(stems), 1.0)] if stems else []
-    return whole + [(stem, PART) for stem in dict.fromkeys(stems) if len(stems) > 1]
+    return whole + [(stem, PARTIAL_MATCH) for stem in dict.fromkeys(stems) if len(stems) > 1]

@@ -1,8 +1,8 @@
-"""How well each palette answers a query: by its vector, by its tags and by its colours, and the blend of the three.
+"""Scores palettes for a query by embedding, by tags and by colours, and blends the three scores.
 
-The three are measured on scales of their own and added up. Then the palettes that answer best lend some of their score
-to those that look like them: who asks for a mood would be glad of them, whatever their tags say. The weights of it all,
-`WEIGHTS`, were chosen by `scripts/choose_search_weights.py` on the evaluation set.
+The blend is a weighted sum. After that, palettes that look like the best results gain part of their score
+(pseudo-relevance feedback): they probably suit the query too, even if their tags do not say so. The weights were chosen
+by `scripts/choose_search_weights.py` on the evaluation set.
 """
 
 from __future__ import annotations
@@ -15,52 +15,37 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from grabient_pipeline.errors import SearchError
-from grabient_pipeline.retrieval.colours import MOST_COLOURS, QueryColour, named_colours, nearness, without_hex_codes
+from grabient_pipeline.retrieval.colours import QueryColour, nearness
 from grabient_pipeline.retrieval.embedders.base import Vectors
 from grabient_pipeline.retrieval.index import SearchIndex
-from grabient_pipeline.retrieval.words import stem, telling_words, words_of
+from grabient_pipeline.retrieval.query import Query
 
 Floats = NDArray[np.float32]
 
-LONGEST_QUERY: Final = 500
-_MOST_WORDS: Final = 32
-# Farther than this no colour of a palette is called near, in OkLab; from red to orange it is 0.16.
+# The largest OkLab distance at which a palette matches a colour; red and orange are 0.16 apart.
 NEAR_ENOUGH: Final = 0.15
-# So many of the best palettes lend of their score, to those within this distance of their looks; at half of the loan
-# looks alone speak for a palette.
-_LENDERS: Final = 3
+# Feedback: how many of the best palettes take part, the distance between looks at which a palette gains 1/e of their
+# score, and the similarity that makes a palette a result without any other match.
+_FEEDBACK_PALETTES: Final = 3
 _ALIKE: Final = 0.12
 _ALIKE_ENOUGH: Final = 0.5
-# The longest tags have so many words.
-_LONGEST_PHRASE: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A query, read: the words that say something, and the colours. `text` is what is embedded."""
-
-    words: tuple[str, ...]
-    colours: tuple[QueryColour, ...]
-
-    @property
-    def text(self) -> str:
-        return " ".join(self.words)
-
-    @property
-    def stems(self) -> tuple[str, ...]:
-        return tuple(stem(word) for word in self.words)
+# In words; no tag is longer.
+_MAX_PHRASE_WORDS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What the blend is made of.
+    """The weights of the blended score.
 
-    `vector`, `colours`: their weight where that of the tags is 1. `tag`: how well a tag answers, where the name that
-    somebody gave the palette answers with 1. `things`: how much of its weight the colour of a thing has ("wine").
-    `near`: the OkLab distance at which a colour counts a third (1/e); `near_name`: of a colour that was named, which is
-    a region and not a point. `share`: how much of the score of a colour is its share of the palette, the rest being how
-    near the nearest comes. `alike`: how much of their score the best lend to what looks like them.
+    Attributes:
+        vector: The weight of the embedding similarity; tags have weight 1.
+        colours: The weight of the colours.
+        tag: The score of a matching tag; a match in the palette's name scores 1.
+        things: The weight of a colour that is named after an object ("wine"), relative to other colours.
+        near: The OkLab distance at which a hex code scores 1/e.
+        near_name: The same for a named colour, which is a region and not a point.
+        share: The part of a colour's score that is its share of the palette; the rest is the nearest colour.
+        alike: The part of the best scores that similar-looking palettes gain.
     """
 
     vector: float = 0.12
@@ -78,7 +63,7 @@ WEIGHTS: Final = Weights()
 
 @dataclass(frozen=True)
 class Scores:
-    """How well each palette answers, 0 to 1 each, and whether anything speaks for it at all."""
+    """Scores from 0 to 1, (n,) each; `evidence` is whether a palette matches the query at all."""
 
     vector: Floats
     tags: Floats
@@ -87,28 +72,17 @@ class Scores:
     evidence: NDArray[np.bool_]
 
 
-def read_query(text: str) -> Query:
-    """Read a query.
-
-    Raises:
-        SearchError: it is too long.
-    """
-    if len(text) > LONGEST_QUERY:
-        raise SearchError(f"the query has {len(text):,} characters; a query has at most {LONGEST_QUERY}")
-    rest, by_code = without_hex_codes(text)
-    by_name = named_colours(words_of(rest))
-    words = tuple(dict.fromkeys(telling_words(rest)))[:_MOST_WORDS]
-    return Query(words, tuple(by_code + by_name)[:MOST_COLOURS])
-
-
 def score(
     index: SearchIndex, query: Query, query_vector: Vectors | None, floor: float, weights: Weights = WEIGHTS
 ) -> Scores:
     """Score every palette.
 
     Args:
-        query_vector: None where the query has no words.
-        floor: the similarity that a query without meaning reaches as well.
+        index: The palettes.
+        query: The parsed query.
+        query_vector: The embedding of the query's text, or None if it has no words.
+        floor: The similarity that meaningless text reaches too (`SearchIndex.noise_floor`).
+        weights: The weights of the blend.
     """
     count = len(index)
     nothing = np.zeros(count, dtype=np.float32)
@@ -116,7 +90,7 @@ def score(
     tags = tag_scores(index, query.stems, weights) if query.words else nothing
     colours, near = colour_scores(index.oklab, query.colours, weights)
     evidence = (vector > floor) | (tags > 0) | near
-    # What a query does not ask for cannot be missed.
+    # The parts that a query does not have are left out of the total.
     by_colour = min(1.0, sum(_weight(colour, weights) for colour in query.colours))
     total = (weights.vector + 1 if query.words else 0.0) + weights.colours * by_colour or 1.0
     blend = np.float32(weights.vector) * vector.clip(0, 1) + tags + np.float32(weights.colours) * colours
@@ -130,44 +104,44 @@ def score(
 
 
 def _likeness(looks: Floats, blend: Floats, evidence: NDArray[np.bool_]) -> Floats:
-    """How much each palette looks like the best ones, 0 to 1, the better ones counting for more."""
+    """How similar each palette looks to the best ones, from 0 to 1, weighted by their scores."""
     candidates = np.where(evidence, blend, 0)
-    best = np.argpartition(-candidates, min(_LENDERS, len(blend) - 1))[:_LENDERS]
+    best = np.argpartition(-candidates, min(_FEEDBACK_PALETTES, len(blend) - 1))[:_FEEDBACK_PALETTES]
     total = float(candidates[best].sum())
-    lent = np.zeros(len(blend), dtype=np.float32)
+    likeness = np.zeros(len(blend), dtype=np.float32)
     if total == 0:
-        return lent
-    for lender in best.tolist():
+        return likeness
+    for palette in best.tolist():
         squared = np.zeros(len(blend), dtype=np.float32)
         for measure in looks:
-            difference = measure - measure[lender]
+            difference = measure - measure[palette]
             difference *= difference
             squared += difference
         squared *= np.float32(-1 / _ALIKE**2)
-        lent += np.float32(candidates[lender] / total) * np.exp(squared, out=squared)
-    return lent
+        likeness += np.float32(candidates[palette] / total) * np.exp(squared, out=squared)
+    return likeness
 
 
 def tag_scores(index: SearchIndex, stems: Sequence[str], weights: Weights) -> Floats:
-    """The share of the query's words that a palette's name and tags meet, rare words counting more than common ones."""
+    """The share of the query's words that each palette matches by name or tag, (n,); rare words weigh more."""
     sources = ((index.by_name, 1.0), (index.by_tag, weights.tag))
-    met = np.zeros((len(stems), len(index)), dtype=np.float32)
-    for length in range(1, min(_LONGEST_PHRASE, len(stems)) + 1):
+    matches = np.zeros((len(stems), len(index)), dtype=np.float32)
+    for length in range(1, min(_MAX_PHRASE_WORDS, len(stems)) + 1):
         for start in range(len(stems) - length + 1):
             phrase = " ".join(stems[start : start + length])
             for by_tag, weight in sources:
                 palettes, strengths = by_tag.palettes_of(phrase)
-                for of_word in met[start : start + length]:
-                    of_word[palettes] = np.maximum(of_word[palettes], np.float32(weight) * strengths)
-    rarities = [_rarity(having, len(index)) for having in np.count_nonzero(met, axis=1).tolist()]
-    return np.array(rarities, dtype=np.float32) @ met / np.float32(sum(rarities))
+                for word_matches in matches[start : start + length]:
+                    word_matches[palettes] = np.maximum(word_matches[palettes], np.float32(weight) * strengths)
+    rarities = [_rarity(matching, len(index)) for matching in np.count_nonzero(matches, axis=1).tolist()]
+    return np.array(rarities, dtype=np.float32) @ matches / np.float32(sum(rarities))
 
 
 def colour_scores(oklab: Floats, colours: Sequence[QueryColour], weights: Weights) -> tuple[Floats, NDArray[np.bool_]]:
-    """How much of each palette is near the colours, on their average, and whether any colour comes near any of them."""
+    """The mean score of the colours for each palette, (n,), and whether the palette is near any of them."""
     total = np.zeros(oklab.shape[2], dtype=np.float32)
     near = np.zeros(oklab.shape[2], dtype=np.bool_)
-    asked = 0.0
+    total_weight = 0.0
     for colour in colours:
         weight = _weight(colour, weights)
         width = weights.near_name if colour.by_name else weights.near
@@ -175,15 +149,15 @@ def colour_scores(oklab: Floats, colours: Sequence[QueryColour], weights: Weight
         near |= distance < NEAR_ENOUGH
         nearest = np.exp(-np.square(distance / np.float32(width)))
         total += np.float32(weight) * (np.float32(weights.share) * share + np.float32(1 - weights.share) * nearest)
-        asked += weight
-    # What is asked for by the name of a thing alone stays small.
-    return total / np.float32(max(asked, 1.0)), near
+        total_weight += weight
+    # At least 1, so that a query with only a name of an object keeps a small colour score.
+    return total / np.float32(max(total_weight, 1.0)), near
 
 
 def _weight(colour: QueryColour, weights: Weights) -> float:
-    return 1.0 if colour.surely else weights.things
+    return 1.0 if colour.certain else weights.things
 
 
-def _rarity(having: int, count: int) -> float:
-    """1 for a word that one palette has, or none; less the more have it."""
-    return math.log(1 + count / max(1, having)) / math.log(1 + count)
+def _rarity(matching: int, count: int) -> float:
+    """The inverse document frequency, scaled to 1 for a word that at most one palette matches."""
+    return math.log(1 + count / max(1, matching)) / math.log(1 + count)

@@ -1,4 +1,7 @@
-"""Words as search compares them: a query's and a tag's come to the same form, however they are spelt or inflected."""
+"""Normalises the words of queries and tags, so that spelling and inflection do not matter.
+
+Colours are found by `colours.py`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from grabient_pipeline.tagging import vocabulary
 _WORD: Final = re.compile(r"[^\W_]+")
 _APOSTROPHES: Final = re.compile(r"['’‘ʼ]")
 
-# What people type and tags do not say. Spelling first, then other words for the same.
+# Words that people type, and the form that tags use: first spellings, then synonyms.
 _VARIANTS: Final[dict[str, str]] = {
     "gray": "grey",
     "grayish": "greyish",
@@ -44,13 +47,13 @@ _VARIANTS: Final[dict[str, str]] = {
     },
 }
 
-# They are in every sentence, or true of every palette.
+# They occur in any sentence, or apply to every palette.
 _FILLERS: Final = """
     a an and are as at by for from has have i in into is it its like me my of on or our shown some something that the
     their them these this those to very want with without you your
     hue hues shade shades tint tints tone tones toned
 """
-_SAY_NOTHING: Final = frozenset((*_FILLERS.split(), *vocabulary.GENERIC_WORDS, *vocabulary.GENERIC_SPELLINGS))
+_STOP_WORDS: Final = frozenset((*_FILLERS.split(), *vocabulary.GENERIC_WORDS, *vocabulary.GENERIC_SPELLINGS))
 
 
 class _Stemmer(Protocol):
@@ -60,8 +63,8 @@ class _Stemmer(Protocol):
 _STEMMER = cast("_Stemmer", snowballstemmer.stemmer("english"))  # pyright: ignore[reportUnknownMemberType]
 
 
-def words_of(text: str) -> list[str]:
-    """The words of a text, lower-cased, in the usual spelling; nothing else that is in it."""
+def split_words(text: str) -> list[str]:
+    """Split a text into lower-case words in their normal spelling; punctuation is dropped."""
     plain = _APOSTROPHES.sub("", unicodedata.normalize("NFKC", text).casefold())
     found: list[str] = _WORD.findall(plain)
     return [part for word in found for part in _VARIANTS.get(word, word).split()]
@@ -69,16 +72,16 @@ def words_of(text: str) -> list[str]:
 
 @lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
-    """The part of a word that its inflections share: that of "forests" is "forest", that of "snowy" is "snow"."""
+    """Reduce a word to its stem: "forests" to "forest", "snowy" to "snow"."""
     stemmed = _STEMMER.stemWord(word)
     return stemmed[:-1] if stemmed.endswith("i") and len(stemmed) > 4 else stemmed
 
 
-def telling_words(text: str) -> list[str]:
-    """The words of a text that tell palettes apart, in their order."""
-    return [word for word in words_of(text) if word not in _SAY_NOTHING]
+def content_words(text: str) -> list[str]:
+    """Return the words of a text, in order, without stop words and words that apply to every palette."""
+    return [word for word in split_words(text) if word not in _STOP_WORDS]
 
 
-def stems_of(text: str) -> tuple[str, ...]:
-    """The stems of those."""
-    return tuple(stem(word) for word in telling_words(text))
+def stem_words(text: str) -> tuple[str, ...]:
+    """Return the stems of the content words of a text."""
+    return tuple(stem(word) for word in content_words(text))

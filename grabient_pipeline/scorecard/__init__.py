@@ -1,7 +1,7 @@
-"""Which of the tagging models are worth their money: the table `model_scorecard`, and a picture of it.
+"""Compares the tagging models by quality and cost: the table `model_scorecard`, and a plot of it.
 
-    agreement.py   Krippendorff's alpha, and who is efficient: pure
-    scoring.py     from the tables to the table, in SQL as far as it goes
+    agreement.py   Krippendorff's alpha and the Pareto front, as pure functions
+    scoring.py     computes and stores the scorecard, mostly in SQL
     plot.py        quality against cost, as a PNG
 
 Of the providers only their colours are known here, from the catalogue; nothing knows Dagster.

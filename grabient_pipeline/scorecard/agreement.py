@@ -1,4 +1,4 @@
-"""How much raters agree, and which of them nobody beats. Pure."""
+"""Agreement between raters, and the Pareto front of cost and quality. Pure functions, no database."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import krippendorff
 import numpy as np
 from numpy.typing import NDArray
 
-# Ratings of one attribute: a row a model, a column a palette, a code for the value; -1 where there is none.
+# Ratings of one attribute, (models, palettes): a code for each value, -1 where a model gave none.
 Ratings = NDArray[np.int8]
 
 
 def alpha(ratings: Ratings) -> float | None:
-    """Krippendorff's alpha for nominal values, from -1 to 1; None where it is not defined.
+    """Krippendorff's alpha for nominal values, from -1 to 1, or None where it is undefined.
 
-    It is not defined where no palette has two ratings, or all ratings are one value: then chance alone would agree as
-    much.
+    It is undefined if no palette has two ratings, or if all ratings are the same value, since chance alone would then
+    agree as much.
     """
     counts = _value_counts(ratings)
     paired = counts[counts.sum(axis=1) >= 2]
@@ -27,7 +27,7 @@ def alpha(ratings: Ratings) -> float | None:
 
 
 def alpha_with_others(attributes: Sequence[Ratings]) -> list[float | None]:
-    """Of each model the mean alpha with every other, over the attributes."""
+    """For each model, the mean alpha with each other model, over the attributes."""
     models = len(attributes[0]) if attributes else 0
     found: list[list[float]] = [[] for _ in range(models)]
     for ratings in attributes:
@@ -40,13 +40,16 @@ def alpha_with_others(attributes: Sequence[Ratings]) -> list[float | None]:
 
 
 def alpha_of_all(attributes: Sequence[Ratings], without: int | None = None) -> float | None:
-    """The mean alpha over the attributes of all models, or of all but one."""
+    """The mean alpha over the attributes, of all models or of all except row `without`."""
     values = [alpha(ratings if without is None else np.delete(ratings, without, axis=0)) for ratings in attributes]
     return _mean([value for value in values if value is not None])
 
 
 def efficient(costs: Sequence[float | None], qualities: Sequence[float | None]) -> list[bool]:
-    """Whether nobody is as good for less, or better for as little; who has no cost or quality is not."""
+    """For each model, whether it is on the Pareto front: no other is as good for less, or better for the same cost.
+
+    A model without a cost or a quality is not.
+    """
     known = [
         (cost, quality)
         for cost, quality in zip(costs, qualities, strict=True)
@@ -64,7 +67,7 @@ def efficient(costs: Sequence[float | None], qualities: Sequence[float | None]) 
 
 
 def _value_counts(ratings: Ratings) -> NDArray[np.int64]:
-    """How many models give each value, a row a palette."""
+    """How many models give each value, (palettes, values)."""
     values = int(ratings.max(initial=-1)) + 1
     counts = np.zeros((ratings.shape[1], values), dtype=np.int64)
     for row in ratings:

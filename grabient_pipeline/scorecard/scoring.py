@@ -1,79 +1,88 @@
-"""From the answers and what is measured to `model_scorecard`."""
+"""Computes `model_scorecard` from the answers, the measured attributes and the costs.
+
+Counting is done in SQL. The statistics of agreement are in `agreement.py`, the plot in `plot.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import numpy as np
 import polars as pl
 
+from grabient_pipeline.consensus import tabulate_answers
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.scorecard.agreement import Ratings, alpha_of_all, alpha_with_others, efficient
-from grabient_pipeline.warehouse import Warehouse, sql, transaction
+from grabient_pipeline.tagging.vocabulary import ATTRIBUTES
+from grabient_pipeline.warehouse import Warehouse, registered, sql, transaction
 
-# The tags that a refining model and a searcher meet first; what comes and goes behind them matters little.
-_TOP = {"top_mood": 5, "top_style": 3, "top_associations": 10}
+# How many top tags of a field are compared with and without a model: refinement and search use these first, and the
+# order of rarer tags matters little. Of an attribute only the winner counts.
+_TOP_TAGS: Final = {"mood": 5, "style": 3, **dict.fromkeys(ATTRIBUTES, 1), "associations": 10}
 
-# As numbered in count_answers.sql.
-_ATTRIBUTE_FIELDS = (4, 5, 6, 7)
+# A model, as (provider, model).
+ModelKey = tuple[str, str]
+# Values for ModelScore, by field name.
+Measures = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelScore:
-    """A row of `model_scorecard`: shares are from 0 to 1, costs US dollars; None where there is nothing to tell."""
+    """A row of `model_scorecard`: shares are from 0 to 1, costs in US dollars; None where a value is undefined."""
 
     provider: str
     model: str
     prompt_version: str
     requests: int
     usable: int
-    usable_share: float | None
-    failure_reasons: tuple[tuple[str, int], ...]
-    temperature_agreement: float | None
-    contrast_agreement: float | None
-    brightness_agreement: float | None
-    saturation_agreement: float | None
-    measured_agreement: float | None
-    alpha_with_others: float | None
-    alpha_without: float | None
-    alpha_of_all: float | None
-    mood_overlap: float | None
-    style_overlap: float | None
-    associations_overlap: float | None
-    open_overlap: float | None
-    winners_changed: float | None
-    top_tags_changed: float | None
-    quality: float | None
-    efficient: bool
+    usable_share: float | None = None
+    failure_reasons: tuple[tuple[str, int], ...] = ()
+    temperature_agreement: float | None = None
+    contrast_agreement: float | None = None
+    brightness_agreement: float | None = None
+    saturation_agreement: float | None = None
+    measured_agreement: float | None = None
+    alpha_with_others: float | None = None
+    alpha_without: float | None = None
+    alpha_of_all: float | None = None
+    mood_overlap: float | None = None
+    style_overlap: float | None = None
+    associations_overlap: float | None = None
+    open_overlap: float | None = None
+    winners_changed: float | None = None
+    top_tags_changed: float | None = None
+    quality: float | None = None
+    efficient: bool = False
     input_tokens: int
     output_tokens: int
     cost_usd: float
-    cost_per_usable_usd: float | None
-    median_hours: float | None
-    p90_hours: float | None
+    cost_per_usable_usd: float | None = None
+    median_hours: float | None = None
+    p90_hours: float | None = None
 
     @property
     def name(self) -> str:
+        """`provider/model`."""
         return f"{self.provider}/{self.model}"
 
 
 def score_models(warehouse: Warehouse) -> list[ModelScore]:
-    """Score every tagging model over its answers to the newest prompt; the best quality first."""
+    """Score every tagging model on its answers to the newest prompt, store the scores, and return the best first."""
     with warehouse.connect() as connection, transaction(connection):
-        scores = _scores(connection)
-        connection.register("scores", _frame(scores))
-        connection.execute("DELETE FROM model_scorecard")
-        connection.execute("INSERT INTO model_scorecard BY NAME SELECT *, now() AS scored_at FROM scores")
-        connection.unregister("scores")
+        version = _newest_version(connection)
+        scores = _score(connection, version) if version is not None else []
+        with registered(connection, "scores", _score_frame(scores)):
+            connection.execute("DELETE FROM model_scorecard")
+            connection.execute("INSERT INTO model_scorecard BY NAME SELECT *, now() AS scored_at FROM scores")
         crash_point("score.writing")
     return scores
 
 
 def read_scores(connection: duckdb.DuckDBPyConnection) -> list[ModelScore]:
-    """The scorecard as it was last written, the best quality first."""
+    """Read the stored scorecard, best quality first."""
     rows = connection.execute(sql(__package__, "scorecard")).fetchall()
     names = ModelScore.__dataclass_fields__
     found = [dict(zip(names, row, strict=True)) for row in rows]
@@ -82,102 +91,134 @@ def read_scores(connection: duckdb.DuckDBPyConnection) -> list[ModelScore]:
     return [ModelScore(**fields) for fields in found]
 
 
-def _scores(connection: duckdb.DuckDBPyConnection) -> list[ModelScore]:
-    versions = connection.execute(sql(__package__, "newest_version")).fetchall()
-    if not versions:
-        return []
-    version = {"prompt_version": versions[0][0]}
+def _newest_version(connection: duckdb.DuckDBPyConnection) -> str | None:
+    row = connection.execute(sql(__package__, "newest_version")).fetchone()
+    return row[0] if row else None
 
-    def by_model(name: str) -> dict[tuple[str, str], Sequence[Any]]:
-        return {
-            (provider, model): rest
-            for provider, model, *rest in connection.execute(sql(__package__, name), version).fetchall()
-        }
 
-    connection.execute(sql("grabient_pipeline.consensus", "count_answers"))
-    connection.execute(sql(__package__, "count_by_model"))
-    connection.execute(sql(__package__, "votes"), version)
-    connection.execute(sql(__package__, "totals"))
-    requests, times, measured = map(by_model, ("requests", "times", "measured_agreement"))
-    overlaps = {
-        (provider, model): rest for provider, model, *rest in connection.execute(sql(__package__, "overlap")).fetchall()
-    }
-    places = dict(connection.execute("SELECT (provider, model), place FROM counted_models").fetchall())
-    order = sorted(places, key=places.__getitem__)
-    attributes = _ratings(connection, [places[key] for key in order])
-    with_others = dict(zip(order, alpha_with_others(attributes), strict=True))
-    of_all = alpha_of_all(attributes)
-    without = {key: alpha_of_all(attributes, number) for number, key in enumerate(order)}
-    reasons: dict[tuple[str, str], list[tuple[str, int]]] = {}
-    for provider, model, reason, count in connection.execute(sql(__package__, "failures"), version).fetchall():
-        reasons.setdefault((provider, model), []).append((reason, count))
-
+def _score(connection: duckdb.DuckDBPyConnection, prompt_version: str) -> list[ModelScore]:
+    _tabulate_votes(connection, prompt_version)
+    places = _places(connection)
+    ratings = _ratings(connection, list(places.values()))
+    # Models without a usable answer have only the measures of `_usage`.
+    measures = (
+        _agreement(connection, prompt_version),
+        _overlap(connection),
+        _reliability(list(places), ratings),
+        _influence(connection, places),
+        _by_model(connection, "times", {"prompt_version": prompt_version}),
+    )
+    alpha = alpha_of_all(ratings)
     scores: list[ModelScore] = []
-    for key, (asked, usable, tokens_in, tokens_out, cost) in requests.items():
-        temperature, contrast, brightness, saturation = agreement = measured.get(key, [None] * 4)
-        mood, style, associations = overlap = overlaps.get(key, [None] * 3)
-        winners_changed = top_tags_changed = None
-        if key in places and len(order) > 1:
-            ((winners_changed, top_tags_changed),) = connection.execute(
-                sql(__package__, "without_model"), {"place": places[key], **_TOP}
-            ).fetchall()
-        median_hours, p90_hours = times.get(key, (None, None))
+    for key, usage in _usage(connection, prompt_version).items():
+        values: dict[str, Any] = dict(usage)
+        for each in measures:
+            values.update(each.get(key, {}))
+        # A single model has no overlap with others: its quality is then its measured agreement.
+        values["quality"] = _mean([values.get("measured_agreement"), values.get("open_overlap")])
+        provider, model = key
         scores.append(
-            ModelScore(
-                provider=key[0],
-                model=key[1],
-                prompt_version=version["prompt_version"],
-                requests=asked,
-                usable=usable,
-                usable_share=usable / asked if asked else None,
-                failure_reasons=tuple(reasons.get(key, ())),
-                temperature_agreement=temperature,
-                contrast_agreement=contrast,
-                brightness_agreement=brightness,
-                saturation_agreement=saturation,
-                measured_agreement=_mean(agreement),
-                alpha_with_others=with_others.get(key),
-                alpha_without=without.get(key),
-                alpha_of_all=of_all,
-                mood_overlap=mood,
-                style_overlap=style,
-                associations_overlap=associations,
-                open_overlap=_mean(overlap),
-                winners_changed=winners_changed,
-                top_tags_changed=top_tags_changed,
-                # With nobody to compare it with, a model is as good as it measures up.
-                quality=_mean([_mean(agreement), _mean(overlap)]),
-                efficient=False,
-                input_tokens=tokens_in,
-                output_tokens=tokens_out,
-                cost_usd=cost,
-                cost_per_usable_usd=cost / usable if usable else None,
-                median_hours=median_hours,
-                p90_hours=p90_hours,
-            )
+            ModelScore(provider=provider, model=model, prompt_version=prompt_version, alpha_of_all=alpha, **values)
         )
-    return _ranked(scores)
+    return _rank(scores)
 
 
-def _ranked(scores: list[ModelScore]) -> list[ModelScore]:
-    best = efficient([score.cost_per_usable_usd for score in scores], [score.quality for score in scores])
-    scores = [replace(score, efficient=verdict) for score, verdict in zip(scores, best, strict=True)]
-    return sorted(scores, key=lambda score: (-(score.quality or 0), score.cost_per_usable_usd or 0, score.name))
+def _tabulate_votes(connection: duckdb.DuckDBPyConnection, prompt_version: str) -> None:
+    """Create the temporary tables `scored_votes` and `scored_totals`."""
+    tabulate_answers(connection)
+    connection.execute(sql(__package__, "count_by_model"))
+    connection.execute(sql(__package__, "votes"), {"prompt_version": prompt_version})
+    connection.execute(sql(__package__, "totals"))
+
+
+def _places(connection: duckdb.DuckDBPyConnection) -> dict[ModelKey, int]:
+    """The models with usable answers and their numbers in the temporary tables, in the order of the numbers."""
+    rows = connection.execute("SELECT provider, model, place FROM counted_models ORDER BY place").fetchall()
+    return {(provider, model): place for provider, model, place in rows}
+
+
+def _by_model(
+    connection: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, object] | None = None
+) -> dict[ModelKey, Measures]:
+    """Run a statement that returns provider, model and fields of ModelScore."""
+    result = connection.execute(sql(__package__, name), parameters)
+    columns = [column[0] for column in result.description][2:]
+    return {
+        (provider, model): dict(zip(columns, values, strict=True)) for provider, model, *values in result.fetchall()
+    }
+
+
+def _usage(connection: duckdb.DuckDBPyConnection, prompt_version: str) -> dict[ModelKey, Measures]:
+    """The requests of each model, how many were usable, why the others were not, and what they cost."""
+    parameters = {"prompt_version": prompt_version}
+    reasons: dict[ModelKey, list[tuple[str, int]]] = {}
+    for provider, model, reason, count in connection.execute(sql(__package__, "failures"), parameters).fetchall():
+        reasons.setdefault((provider, model), []).append((reason, count))
+    return {
+        key: {
+            **usage,
+            "usable_share": usage["usable"] / usage["requests"] if usage["requests"] else None,
+            "failure_reasons": tuple(reasons.get(key, ())),
+            "cost_per_usable_usd": usage["cost_usd"] / usage["usable"] if usage["usable"] else None,
+        }
+        for key, usage in _by_model(connection, "requests", parameters).items()
+    }
+
+
+def _agreement(connection: duckdb.DuckDBPyConnection, prompt_version: str) -> dict[ModelKey, Measures]:
+    """How often the attributes of an answer equal the measured ones, by attribute and on average."""
+    by_model = _by_model(connection, "measured_agreement", {"prompt_version": prompt_version})
+    return {key: {**shares, "measured_agreement": _mean(shares.values())} for key, shares in by_model.items()}
+
+
+def _overlap(connection: duckdb.DuckDBPyConnection) -> dict[ModelKey, Measures]:
+    """How many of the other models mention the same tags, by open field and on average."""
+    by_model = _by_model(connection, "overlap")
+    return {key: {**shares, "open_overlap": _mean(shares.values())} for key, shares in by_model.items()}
+
+
+def _reliability(models: Sequence[ModelKey], ratings: Sequence[Ratings]) -> dict[ModelKey, Measures]:
+    """Krippendorff's alpha of each model with the others, and of all models without it."""
+    return {
+        key: {"alpha_with_others": with_others, "alpha_without": alpha_of_all(ratings, without=number)}
+        for number, (key, with_others) in enumerate(zip(models, alpha_with_others(ratings), strict=True))
+    }
+
+
+def _influence(connection: duckdb.DuckDBPyConnection, places: Mapping[ModelKey, int]) -> dict[ModelKey, Measures]:
+    """How much of the consensus changes without each model; empty for a single model."""
+    if len(places) < 2:
+        return {}
+    parameters = {"fields": list(_TOP_TAGS), "tops": list(_TOP_TAGS.values()), "attributes": list(ATTRIBUTES)}
+    influence: dict[ModelKey, Measures] = {}
+    for key, place in places.items():
+        ((winners_changed, top_tags_changed),) = connection.execute(
+            sql(__package__, "without_model"), {"place": place, **parameters}
+        ).fetchall()
+        influence[key] = {"winners_changed": winners_changed, "top_tags_changed": top_tags_changed}
+    return influence
 
 
 def _ratings(connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> list[Ratings]:
-    """The ratings of each attribute: a row a model, in the order of the places."""
-    said = connection.sql(sql(__package__, "ratings")).pl()
+    """The ratings of each attribute, with one row per model in the order of `places`."""
+    ratings = connection.sql(sql(__package__, "ratings"), params={"attributes": list(ATTRIBUTES)}).pl()
     rows = {place: number for number, place in enumerate(places)}
     found: list[Ratings] = []
-    for field in _ATTRIBUTE_FIELDS:
-        of_field = said.filter(pl.col("field") == field)
-        columns = of_field["palette"].rank("dense").to_numpy().astype(np.int64) - 1
-        codes = of_field["tag"].rank("dense").to_numpy().astype(np.int64) - 1
-        ratings: Ratings = np.full((len(places), int(columns.max(initial=-1)) + 1), -1, dtype=np.int8)
-        ratings[[rows[place] for place in of_field["place"].to_list()], columns] = codes
-        found.append(ratings)
+    for attribute in ATTRIBUTES:
+        of_attribute = ratings.filter(pl.col("field") == attribute)
+        columns = of_attribute["palette"].rank("dense").to_numpy().astype(np.int64) - 1
+        codes = of_attribute["tag"].rank("dense").to_numpy().astype(np.int64) - 1
+        matrix: Ratings = np.full((len(places), int(columns.max(initial=-1)) + 1), -1, dtype=np.int8)
+        matrix[[rows[place] for place in of_attribute["place"].to_list()], columns] = codes
+        found.append(matrix)
     return found
+
+
+def _rank(scores: Sequence[ModelScore]) -> list[ModelScore]:
+    """Mark the efficient models, and sort by quality, then cost, then name."""
+    verdicts = efficient([score.cost_per_usable_usd for score in scores], [score.quality for score in scores])
+    judged = [replace(score, efficient=verdict) for score, verdict in zip(scores, verdicts, strict=True)]
+    return sorted(judged, key=lambda score: (-(score.quality or 0), score.cost_per_usable_usd or 0, score.name))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
@@ -185,7 +226,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _frame(scores: Sequence[ModelScore]) -> pl.DataFrame:
+def _score_frame(scores: Sequence[ModelScore]) -> pl.DataFrame:
     kinds = {"str": pl.String, "int": pl.Int64, "bool": pl.Boolean}
     schema: dict[str, Any] = {
         name: kinds.get(str(field.type), pl.Float64) for name, field in ModelScore.__dataclass_fields__.items()

@@ -1,4 +1,4 @@
-"""The consensus: a tag once an answer, a vote a model, the same result whatever came first."""
+"""The consensus: one vote per model and tag, and a result that does not depend on the order of the rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from grabient_pipeline.consensus.counting import ConsensusReport, count_consensus
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES, FIELDS
-from grabient_pipeline.warehouse import Warehouse
+from grabient_pipeline.warehouse import Warehouse, registered
 from grabient_pipeline_tests.conftest import begun
 
 
@@ -19,15 +19,15 @@ def warehouse(tmp_path, blank):
 
 
 def answer(model, index=0, *, seed="s", version="v1", error=None, **tags):
-    """A row of palette_tags; `tags` are the fields that the answer says something in."""
-    said = {field: tags.get(field, None if field in ATTRIBUTES else []) for field in FIELDS}
+    """A row of palette_tags; `tags` are the fields that are not empty."""
+    all_fields = {field: tags.get(field, None if field in ATTRIBUTES else []) for field in FIELDS}
     return {
         "seed": seed,
         "provider": "p",
         "model": model,
         "analysis_index": index,
         "prompt_version": version,
-        "tags": None if error else said,
+        "tags": None if error else all_fields,
         "error": error,
         "custom_id": f"{seed}-{version}-{model}-{index}",
     }
@@ -37,10 +37,9 @@ def store(warehouse, rows):
     tags = pl.Struct({field: pl.String() if field in ATTRIBUTES else pl.List(pl.String) for field in FIELDS})
     frame = pl.DataFrame(rows, schema_overrides={"tags": tags, "error": pl.String}, infer_schema_length=None)
     with warehouse.connect() as connection:
-        connection.register("rows_of_test", frame)
         connection.execute("DELETE FROM palette_tags")
-        connection.execute("INSERT INTO palette_tags BY NAME SELECT *, now() AS created_at FROM rows_of_test")
-        connection.unregister("rows_of_test")
+        with registered(connection, "rows_of_test", frame):
+            connection.execute("INSERT INTO palette_tags BY NAME SELECT *, now() AS created_at FROM rows_of_test")
 
 
 def counted(warehouse, columns="*"):
@@ -56,7 +55,7 @@ def tags_of(warehouse, field):
         ).fetchall()
 
 
-def test_a_model_has_one_vote_however_often_it_is_asked(warehouse):
+def test_a_model_has_one_vote_however_many_answers_it_gives(warehouse):
     store(
         warehouse,
         [
@@ -74,7 +73,7 @@ def test_a_model_has_one_vote_however_often_it_is_asked(warehouse):
     ]
 
 
-def test_a_tag_counts_once_an_answer(warehouse):
+def test_a_tag_counts_once_per_answer(warehouse):
     store(warehouse, [answer("m", mood=["calm", "calm", "calm"], style=["calm"])])
     count_consensus(warehouse)
     assert tags_of(warehouse, "mood") == [("calm", 1.0, 1.0, 1, ["p/m"])]
@@ -82,25 +81,25 @@ def test_a_tag_counts_once_an_answer(warehouse):
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_every_field_is_counted_by_itself(warehouse, field):
+def test_each_field_is_counted_separately(warehouse, field):
     store(warehouse, [answer("m", **{field: "x" if field in ATTRIBUTES else ["x"]})])
     count_consensus(warehouse)
     for other in FIELDS:
         assert tags_of(warehouse, other) == ([("x", 1.0, 1.0, 1, ["p/m"])] if other == field else [])
 
 
-def test_what_cannot_be_used_has_no_vote(warehouse):
+def test_unusable_answers_have_no_vote(warehouse):
     store(warehouse, [answer("a", mood=["calm"]), answer("b", error="empty: x"), answer("a", 1, error="empty: x")])
     count_consensus(warehouse)
     assert counted(warehouse, "total_models, total_analyses") == [(1, 1)]
 
 
-def test_no_usable_answer_is_no_consensus(warehouse):
+def test_without_usable_answers_there_is_no_consensus(warehouse):
     store(warehouse, [answer("a", error="empty: x")])
     assert count_consensus(warehouse) == ConsensusReport(0, 0)
 
 
-def test_an_answer_that_says_nothing_in_a_field_still_weighs(warehouse):
+def test_an_answer_with_an_empty_field_still_takes_its_share_of_the_vote(warehouse):
     store(
         warehouse,
         [answer("a", contrast="high"), answer("a", 1, contrast=None, mood=["x"]), answer("b", contrast="low")],
@@ -109,7 +108,7 @@ def test_an_answer_that_says_nothing_in_a_field_still_weighs(warehouse):
     assert [row[:3] for row in tags_of(warehouse, "contrast")] == [("low", 1.0, 0.5), ("high", 0.5, 0.25)]
 
 
-def test_palettes_and_prompt_versions_are_apart(warehouse):
+def test_palettes_and_prompt_versions_are_counted_separately(warehouse):
     store(
         warehouse,
         [
@@ -126,7 +125,7 @@ def test_palettes_and_prompt_versions_are_apart(warehouse):
     ]
 
 
-def test_ties_are_broken_by_name_and_nothing_depends_on_what_came_first(warehouse):
+def test_ties_are_broken_by_name_and_row_order_does_not_matter(warehouse):
     rows = [
         answer(model, index, mood=moods)
         for model in ("x", "y", "z")
@@ -142,7 +141,7 @@ def test_ties_are_broken_by_name_and_nothing_depends_on_what_came_first(warehous
     assert [tag for tag, *_ in tags_of(warehouse, "mood")] == ["a", "b", "c"]
 
 
-def test_pieces_are_counted_as_the_whole_is(warehouse, monkeypatch):
+def test_counting_in_pieces_gives_the_same_result(warehouse, monkeypatch):
     rows = [
         answer(model, index, seed=seed, mood=["calm", f"{seed} {index}"], temperature="warm")
         for seed in "abcde"
@@ -154,13 +153,12 @@ def test_pieces_are_counted_as_the_whole_is(warehouse, monkeypatch):
     whole = counted(warehouse, "* EXCLUDE (counted_at)")
     with warehouse.connect() as connection:
         connection.execute("DELETE FROM palette_tag_consensus")
-    monkeypatch.setattr("grabient_pipeline.consensus.counting._PIECE", 2)
+    monkeypatch.setattr("grabient_pipeline.consensus.counting._PALETTES_PER_PIECE", 2)
     assert count_consensus(warehouse) == ConsensusReport(5, 5)
     assert counted(warehouse, "* EXCLUDE (counted_at)") == whole
 
 
-def test_many_models_are_told_apart(warehouse):
-    """More than the bits of any number."""
+def test_more_models_than_an_integer_has_bits(warehouse):
     models = [f"m{number:03d}" for number in range(150)]
     store(warehouse, [answer(model, mood=["calm"] if number % 2 else ["wild"]) for number, model in enumerate(models)])
     count_consensus(warehouse)
@@ -170,14 +168,14 @@ def test_many_models_are_told_apart(warehouse):
     ]
 
 
-def test_thirds_add_up(warehouse):
+def test_thirds_add_up_to_one(warehouse):
     store(warehouse, [answer("m", index, mood=["calm"]) for index in range(3)])
     count_consensus(warehouse)
     assert tags_of(warehouse, "mood")[0][1:3] == (1.0, 1.0)
 
 
-class TestCountingAgain:
-    def test_the_same_answers_change_nothing(self, warehouse):
+class TestRecounting:
+    def test_unchanged_answers_change_nothing(self, warehouse):
         store(warehouse, [answer("m", mood=["calm"])])
         count_consensus(warehouse)
         before = counted(warehouse)
@@ -194,7 +192,7 @@ class TestCountingAgain:
         ],
         ids=["one more", "another tag", "another model", "another field"],
     )
-    def test_other_answers_change_the_digest(self, warehouse, rows):
+    def test_changed_answers_change_the_digest(self, warehouse, rows):
         store(warehouse, [answer("m", mood=["calm"])])
         count_consensus(warehouse)
         ((before,),) = counted(warehouse, "digest")
@@ -204,20 +202,37 @@ class TestCountingAgain:
         assert after != before
         assert after.startswith("v1/")
 
-    def test_who_said_it_how_often_changes_the_digest(self, warehouse):
-        """3 + 1 answers of two models and 2 + 2 are the same tags from the same models, and not the same votes."""
+    def test_the_split_of_votes_changes_the_digest(self, warehouse):
+        """3 + 1 and 2 + 2 answers of two models give the same tags from the same models, but different votes."""
         digests = []
         for first in (3, 2):
-            said = [["calm"]] * first + [["x"]] * (3 - first)
+            moods = [["calm"]] * first + [["x"]] * (3 - first)
             other = [["calm"]] * (4 - first) + [["x"]] * (first - 1)
-            rows = [answer("a", index, mood=mood) for index, mood in enumerate(said)]
+            rows = [answer("a", index, mood=mood) for index, mood in enumerate(moods)]
             rows += [answer("b", index, mood=mood) for index, mood in enumerate([*other, ["x"]])]
             store(warehouse, rows)
             count_consensus(warehouse)
             digests += counted(warehouse, "digest")
         assert digests[0] != digests[1]
 
-    def test_a_palette_that_lost_its_answers_loses_its_consensus(self, warehouse):
+    def test_the_digest_is_the_same_as_in_earlier_versions(self, warehouse):
+        """Otherwise every consensus would count as changed, and every refinement as stale."""
+        rows = [
+            answer(
+                "a",
+                index,
+                **{
+                    field: f"{field} {index % 2}" if field in ATTRIBUTES else [f"{field} 1", f"{field} {index}"]
+                    for field in FIELDS
+                },
+            )
+            for index in range(3)
+        ]
+        store(warehouse, [*rows, answer("b", mood=["mood 1"], contrast="contrast 0")])
+        count_consensus(warehouse)
+        assert counted(warehouse, "digest") == [("v1/2033f19b70b4d471b8c3006f1bf72656",)]
+
+    def test_a_palette_without_answers_loses_its_consensus(self, warehouse):
         store(warehouse, [answer("m", seed="s1", mood=["a"]), answer("m", seed="s2", mood=["b"])])
         count_consensus(warehouse)
         store(warehouse, [answer("m", seed="s2", mood=["b"])])
@@ -225,7 +240,7 @@ class TestCountingAgain:
         assert counted(warehouse, "seed") == [("s2",)]
 
 
-def test_hostile_tags_are_text(warehouse):
+def test_hostile_tags_stay_text(warehouse):
     hostile = ["'; DROP TABLE palettes; --", "\x1f\x1e\x1d", "{{x}}", '"', "日本"]
     store(warehouse, [answer("m", mood=hostile)])
     count_consensus(warehouse)

@@ -1,4 +1,4 @@
-"""The results on their way out: whole, in every format, and harmless in a spreadsheet."""
+"""Exports: complete, in every format, and harmless in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def embedded(tmp_path_factory):
 
 @pytest.fixture
 def pipeline(tmp_path, embedded):
-    """Three refined palettes with vectors, and one that is only measured."""
+    """Three refined palettes with embeddings, and one that is only measured."""
     opened = Pipeline(begun(embedded, tmp_path / "data"), {})
     opened.warehouse.publish()
     return opened
@@ -56,7 +56,7 @@ def embed(pipeline, model=MODEL, dimension=3):
 
 
 def rename(pipeline, tag):
-    """Let one refined palette have this tag, and this name."""
+    """Set the tag, the embed text and the name of the palettes."""
     with pipeline.warehouse.connect() as connection:
         connection.execute(
             "UPDATE palette_tag_refined SET tags = struct_update(tags, mood := [$tag]), embed_text = $tag", {"tag": tag}
@@ -99,7 +99,7 @@ def test_every_format_has_every_palette(pipeline, folder):
             assert line["embedding"] == pytest.approx([0.0, 0.1, 0.2])
 
 
-def test_what_a_row_says(pipeline, folder):
+def test_the_columns_of_a_row(pipeline, folder):
     pipeline.export(folder, ["parquet"])
     frame = pl.read_parquet(folder / "palettes.parquet")
     refined = frame.filter(pl.col("text_source") == "refined").row(0, named=True)
@@ -120,12 +120,12 @@ def test_duckdb_reads_the_parquet_with_its_types(pipeline, folder):
     assert (types["mood"], types["embedding"], types["embed_text"]) == ("VARCHAR[]", "FLOAT[]", "VARCHAR")
 
 
-def test_only_the_refined(pipeline, folder):
+def test_only_refined_palettes(pipeline, folder):
     report = pipeline.export(folder, ["jsonl"], only_refined=True)
     assert (report.palettes, report.refined) == (3, 3)
 
 
-def test_what_came_out_can_go_in_again(pipeline, folder, tmp_path):
+def test_exports_can_be_imported_again(pipeline, folder, tmp_path):
     pipeline.export(folder, ["jsonl", "parquet", "csv"])
     for name in ("palettes.jsonl", "palettes.parquet", "palettes.csv"):
         rows = list(read_rows(folder / name))
@@ -149,7 +149,7 @@ def test_what_came_out_can_go_in_again(pipeline, folder, tmp_path):
     ],
     ids=repr,
 )
-def test_nothing_is_a_formula_in_a_spreadsheet(pipeline, folder, hostile):
+def test_no_cell_is_a_formula_in_a_spreadsheet(pipeline, folder, hostile):
     rename(pipeline, hostile)
     pipeline.export(folder, ["csv", "jsonl"])
     with (folder / "palettes.csv").open(encoding="utf-8", newline="") as file:
@@ -159,7 +159,7 @@ def test_nothing_is_a_formula_in_a_spreadsheet(pipeline, folder, hostile):
     for row in rows:
         for cell in row.values():
             assert not cell.lstrip(" \t\r\n").startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠"))
-    # Programs get it as it is.
+    # Other formats keep the text unchanged.
     line = json.loads((folder / "palettes.jsonl").read_text("utf-8").splitlines()[0])
     assert line["mood"] == [hostile]
 
@@ -181,7 +181,7 @@ class TestVectorize:
         files = sorted(folder.glob("vectorize-*.ndjson"))
         return [[json.loads(line) for line in path.read_bytes().splitlines()] for path in files]
 
-    def test_a_line_is_what_vectorize_takes(self, pipeline, folder):
+    def test_lines_have_the_format_of_vectorize(self, pipeline, folder):
         pipeline.export(folder, ["vectorize"])
         ((line, *_),) = self.lines(folder)
         assert line.keys() == {"id", "values", "metadata"}
@@ -200,15 +200,15 @@ class TestVectorize:
         assert metadata["tags"] == list(dict.fromkeys(metadata["tags"]))
         assert len(metadata["tags"]) > 5
 
-    def test_so_many_in_a_file(self, pipeline, folder, monkeypatch):
-        monkeypatch.setattr(exporting, "VECTORS_A_FILE", 2)
+    def test_files_are_split_at_the_limits(self, pipeline, folder, monkeypatch):
+        monkeypatch.setattr(exporting, "VECTORS_PER_FILE", 2)
         assert len(pipeline.export(folder, ["vectorize"]).files) == 2
         assert [len(lines) for lines in self.lines(folder)] == [2, 1]
-        monkeypatch.setattr(exporting, "VECTORS_A_FILE", 5000)
-        monkeypatch.setattr(exporting, "BYTES_A_FILE", 10)
+        monkeypatch.setattr(exporting, "VECTORS_PER_FILE", 5000)
+        monkeypatch.setattr(exporting, "BYTES_PER_FILE", 10)
         assert len(pipeline.export(folder, ["vectorize"]).files) == 3
-        monkeypatch.setattr(exporting, "BYTES_A_FILE", 95_000_000)
-        # What an earlier export left over is not taken for part of this one.
+        monkeypatch.setattr(exporting, "BYTES_PER_FILE", 95_000_000)
+        # Files left over from an earlier export are deleted.
         pipeline.export(folder, ["vectorize"])
         assert [len(lines) for lines in self.lines(folder)] == [3]
 
@@ -222,21 +222,21 @@ class TestVectorize:
         ((line, *_),) = self.lines(folder)
         assert 9_000 < len(json.dumps(line["metadata"], separators=(",", ":"), ensure_ascii=False).encode()) <= 10_240
         assert "a rather long tag 0" in line["metadata"]["tags"]
-        assert report.notes == ("3 palettes have more tags than Vectorize's 10,240 bytes take",)
+        assert report.notes == ("3 palettes have more tags than fit into Vectorize's 10,240 bytes of metadata",)
 
-    def test_vectors_that_are_too_long(self, pipeline, folder):
+    def test_embeddings_that_are_too_long(self, pipeline, folder):
         with pipeline.warehouse.connect() as connection:
             connection.execute("DELETE FROM palette_embeddings")
         embed(pipeline, dimension=3072)
-        with pytest.raises(SettingsError, match="have 3072 dimensions; Vectorize takes .* 1,536 at most"):
+        with pytest.raises(SettingsError, match="have 3072 dimensions; Vectorize requires .* at most 1,536"):
             pipeline.export(folder)
         assert not folder.exists()
         assert pipeline.export(folder, ["parquet"]).vectors == 3
 
-    def test_without_vectors(self, pipeline, folder):
+    def test_without_embeddings(self, pipeline, folder):
         with pipeline.warehouse.connect() as connection:
             connection.execute("DELETE FROM palette_embeddings")
-        with pytest.raises(SettingsError, match="there are no vectors yet"):
+        with pytest.raises(SettingsError, match="there are no embeddings to export"):
             pipeline.export(folder, ["vectorize"])
         report = pipeline.export(folder)
         assert (report.vectors, report.embedding_model) == (0, None)
@@ -244,31 +244,31 @@ class TestVectorize:
 
 
 class TestModels:
-    def test_of_several_one_must_be_chosen(self, pipeline, folder):
+    def test_one_of_several_models_must_be_chosen(self, pipeline, folder):
         embed(pipeline, "openai/other", 5)
         with pytest.raises(SettingsError, match="choose one .*local/test-3, openai/other"):
             pipeline.export(folder)
         report = pipeline.export(folder, ["jsonl"], embedding_model="openai/other")
         assert (report.embedding_model, report.vectors) == ("openai/other", 3)
 
-    def test_one_that_is_not_there(self, pipeline, folder):
-        with pytest.raises(SettingsError, match="no vectors by 'x'; there are those by: local/test-3"):
+    def test_an_unknown_model(self, pipeline, folder):
+        with pytest.raises(SettingsError, match="no embeddings by 'x'; available: local/test-3"):
             pipeline.export(folder, embedding_model="x")
 
 
 def test_an_unknown_format(pipeline, folder):
-    with pytest.raises(SettingsError, match="there is no format 'xlsx'; there are parquet, jsonl, csv, vectorize"):
+    with pytest.raises(SettingsError, match="unknown format 'xlsx'; choose from parquet, jsonl, csv, vectorize"):
         pipeline.export(folder, ["xlsx"])
 
 
-def test_a_folder_that_cannot_be(pipeline, tmp_path):
+def test_a_folder_that_cannot_be_created(pipeline, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     with pytest.raises(SettingsError, match="cannot write to"):
         pipeline.export(blocked)
 
 
-def test_a_failed_export_leaves_the_last_one(pipeline, folder, monkeypatch):
+def test_a_failed_export_keeps_the_last_one(pipeline, folder, monkeypatch):
     pipeline.export(folder, ["jsonl"])
     before = (folder / "palettes.jsonl").read_bytes()
 
@@ -283,6 +283,6 @@ def test_a_failed_export_leaves_the_last_one(pipeline, folder, monkeypatch):
     assert [path.name for path in folder.iterdir()] == ["palettes.jsonl"]
 
 
-def test_nothing_is_there_yet(tmp_path, folder):
+def test_nothing_published(tmp_path, folder):
     with pytest.raises(WarehouseError, match="import palettes first"):
         exporting.export_palettes(tmp_path / "nowhere", folder)

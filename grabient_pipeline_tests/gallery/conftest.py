@@ -1,13 +1,14 @@
-"""Galleries of real pipelines, and a real browser to look at them."""
+"""Fixtures: galleries built by real pipelines, and a real browser."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from grabient_pipeline.follow_up import follow_up
 from grabient_pipeline.pipeline import Pipeline
@@ -16,7 +17,7 @@ from grabient_pipeline.settings import Settings
 from grabient_pipeline_tests.chromium import REQUIRED, chromium_path, is_required, open_chromium
 from grabient_pipeline_tests.conftest import Workbench
 
-# What a model, or a file, may say to break out of the page: out of an element, an attribute, a script, a string.
+# Text from a model or a file that tries to break out of an element, an attribute, a script or a string.
 HOSTILE = [
     "<img src=x onerror=window.broken=1>",
     "</script><script>window.broken=1</script>",
@@ -32,7 +33,7 @@ REFINED, COUNTED, MEASURED = 14, 2, 2
 
 
 class Gallery:
-    """A pipeline whose gallery is written, and what it was made from."""
+    """A pipeline whose gallery has been written, and its data."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
@@ -48,12 +49,12 @@ class Gallery:
         return value
 
     def column(self, name: str) -> list[tuple[str, Any]]:
-        """A column of `searchable_palettes`, with the ids."""
+        """The ids and one column of `searchable_palettes`."""
         with self.pipeline.warehouse.connect() as connection:
             return connection.table("searchable_palettes").project(f"palette_id, {name}").fetchall()
 
     def ids(self, condition: str) -> set[str]:
-        """The palettes of which this is true in `searchable_palettes`."""
+        """The ids of the rows of `searchable_palettes` that satisfy a condition."""
         with self.pipeline.warehouse.connect() as connection:
             found = connection.table("searchable_palettes").filter(condition).project("palette_id").fetchall()
         return {palette for (palette,) in found}
@@ -61,7 +62,7 @@ class Gallery:
 
 @pytest.fixture(scope="session")
 def gallery(tmp_path_factory: pytest.TempPathFactory, sample_rows: list[dict[str, Any]]) -> Gallery:
-    """Refined palettes, some that are only counted, some that nobody has described; and one with hostile words."""
+    """Palettes that are refined, that have only a consensus, and that are untagged; one has hostile tags and name."""
     data_dir = tmp_path_factory.mktemp("gallery")
     with SandboxServer(batch_seconds=0) as server:
         workbench = Workbench(Settings(data_dir, sandbox=True), server)
@@ -69,7 +70,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory, sample_rows: list[dict[str
 
         def import_palettes(start: int, count: int) -> None:
             file = data_dir / "palettes.jsonl"
-            # Far apart in the file, and so in colour.
+            # Far apart in the file, so that the colours differ.
             rows = [sample_rows[(17 * number) % len(sample_rows)] for number in range(start, start + count)]
             named = [
                 {"seed": row["seed"], "name": None if number == 0 else row["name"]} for number, row in enumerate(rows)
@@ -82,11 +83,11 @@ def gallery(tmp_path_factory: pytest.TempPathFactory, sample_rows: list[dict[str
         import_palettes(0, REFINED)
         workbench.backfill(*MODELS, analysis_count=2)
         workbench.settle()
-        _say_hostile_words(workbench)
+        _inject_hostile_tags(workbench)
         follow_up(pipeline)
         workbench.settle()
         pipeline.refine_answers()
-        _refine_hostile_words(workbench)
+        _inject_hostile_refinement(workbench)
         import_palettes(REFINED, COUNTED)
         workbench.backfill(MODELS[0], analysis_count=1)
         workbench.settle()
@@ -98,7 +99,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory, sample_rows: list[dict[str
     return Gallery(pipeline)
 
 
-def _say_hostile_words(workbench: Workbench) -> None:
+def _inject_hostile_tags(workbench: Workbench) -> None:
     workbench.rows(
         "UPDATE palette_tags SET tags = struct_update(tags, mood := $words::VARCHAR[]) "
         "WHERE tags IS NOT NULL AND seed = (SELECT seed FROM palettes WHERE name = $name)",
@@ -106,7 +107,7 @@ def _say_hostile_words(workbench: Workbench) -> None:
     )
 
 
-def _refine_hostile_words(workbench: Workbench) -> None:
+def _inject_hostile_refinement(workbench: Workbench) -> None:
     workbench.rows(
         "UPDATE palette_tag_refined SET embed_text = array_to_string($words, ' '), "
         "tags = struct_update(tags, mood := $words::VARCHAR[], style := $words::VARCHAR[]) "
@@ -117,7 +118,7 @@ def _refine_hostile_words(workbench: Workbench) -> None:
 
 @pytest.fixture(scope="session")
 def many_palettes(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    """More palettes than fit on a screen; nobody has described them."""
+    """More palettes than fit on a screen; none is tagged."""
     folder = tmp_path_factory.mktemp("many")
     seeds = folder / "seeds.txt"
     seeds.write_text("".join(f"0.5,0.5,0.5,0.5,0.5,0.5,1,1,1,0.{n:03},0.33,0.67\n" for n in range(900)), "utf-8")
@@ -129,7 +130,7 @@ def many_palettes(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 
 @pytest.fixture(scope="session")
 def empty_gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
-    """No palettes at all."""
+    """A gallery without palettes."""
     pipeline = Pipeline(Settings(tmp_path_factory.mktemp("empty")), {})
     pipeline.build_gallery()
     return Gallery(pipeline)
@@ -138,29 +139,29 @@ def empty_gallery(tmp_path_factory: pytest.TempPathFactory) -> Gallery:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if chromium_path() is None:
-        reason = "there is no Chromium here (apt-get install chromium)"
+        reason = "Chromium is not installed (apt-get install chromium)"
         if is_required():
-            pytest.fail(f"{reason}, and {REQUIRED} says that no test may be left out")
+            pytest.fail(f"{reason}, and {REQUIRED} forbids skipping tests")
         pytest.skip(reason)
     with open_chromium() as opened:
         yield opened
 
 
 class Visit:
-    """Opens galleries, and keeps what their pages complained about and asked for."""
+    """Opens galleries, and records the console messages and requests of their pages."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
         self.contexts: list[BrowserContext] = []
-        self.complaints: list[str] = []
+        self.messages: list[str] = []
         self.requests: list[str] = []
 
     def __call__(self, gallery: Gallery, fragment: str = "", **options: Any) -> Page:
         context = self._browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         self.contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda message: self.messages.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: self.messages.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
         page.goto(gallery.url + fragment)
         return page
@@ -168,13 +169,36 @@ class Visit:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
-    """No page may complain, ask for anything but itself, or have run what it was told."""
+    """Opens galleries; fails if a page logs anything, requests anything but itself, or runs injected code."""
     visits = Visit(browser)
     yield visits
     for context in visits.contexts:
         for page in context.pages:
             assert page.evaluate("window.broken") is None
         context.close()
-    assert not visits.complaints
+    assert not visits.messages
     assert {url.partition(":")[0] for url in visits.requests} <= {"file", "data"}
     assert len({url.partition("#")[0] for url in visits.requests if url.startswith("file:")}) == 1
+
+
+def shown_ids(page: Page) -> list[str]:
+    """The ids of the palettes in the list, in order. The viewport is made high enough to show all of them."""
+    count = int(re.findall(r"[\d,]+", page.inner_text("#count"))[0].replace(",", ""))
+    page.set_viewport_size({"width": 1280, "height": 3000})
+    expect(page.locator(".cards li")).to_have_count(count)
+    return page.eval_on_selector_all(".cards li a", "links => links.map((link) => link.hash.slice(1))")
+
+
+def search(page: Page, words: str) -> None:
+    """Type words into the search field."""
+    page.get_by_role("searchbox", name="Search").fill(words)
+
+
+def refined_palette(gallery: Gallery) -> Any:
+    """The id, seed, name and colours of a refined palette."""
+    (row,) = gallery.rows(
+        "SELECT palette_id, seed, name, hex FROM searchable_palettes WHERE text_source = 'refined' "
+        "AND name IS NOT NULL AND name <> $hostile ORDER BY palette_id LIMIT 1",
+        {"hostile": HOSTILE_NAME},
+    )
+    return row

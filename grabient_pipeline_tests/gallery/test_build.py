@@ -1,4 +1,4 @@
-"""The file itself: what is in it, and how it is written. Needs no browser."""
+"""The file: its content, and how it is written. Needs no browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from grabient_pipeline_tests.gallery.conftest import HOSTILE, MODELS, Gallery
 
 
 class Document(HTMLParser):
-    """The elements of a page, and the text of its scripts and styles as a browser takes it."""
+    """The elements of a page, and the text of its scripts and styles as a browser parses it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ def document(gallery: Gallery) -> Document:
     return Document(gallery.path.read_text("utf-8"))
 
 
-def test_what_is_as_it_was_stays_untouched(gallery: Gallery) -> None:
+def test_an_unchanged_gallery_is_not_written(gallery: Gallery) -> None:
     before = gallery.path.stat()
     report = gallery.pipeline.build_gallery()
     assert (report.palettes, report.written, report.size) == (18, False, before.st_size)
@@ -59,27 +59,27 @@ def test_what_is_as_it_was_stays_untouched(gallery: Gallery) -> None:
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_a_change_takes_the_place_of_the_file(gallery: Gallery, tmp_path: Path) -> None:
+def test_a_changed_gallery_replaces_the_file(gallery: Gallery, tmp_path: Path) -> None:
     path = tmp_path / "gallery" / "index.html"
     path.parent.mkdir()
     path.write_text("an older one")
     with path.open() as reader:
         assert build_gallery(gallery.pipeline.settings.data_dir, path).written
-        # Whoever has the old one open goes on reading it.
+        # A reader that has the old file open is not disturbed.
         assert reader.read() == "an older one"
     assert path.read_bytes() == gallery.path.read_bytes()
     assert [file.name for file in path.parent.iterdir()] == ["index.html"]
     assert path.stat().st_mode & 0o777 == 0o644
 
 
-def test_a_folder_that_cannot_be_written_to_is_explained(gallery: Gallery, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_explained(gallery: Gallery, tmp_path: Path) -> None:
     in_the_way = tmp_path / "gallery"
     in_the_way.write_text("a file in its place")
     with pytest.raises(SettingsError, match="cannot write the gallery to .*make its folder writable"):
         build_gallery(gallery.pipeline.settings.data_dir, in_the_way / "index.html")
 
 
-def test_the_policy_allows_what_is_there_and_nothing_else(document: Document) -> None:
+def test_the_policy_allows_exactly_the_files_of_the_page(document: Document) -> None:
     (policy,) = [attributes["content"] for _, attributes in document.elements if "http-equiv" in attributes]
     rules = {name: values for name, *values in (rule.split() for rule in (policy or "").split(";"))}
     assert rules["default-src"] == ["'none'"]
@@ -106,18 +106,18 @@ def test_nothing_is_fetched(document: Document) -> None:
             assert not re.search(r"https?://|@import|url\(|innerHTML|eval\(", text)
 
 
-def test_no_word_ends_the_script_that_it_is_in(gallery: Gallery, document: Document) -> None:
+def test_no_word_closes_its_script_element(gallery: Gallery, document: Document) -> None:
     page = gallery.path.read_text("utf-8")
     assert not [character for character in "\u2028\u2029" if character in page]
     assert "window.broken" in page
     (palettes,) = document.json(id="palettes-data")
     assert set(HOSTILE) <= set(palettes["words"])
-    # As many scripts as the template has: a word that had ended one would have begun another.
+    # A word that closed its script element would have changed the number of scripts.
     blocks = document.json(**{"class": "details"})
     assert len(document.texts) == 1 + 10 + 2 + len(blocks)
 
 
-def test_the_data_are_those_of_the_tables(gallery: Gallery, document: Document) -> None:
+def test_the_data_equal_the_tables(gallery: Gallery, document: Document) -> None:
     (palettes,) = document.json(id="palettes-data")
     assert palettes["models"] == sorted(MODELS)
     (block,) = document.json(**{"class": "details"})
@@ -129,24 +129,24 @@ def test_the_data_are_those_of_the_tables(gallery: Gallery, document: Document) 
         )
     }
     (vocabulary,) = document.json(id="vocabulary")
-    told = {}
-    for palette, fields in zip(palettes["id"], block["said"], strict=True):
+    embedded = {}
+    for palette, fields in zip(palettes["id"], block["votes"], strict=True):
         for field, flat in zip(vocabulary["fields"], fields, strict=True):
             for word, share, answers, models in zip(*[iter(flat)] * 4, strict=True):
                 names = [palettes["models"][model] for model in palettes["model_sets"][models]]
-                told[palette, field, words[word]] = (share, answers, names)
-    assert told == counted
-    assert len(told) > 300
+                embedded[palette, field, words[word]] = (share, answers, names)
+    assert embedded == counted
+    assert len(embedded) > 300
 
 
-def test_what_was_paid_for_answers_of_no_use_is_counted_too(gallery: Gallery, document: Document) -> None:
+def test_costs_include_unusable_answers(gallery: Gallery, document: Document) -> None:
     (palettes,) = document.json(id="palettes-data")
     paid = gallery.value("SELECT sum(cost_usd) FROM tag_batches")
     assert sum(palettes["cost"]) / 1e6 == pytest.approx(paid, abs=1e-6 * len(palettes["id"]))
 
 
 @pytest.mark.parametrize("name", ["many_palettes", "empty_gallery"])
-def test_it_is_written_whatever_there_is(request: pytest.FixtureRequest, name: str) -> None:
+def test_galleries_without_tags(request: pytest.FixtureRequest, name: str) -> None:
     gallery: Gallery = request.getfixturevalue(name)
     document = Document(gallery.path.read_text("utf-8"))
     (palettes,) = document.json(id="palettes-data")

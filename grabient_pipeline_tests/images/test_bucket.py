@@ -1,4 +1,4 @@
-"""Pictures in a bucket: a real S3 on this machine, and the client that talks to R2."""
+"""Uploading images to a bucket, against a local S3 server."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from obstore.store import S3Store
 from grabient_pipeline.defs.assets.palettes import palette_images
 from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.errors import BucketError, SettingsError
+from grabient_pipeline.images import bucket as buckets
 from grabient_pipeline.images.bucket import Bucket
-from grabient_pipeline.imports import bucket as buckets
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 from grabient_pipeline_tests.conftest import begun
@@ -36,7 +36,7 @@ def s3():
 
 @pytest.fixture
 def environment(s3, request):
-    name = f"pictures-{abs(hash(request.node.nodeid)) % 10**9}"
+    name = f"images-{abs(hash(request.node.nodeid)) % 10**9}"
     variables = {
         "R2_BUCKET": name,
         "R2_ENDPOINT": s3,
@@ -86,7 +86,7 @@ def urls(pipeline):
         return dict(connection.execute("SELECT palette_id, image_url FROM palettes").fetchall())
 
 
-def test_pictures_are_put_there_and_found_at_the_public_address(pipeline, environment):
+def test_images_are_uploaded_and_get_public_urls(pipeline, environment):
     report = pipeline.write_pictures()
     assert (report.written, report.in_bucket, report.uploaded) == (5, 5, 5)
     found = urls(pipeline)
@@ -99,7 +99,7 @@ def test_pictures_are_put_there_and_found_at_the_public_address(pipeline, enviro
     assert "immutable" in answer.attributes["Cache-Control"]
 
 
-def test_only_what_is_missing_there_is_put_there(pipeline, environment):
+def test_only_missing_images_are_uploaded(pipeline, environment):
     pipeline.write_pictures()
     before = objects(environment)
     gone = next(iter(before))
@@ -113,14 +113,14 @@ def test_only_what_is_missing_there_is_put_there(pipeline, environment):
     }
 
 
-def test_more_than_a_page_of_a_listing(pipeline, environment):
+def test_listings_of_more_than_one_page(pipeline, environment):
     for number in range(1_010):
         obstore.put(store(environment), f"palettes/{number:06d}.png", b"x")
     pipeline.write_pictures()
     assert pipeline.write_pictures().uploaded == 0
 
 
-def test_a_picture_that_is_somewhere_else_stays_there(pipeline, environment):
+def test_an_image_url_elsewhere_is_kept(pipeline, environment):
     with pipeline.warehouse.connect() as connection:
         connection.execute(
             "UPDATE palettes SET image_url = 'https://elsewhere.example.com/a.png' "
@@ -131,7 +131,7 @@ def test_a_picture_that_is_somewhere_else_stays_there(pipeline, environment):
     assert "https://elsewhere.example.com/a.png" in urls(pipeline).values()
 
 
-def test_without_a_bucket_the_path_stays(tmp_path, environment):
+def test_without_a_bucket_the_paths_stay_local(tmp_path, environment):
     del environment["R2_BUCKET"]
     opened = Pipeline(Settings(tmp_path / "data"), environment)
     opened.import_sample_palettes(3)
@@ -140,22 +140,22 @@ def test_without_a_bucket_the_path_stays(tmp_path, environment):
     assert all(url.startswith("images/") for url in urls(opened).values())
 
 
-def test_what_the_sandbox_made_is_not_put_there(tmp_path, environment):
+def test_sandbox_data_is_not_uploaded(tmp_path, environment):
     opened = Pipeline(Settings(tmp_path / "data", sandbox=True), environment)
     opened.import_sample_palettes(3)
     assert opened.write_pictures().in_bucket is None
     assert objects(environment) == {}
 
 
-def test_another_folder_in_the_bucket(pipeline, environment):
-    environment["R2_PREFIX"] = "/site/pictures/"
+def test_another_prefix(pipeline, environment):
+    environment["R2_PREFIX"] = "/site/images/"
     pipeline.write_pictures()
-    assert all(path.startswith("site/pictures/") for path in objects(environment))
-    assert all(url.startswith(f"{PUBLIC}/site/pictures/") for url in urls(pipeline).values())
+    assert all(path.startswith("site/images/") for path in objects(environment))
+    assert all(url.startswith(f"{PUBLIC}/site/images/") for url in urls(pipeline).values())
 
 
 @pytest.mark.parametrize("variable", ["R2_ENDPOINT", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_PUBLIC_URL"])
-def test_half_a_setting_names_what_is_missing_before_anything_is_drawn(pipeline, environment, variable):
+def test_incomplete_settings_fail_before_anything_is_rendered(pipeline, environment, variable):
     del environment[variable]
     with pytest.raises(SettingsError, match=f"set {variable}; or unset R2_BUCKET"):
         pipeline.write_pictures()
@@ -174,20 +174,20 @@ def test_half_a_setting_names_what_is_missing_before_anything_is_drawn(pipeline,
         ("R2_SECRET_ACCESS_KEY", "schlüssel"),
     ],
 )
-def test_a_setting_that_cannot_be_is_told(environment, variable, value):
+def test_invalid_settings_are_named(environment, variable, value):
     with pytest.raises(SettingsError, match=variable) as error:
         Bucket.from_environment({**environment, variable: value})
     assert value not in str(error.value)
 
 
-def test_a_bucket_that_is_not_there(pipeline, environment):
+def test_a_missing_bucket(pipeline, environment):
     environment["R2_BUCKET"] = "absent-bucket"
     with pytest.raises(BucketError, match="there is no bucket absent-bucket at .* check R2_BUCKET and R2_ENDPOINT"):
         pipeline.write_pictures()
     assert all(url.startswith("images/") for url in urls(pipeline).values())
 
 
-def test_nobody_there(pipeline, environment, monkeypatch):
+def test_an_unreachable_endpoint(pipeline, environment, monkeypatch):
     monkeypatch.setattr(buckets, "MAX_RETRIES", 0)
     environment["R2_ENDPOINT"] = "http://127.0.0.1:9"
     with pytest.raises(BucketError, match="cannot be used now") as error:
@@ -196,7 +196,7 @@ def test_nobody_there(pipeline, environment, monkeypatch):
     assert "\n" not in str(error.value)
 
 
-def test_a_key_that_is_not_taken(pipeline, environment):
+def test_a_rejected_key(pipeline, environment):
     class Forbidden(BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(403)
@@ -209,16 +209,16 @@ def test_a_key_that_is_not_taken(pipeline, environment):
     with ThreadingHTTPServer(("127.0.0.1", 0), Forbidden) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         environment["R2_ENDPOINT"] = f"http://127.0.0.1:{server.server_port}"
-        with pytest.raises(BucketError, match=r"does not take the key \(403\); check that R2_ACCESS_KEY_ID") as error:
+        with pytest.raises(BucketError, match=r"rejects the key \(403\); check that R2_ACCESS_KEY_ID") as error:
             pipeline.write_pictures()
         server.shutdown()
     assert SECRET not in str(error.value)
 
 
-def test_the_keys_are_never_shown(environment):
-    shown = repr(Bucket.from_environment(environment))
-    assert SECRET not in shown
-    assert "key-id" not in shown
+def test_keys_are_not_in_the_repr(environment):
+    text = repr(Bucket.from_environment(environment))
+    assert SECRET not in text
+    assert "key-id" not in text
 
 
 def test_as_an_asset(pipeline, environment, monkeypatch):

@@ -1,4 +1,4 @@
-"""Pictures of palettes, read back with Pillow."""
+"""Rendered images, read back with Pillow."""
 
 from io import BytesIO
 from itertools import pairwise
@@ -29,7 +29,7 @@ def test_eleven_equal_bands_from_left_to_right(tmp_path: Path) -> None:
     assert ["#" + bytes(rows[0][start]).hex() for start in edges[:-1]] == COLOURS
 
 
-def test_the_same_colours_give_the_same_bytes_and_few(tmp_path: Path) -> None:
+def test_the_same_colours_give_the_same_small_file(tmp_path: Path) -> None:
     for name in ("first.png", "second.png"):
         write_palette_image(tmp_path / name, COLOURS)
     first = (tmp_path / "first.png").read_bytes()
@@ -37,15 +37,15 @@ def test_the_same_colours_give_the_same_bytes_and_few(tmp_path: Path) -> None:
     assert len(first) < 2000
 
 
-def test_replaces_a_picture_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+def test_replaces_an_image_and_leaves_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "palette.png"
-    path.write_bytes(b"half a pic")
+    path.write_bytes(b"half an im")
     write_palette_image(path, COLOURS)
     assert [found.name for found in tmp_path.iterdir()] == ["palette.png"]
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_failure_leaves_the_old_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_keeps_the_old_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "palette.png"
     write_palette_image(path, COLOURS)
     before = path.read_bytes()
@@ -60,24 +60,24 @@ def test_a_failure_leaves_the_old_picture(tmp_path: Path, monkeypatch: pytest.Mo
     assert [found.name for found in tmp_path.iterdir()] == ["palette.png"]
 
 
-def test_a_swatch_has_the_colours_in_their_order():
-    with Image.open(BytesIO(swatch(["#ff0000", "#00ff00"]))) as picture:
-        row = [picture.convert("RGB").getpixel((x, 0)) for x in (0, 65, 66, 131)]
+def test_a_swatch_has_the_colours_in_order():
+    with Image.open(BytesIO(swatch(["#ff0000", "#00ff00"]))) as image:
+        row = [image.convert("RGB").getpixel((x, 0)) for x in (0, 65, 66, 131)]
     assert row == [(255, 0, 0), (255, 0, 0), (0, 255, 0), (0, 255, 0)]
 
 
-def test_a_contact_sheet_goes_row_by_row():
+def test_a_contact_sheet_is_filled_row_by_row():
     palettes = [["#000000"] * 11] * 6 + [["#ffffff"] * 11]
-    with Image.open(BytesIO(contact_sheet(palettes))) as picture:
-        assert picture.size == (6 * 138, 2 * 38)
-        pixels = [picture.getpixel(place) for place in ((0, 0), (5 * 138, 31), (0, 38), (138, 38))]
+    with Image.open(BytesIO(contact_sheet(palettes))) as image:
+        assert image.size == (6 * 138, 2 * 38)
+        pixels = [image.getpixel(place) for place in ((0, 0), (5 * 138, 31), (0, 38), (138, 38))]
     assert pixels == [(0, 0, 0, 255), (0, 0, 0, 255), (255, 255, 255, 255), (0, 0, 0, 0)]
 
 
-def test_a_contact_sheet_of_many_is_small():
+def test_a_large_contact_sheet_is_a_small_file():
     palettes = [[f"#{(number * 7919 + band * 104729) % 0x1000000:06x}" for band in range(11)] for number in range(48)]
     assert len(contact_sheet(palettes)) < 20_000
 
 
-def test_a_contact_sheet_of_nothing():
+def test_an_empty_contact_sheet():
     assert contact_sheet([]).startswith(b"\x89PNG")

@@ -1,4 +1,4 @@
-"""Palettes with tags that the test gave them, in a real database, embedded by the local model."""
+"""Fixtures: palettes with known tags in a real database, embedded by the local model."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Tags = Mapping[str, Sequence[str]]
 
 
 def refine(warehouse: Warehouse, tags: Mapping[str, Tags]) -> None:
-    """Let the palettes of these seeds have been refined with these tags, which take the place of earlier ones."""
-    rows = [(seed, *(list(of.get(field, ())) for field in FIELDS)) for seed, of in tags.items()]
+    """Store refined tags for the palettes of these seeds, replacing earlier ones."""
+    rows = [(seed, *(list(by_field.get(field, ())) for field in FIELDS)) for seed, by_field in tags.items()]
     with warehouse.connect() as connection, transaction(connection):
         connection.execute("DELETE FROM palette_tag_refined WHERE seed IN (SELECT unnest(?))", [list(tags)])
         for seed, *fields in rows:
@@ -43,24 +43,24 @@ def refine(warehouse: Warehouse, tags: Mapping[str, Tags]) -> None:
 
 
 class Collection:
-    """A pipeline with palettes, known by their names."""
+    """A pipeline whose palettes are addressed by name."""
 
     def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None) -> None:
         self.settings = Settings(data_dir)
         self.pipeline = Pipeline(self.settings, environment or {})
 
     def add(self, *rows: Mapping[str, Any]) -> None:
-        """Import these of the sample palettes."""
+        """Import sample palettes."""
         file = self.settings.data_dir / "added.csv"
         file.write_text("name,seed\n" + "".join(f'"{row["name"]}","{row["seed"]}"\n' for row in rows), "utf-8")
         self.pipeline.import_palettes([file])
 
     def tag(self, tags: Mapping[str, Tags]) -> None:
         seeds = dict(self.rows("SELECT name, seed FROM palettes"))
-        refine(self.pipeline.warehouse, {seeds[name]: of for name, of in tags.items()})
+        refine(self.pipeline.warehouse, {seeds[name]: by_field for name, by_field in tags.items()})
 
     def found(self, query: str, limit: int = 12) -> list[str]:
-        """The names of what is found."""
+        """Search, and return the names of the results."""
         return self.pipeline.search(query, limit)["name"].to_list()
 
     def rows(self, sql: str, parameters: object = None) -> list[Any]:
@@ -68,7 +68,7 @@ class Collection:
             return connection.execute(sql, parameters).fetchall()
 
     def embedded(self) -> dict[str, tuple[str, str, str]]:
-        """By name: the model, the text, and where that is from."""
+        """The embedding model, the embed text and its source, by name of the palette."""
         rows = self.rows(
             "SELECT name, embedding_model, embed_text, text_source FROM palette_embeddings JOIN palettes USING (seed)"
         )
@@ -107,7 +107,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory, tagged: Path) -> Path:
 
 @pytest.fixture
 def collection(tmp_path: Path, tagged: Path) -> Collection:
-    """Six palettes, tagged, not yet embedded."""
+    """Six tagged palettes, not yet embedded."""
     made = Collection(begun(tagged, tmp_path / "data").data_dir)
     made.pipeline.warehouse.publish()
     return made
@@ -115,7 +115,7 @@ def collection(tmp_path: Path, tagged: Path) -> Collection:
 
 @pytest.fixture
 def searchable(tmp_path: Path, embedded: Path) -> Collection:
-    """The six, embedded and published."""
+    """Six tagged palettes, embedded and published."""
     made = Collection(begun(embedded, tmp_path / "data").data_dir)
     made.pipeline.warehouse.publish()
     return made

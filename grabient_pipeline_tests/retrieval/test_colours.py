@@ -1,4 +1,4 @@
-"""Colours in a query, and how far palettes are from them."""
+"""Finding colours in a query, and measuring their distance from palettes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 from coloraide import Color
 
 from grabient_pipeline.palette.names import known_colour_values
-from grabient_pipeline.retrieval.colours import named_colours, nearness, squared_distances, without_hex_codes
-from grabient_pipeline.retrieval.words import words_of
+from grabient_pipeline.retrieval.colours import extract_hex_codes, find_named_colours, nearness, squared_distances
+from grabient_pipeline.retrieval.words import split_words
 
 
-def said(query: str) -> list[str]:
-    rest, by_code = without_hex_codes(query)
-    return [colour.said for colour in by_code + named_colours(words_of(rest))]
+def labels(query: str) -> list[str]:
+    rest, by_code = extract_hex_codes(query)
+    return [colour.label for colour in by_code + find_named_colours(split_words(rest))]
 
 
 @pytest.mark.parametrize(
@@ -47,23 +47,25 @@ def said(query: str) -> list[str]:
         ("", []),
     ],
 )
-def test_colours_of_a_query(query: str, colours: list[str]) -> None:
-    assert said(query) == colours
+def test_finds_the_colours_of_a_query(query: str, colours: list[str]) -> None:
+    assert labels(query) == colours
 
 
-def test_a_code_is_taken_out_of_the_text() -> None:
-    assert words_of(without_hex_codes("calm #1e90ff sea")[0]) == ["calm", "sea"]
+def test_hex_codes_are_removed_from_the_text() -> None:
+    assert split_words(extract_hex_codes("calm #1e90ff sea")[0]) == ["calm", "sea"]
 
 
-def test_a_thing_is_less_surely_a_colour() -> None:
-    sure = {colour.said: colour.surely for colour in named_colours(words_of("wine, forest, forest green, teal"))}
-    assert sure == {"wine": False, "forest": False, "forest green": True, "teal": True}
+def test_names_of_objects_are_uncertain_colours() -> None:
+    certain = {
+        colour.label: colour.certain for colour in find_named_colours(split_words("wine, forest, forest green, teal"))
+    }
+    assert certain == {"wine": False, "forest": False, "forest green": True, "teal": True}
 
 
-def test_every_name_of_the_survey_is_understood() -> None:
-    """Also the long ones and the other spellings, which no palette is given."""
+def test_every_name_of_the_colour_survey_is_recognised() -> None:
+    """Including long names and alternative spellings, which are never given to a palette."""
     for name in known_colour_values():
-        assert [colour.said for colour in named_colours(words_of(name))] == [" ".join(words_of(name))]
+        assert [colour.label for colour in find_named_colours(split_words(name))] == [" ".join(split_words(name))]
 
 
 def oklab(*palettes: list[str]) -> np.ndarray:
@@ -73,24 +75,24 @@ def oklab(*palettes: list[str]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("code", ["#1e90ff", "#ffffff", "#000000", "#7a3b12"])
-def test_distances_are_those_of_an_independent_library(code: str) -> None:
+def test_distances_match_an_independent_library(code: str) -> None:
     palette = ["#ff0000", "#123456", "#c0d021"]
-    (colour,) = without_hex_codes(code)[1]
+    (colour,) = extract_hex_codes(code)[1]
     expected = [Color(code).distance(each, space="oklab") ** 2 for each in palette]
     assert squared_distances(oklab(palette), colour)[:, 0].tolist() == pytest.approx(expected, abs=2e-4)
 
 
-def test_how_much_of_a_palette_is_near_counts() -> None:
-    (blue,) = without_hex_codes("#1e90ff")[1]
+def test_nearness_is_the_share_of_near_colours() -> None:
+    (blue,) = extract_hex_codes("#1e90ff")[1]
     share, nearest = nearness(oklab(["#1e90ff"] * 3 + ["#331100"], ["#1e90ff"] + ["#331100"] * 3), blue, 0.1)
     assert share.tolist() == pytest.approx([0.75, 0.25], abs=1e-3)
     assert nearest.tolist() == pytest.approx([0, 0], abs=1e-3)
 
 
-def test_many_palettes_are_as_few(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     palettes = rng.random((3, 11, 50), dtype=np.float32)
-    (blue,) = without_hex_codes("#1e90ff")[1]
+    (blue,) = extract_hex_codes("#1e90ff")[1]
     whole = nearness(palettes, blue, 0.1)
     monkeypatch.setattr("grabient_pipeline.retrieval.colours._BLOCK", 7)
     for one, other in zip(whole, nearness(palettes, blue, 0.1), strict=True):

@@ -1,4 +1,4 @@
-"""How good the search is: the set that comes with the project, and what is made of its answers."""
+"""Measuring search quality: the query set, the metrics, the asset check and the command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grabient_pipeline.defs.asset_checks import search_quality_not_regressed
 from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.errors import SearchError
 from grabient_pipeline.retrieval import evaluation
-from grabient_pipeline.retrieval.evaluation import EvaluationQuery, Level, evaluation_queries, recorded_level
+from grabient_pipeline.retrieval.evaluation import Baseline, EvaluationQuery, evaluation_queries, recorded_baseline
 from grabient_pipeline.settings import DEFAULT_EMBEDDING_MODEL
 from grabient_pipeline_tests.retrieval.conftest import Collection, named
 
@@ -31,7 +31,7 @@ QUERIES = (
 
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory: pytest.TempPathFactory, sample_rows: list[dict[str, Any]]) -> Collection:
-    """All sample palettes, each tagged with the words of its name; to be read, not changed."""
+    """All sample palettes, each tagged with the words of its name. Read-only."""
     collection = Collection(tmp_path_factory.mktemp("samples"))
     collection.add(*sample_rows)
     collection.tag({row["name"]: {"associations": [row["name"]]} for row in sample_rows})
@@ -42,46 +42,46 @@ def samples(tmp_path_factory: pytest.TempPathFactory, sample_rows: list[dict[str
 @pytest.fixture
 def few_queries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "evaluation_queries", lambda: QUERIES)
-    monkeypatch.setattr(evaluation, "recorded_level", lambda model: None)
+    monkeypatch.setattr(evaluation, "recorded_baseline", lambda model: None)
 
 
-class TestTheSet:
-    """That its lines can be relied on is tested in `test_evaluation_set.py`."""
+class TestQuerySet:
+    """The lines themselves are checked in `test_evaluation_set.py`."""
 
-    def test_it_is_read_whole(self):
+    def test_every_line_is_loaded(self):
         kinds = Counter(each.kind for each in evaluation_queries())
         assert kinds.total() == 120
         assert kinds["nothing"] == 8
         assert all(bool(each.relevant) == (each.kind != "nothing") for each in evaluation_queries())
 
-    def test_a_level_is_recorded_for_the_default_model(self):
-        level = recorded_level(DEFAULT_EMBEDDING_MODEL)
-        assert level is not None
-        assert 0 < level.ndcg <= 1
-        assert recorded_level("openai/text-embedding-3-small") is None
+    def test_the_default_model_has_a_baseline(self):
+        baseline = recorded_baseline(DEFAULT_EMBEDDING_MODEL)
+        assert baseline is not None
+        assert 0 < baseline.ndcg <= 1
+        assert recorded_baseline("openai/text-embedding-3-small") is None
 
 
 @pytest.mark.usefixtures("few_queries")
 class TestEvaluation:
-    def test_each_way_is_measured_apart(self, samples):
+    def test_each_ranker_is_measured(self, samples):
         evaluated = samples.pipeline.evaluate_search()
-        by_kind = {figures.kind: figures for figures in evaluated.kinds}
+        by_kind = {metrics.kind: metrics for metrics in evaluated.kinds}
         assert list(by_kind) == ["season", "colour map", "hex", "all"]
         assert by_kind["season"].ndcg["tags"] == by_kind["season"].ndcg["blend"] == 1
-        # Words say nothing of a hex code, and colours nothing of a name that is none.
+        # A hex code has no words, and the name of a colour map has no colours.
         assert by_kind["hex"].ndcg["embedding"] == by_kind["hex"].ndcg["tags"] == 0
         assert by_kind["hex"].ndcg["colours"] == by_kind["hex"].ndcg["blend"] > 0
         assert by_kind["colour map"].ndcg["colours"] == 0
         assert by_kind["colour map"].recall["tags"] == 0.5
-        for way in evaluation.WAYS:
-            together = sum(by_kind[kind].ndcg[way] for kind in ("season", "colour map", "hex")) / 3
-            assert evaluated.overall.ndcg[way] == pytest.approx(together)
+        for ranker in evaluation.RANKERS:
+            mean = sum(by_kind[kind].ndcg[ranker] for kind in ("season", "colour map", "hex")) / 3
+            assert evaluated.overall.ndcg[ranker] == pytest.approx(mean)
 
-    def test_what_means_nothing_is_right_when_it_finds_nothing(self, samples):
+    def test_meaningless_queries_should_return_nothing(self, samples):
         evaluated = samples.pipeline.evaluate_search()
         assert (evaluated.nothing_queries, evaluated.nothing_right) == (2, 1.0)
 
-    def test_other_palettes_change_nothing(self, samples, tmp_path, sample_rows):
+    def test_other_palettes_do_not_change_the_result(self, samples, tmp_path, sample_rows):
         before = samples.pipeline.evaluate_search()
         more = Collection(tmp_path / "more")
         more.add(*sample_rows)
@@ -90,25 +90,27 @@ class TestEvaluation:
         more.pipeline.embed_palettes()
         assert more.pipeline.evaluate_search().kinds == before.kinds
 
-    def test_below_the_recorded_level_is_told(self, samples, monkeypatch):
+    def test_a_result_below_the_baseline_is_reported(self, samples, monkeypatch):
         reached = samples.pipeline.evaluate_search().overall.ndcg["blend"]
         for ndcg, nothing_right, below in (
             (reached, 1.0, False),
             (reached + evaluation.TOLERANCE / 2, 1.0, False),
             (reached + evaluation.TOLERANCE * 2, 1.0, True),
         ):
-            level = Level(embedding_model="local/wordllama-256", ndcg=ndcg, recall=0.5, nothing_right=nothing_right)
-            monkeypatch.setattr(evaluation, "recorded_level", lambda model, level=level: level)
-            assert samples.pipeline.evaluate_search().below_level is below
+            baseline = Baseline(
+                embedding_model="local/wordllama-256", ndcg=ndcg, recall=0.5, nothing_right=nothing_right
+            )
+            monkeypatch.setattr(evaluation, "recorded_baseline", lambda model, baseline=baseline: baseline)
+            assert samples.pipeline.evaluate_search().below_baseline is below
 
-    def test_it_needs_all_sample_palettes(self, tmp_path, sample_rows):
+    def test_requires_all_sample_palettes(self, tmp_path, sample_rows):
         few = Collection(tmp_path / "few")
         few.add(*named(sample_rows, "viridis", "plasma"))
         few.pipeline.embed_palettes()
-        with pytest.raises(SearchError, match="of the 182 sample palettes 2 are in .*needs them all"):
+        with pytest.raises(SearchError, match="2 of the 182 sample palettes are in .*needs all of them"):
             few.pipeline.evaluate_search()
 
-    def test_it_needs_tags(self, tmp_path, sample_rows):
+    def test_requires_tags(self, tmp_path, sample_rows):
         untagged = Collection(tmp_path / "untagged")
         untagged.add(*sample_rows)
         untagged.pipeline.embed_palettes()
@@ -116,7 +118,7 @@ class TestEvaluation:
             untagged.pipeline.evaluate_search()
 
 
-def test_a_line_that_is_no_query_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_invalid_line_is_rejected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "evaluation.jsonl").write_text(
         json.dumps({"query": "x", "kind": "odd", "fold": 0, "relevant": {"viridis": 4}})
     )
@@ -128,17 +130,15 @@ def test_a_line_that_is_no_query_is_refused(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 @pytest.mark.usefixtures("few_queries")
-def test_the_check_warns_below_the_level_and_shows_the_figures(
-    samples: Collection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_asset_check_warns_below_the_baseline(samples: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRABIENT_DATA_DIR", str(samples.settings.data_dir))
     check = search_quality_not_regressed(PipelineResource())
     assert isinstance(check, dg.AssetCheckResult)
     reached = check.metadata["nDCG@10"].value
     assert check.passed
     assert 0 < reached < 1
-    level = Level(embedding_model="local/wordllama-256", ndcg=1.0, recall=1.0, nothing_right=1.0)
-    monkeypatch.setattr(evaluation, "recorded_level", lambda model: level)
+    baseline = Baseline(embedding_model="local/wordllama-256", ndcg=1.0, recall=1.0, nothing_right=1.0)
+    monkeypatch.setattr(evaluation, "recorded_baseline", lambda model: baseline)
     check = search_quality_not_regressed(PipelineResource())
     assert isinstance(check, dg.AssetCheckResult)
     assert not check.passed
@@ -150,19 +150,35 @@ def test_the_check_warns_below_the_level_and_shows_the_figures(
 def test_the_command_prints_a_table_or_json(samples: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRABIENT_DATA_DIR", str(samples.settings.data_dir))
     monkeypatch.setenv("COLUMNS", "200")
-    told = CliRunner().invoke(app, ["evaluate"])
-    assert told.exit_code == 0
-    assert "182 sample palettes (182 refined), embedded with local/wordllama-256" in told.stdout
-    rows = {line.split()[0]: line.split()[1:] for line in told.stdout.splitlines() if line.strip()}
+    result = CliRunner().invoke(app, ["evaluate"])
+    assert result.exit_code == 0
+    assert "182 sample palettes (182 refined), embedded with local/wordllama-256" in result.stdout
+    rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line.strip()}
     assert rows["season"] == ["1", "1.000", "1.000", "0.000", "1.000", "1.000", "1.000", "0.000", "1.000"]
-    assert "2 of the 2 queries that mean nothing get no answer" in told.stdout
-    figures = json.loads(CliRunner().invoke(app, ["evaluate", "--json"]).stdout)
-    assert [each["kind"] for each in figures["kinds"]] == ["season", "colour map", "hex", "all"]
-    assert figures["below_level"] is False
+    assert "2 of the 2 meaningless queries correctly return no palettes" in result.stdout
+    printed = json.loads(CliRunner().invoke(app, ["evaluate", "--json"]).stdout)
+    assert [each["kind"] for each in printed["kinds"]] == ["season", "colour map", "hex", "all"]
+    assert (printed["level"], printed["below_level"]) == (None, False)
 
 
-def test_the_command_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_has_the_baseline(samples: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRABIENT_DATA_DIR", str(samples.settings.data_dir))
+    printed = json.loads(CliRunner().invoke(app, ["evaluate", "--json"]).stdout)
+    assert list(printed) == [
+        "embedding_model",
+        "palettes",
+        "text_sources",
+        "kinds",
+        "nothing_queries",
+        "nothing_right",
+        "level",
+        "below_level",
+    ]
+    assert set(printed["level"]) == {"embedding_model", "ndcg", "recall", "nothing_right"}
+
+
+def test_the_command_explains_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRABIENT_DATA_DIR", str(tmp_path))
-    told = CliRunner().invoke(app, ["evaluate"])
-    assert (told.exit_code, told.stdout) == (1, "")
-    assert len(told.stderr.splitlines()) == 1
+    result = CliRunner().invoke(app, ["evaluate"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert len(result.stderr.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""What is found for a query, in which order and why; and what is said when nothing can be."""
+"""Search results, their order and their reasons; and the errors of a search that cannot run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import grabient_pipeline
 from grabient_pipeline.errors import SearchError, UnknownModelError, WarehouseError
 from grabient_pipeline.pipeline import Pipeline
-from grabient_pipeline.retrieval.find import SCHEMA, best
+from grabient_pipeline.retrieval.find import SCHEMA, best_palettes
 from grabient_pipeline.retrieval.ranking import Scores
 from grabient_pipeline.settings import Settings
 from grabient_pipeline_tests.retrieval.conftest import TAGS, Collection, named
@@ -34,32 +34,32 @@ class TestWords:
             ("slate pencil", "graphite"),
         ],
     )
-    def test_the_palette_that_is_tagged_so_comes_first(self, searchable, query, first):
+    def test_the_matching_palette_comes_first(self, searchable, query, first):
         assert searchable.found(query)[0] == first
 
-    def test_it_is_said_which_tags_match(self, searchable):
+    def test_results_list_the_matching_tags(self, searchable):
         (row,) = searchable.pipeline.search("romantic cellar curtains", 1).to_dicts()
         assert [(tag["field"], tag["tag"]) for tag in row["tags"]] == [
             ("mood", "romantic"),
             ("associations", "cellar"),
-            # A part of it only, so after those that are asked for whole.
+            # Partial matches come after whole ones.
             ("associations", "velvet curtain"),
         ]
 
-    def test_attributes_are_found_as_people_say_them(self, searchable):
+    def test_attributes_are_found_as_phrases(self, searchable):
         found = searchable.pipeline.search("high contrast")
         measured = dict(searchable.rows("SELECT name, contrast FROM palettes"))
         matching = [row["name"] for row in found.to_dicts() if row["tags"]]
         assert set(matching) == {name for name, contrast in measured.items() if contrast == "high"} != set()
         assert found["name"].to_list()[: len(matching)] == matching
 
-    def test_a_whole_tag_is_better_than_a_part_of_one(self, collection):
+    def test_a_whole_tag_scores_higher_than_part_of_one(self, collection):
         collection.tag({"graphite": {"associations": ["velvet"]}})
         collection.pipeline.embed_palettes()
         scores = dict(collection.pipeline.search("velvet").select("name", "score").iter_rows())
         assert scores["graphite"] > scores["red wine"]
 
-    def test_palettes_need_no_names(self, tmp_path, sample_rows):
+    def test_palettes_without_names_are_found(self, tmp_path, sample_rows):
         collection = Collection(tmp_path / "data")
         seeds = tmp_path / "seeds.txt"
         seeds.write_text("".join(f"{row['seed']}\n" for row in named(sample_rows, "viridis", "graphite")), "utf-8")
@@ -69,14 +69,14 @@ class TestWords:
         assert row["name"] is None
         assert [colour["colour"] for colour in row["colours"]] == ["green"]
 
-    def test_what_is_alike_is_found_without_the_word(self, searchable):
-        """By the vector alone."""
+    def test_similar_meaning_is_found_without_a_common_word(self, searchable):
+        """By the embedding alone."""
         found = searchable.pipeline.search("nautical submarine sea")
         assert found["name"][0] == "deep ocean"
 
 
 class TestLikeness:
-    """Who is pleased by the best is pleased by what looks like it, whatever the tags say."""
+    """Palettes that look like the best results are results too, whatever their tags."""
 
     @pytest.fixture
     def alike(self, tmp_path, sample_rows):
@@ -86,13 +86,13 @@ class TestLikeness:
         collection.pipeline.embed_palettes()
         return collection
 
-    def test_what_looks_like_the_best_comes_next_and_nothing_else(self, alike):
+    def test_only_similar_looking_palettes_follow_the_best(self, alike):
         first, second = alike.pipeline.search("zeppelin").to_dicts()
         assert (first["name"], second["name"]) == ("viridis", "peacock")
         assert second["score"] < first["score"] / 2
         assert (second["tags"], second["colours"]) == ([], [])
 
-    def test_where_nothing_is_found_nothing_is_alike(self, alike):
+    def test_without_results_nothing_is_similar(self, alike):
         assert alike.found("xyzzy qwrt") == []
 
 
@@ -107,14 +107,14 @@ class TestColours:
         (near,) = row["colours"]
         assert 0 <= near["distance"] < 0.15
 
-    def test_all_that_is_returned_is_near(self, searchable):
+    def test_every_result_is_near_the_colour(self, searchable):
         for row in searchable.pipeline.search("#0a3d62").to_dicts():
             assert row["colours"]
 
-    def test_a_colour_that_no_palette_comes_near_finds_nothing(self, searchable):
+    def test_a_colour_far_from_all_palettes_returns_nothing(self, searchable):
         assert searchable.found("#ff00ff") == []
 
-    def test_palettes_with_more_of_it_come_first(self, tmp_path, sample_rows):
+    def test_palettes_with_more_of_the_colour_come_first(self, tmp_path, sample_rows):
         collection = Collection(tmp_path / "data")
         collection.add(*named(sample_rows, "orange ramp", "red and blue", "blue ramp"))
         collection.pipeline.embed_palettes()
@@ -122,7 +122,7 @@ class TestColours:
         assert found.index("blue ramp") < found.index("red and blue")
         assert "orange ramp" not in found
 
-    def test_two_colours_want_both(self, tmp_path, sample_rows):
+    def test_two_colours_match_palettes_with_both(self, tmp_path, sample_rows):
         collection = Collection(tmp_path / "data")
         collection.add(*named(sample_rows, "red ramp", "red and blue", "blue ramp"))
         collection.pipeline.embed_palettes()
@@ -134,40 +134,40 @@ class TestNothing:
     @pytest.mark.parametrize(
         "query", ["", "   ", "???", "xyzzy qwrt", "asdf", "the of and", "a palette of colours", "\x00", "#", "日"]
     )
-    def test_what_means_nothing_finds_nothing(self, searchable, query):
+    def test_meaningless_queries_return_nothing(self, searchable, query):
         found = searchable.pipeline.search(query)
         assert found.height == 0
         assert found.schema == pl.Schema(SCHEMA)
 
-    def test_a_palette_without_a_vector_is_found_by_the_rest(self, searchable, sample_rows):
-        """It came after the others were embedded."""
+    def test_a_palette_without_an_embedding_is_found_by_tags_and_colours(self, searchable, sample_rows):
+        """It was imported after the others were embedded."""
         searchable.add(*named(sample_rows, "viridis"))
         assert searchable.found("viridis")[0] == "viridis"
         assert "viridis" in searchable.found("#440154")
 
 
 class TestLimit:
-    def test_at_most_so_many(self, searchable):
+    def test_returns_at_most_the_limit(self, searchable):
         everything = searchable.found("dark light warm cool varied high contrast", 100)
         assert len(everything) == 6
         assert searchable.found("dark light warm cool varied high contrast", 2) == everything[:2]
 
     @pytest.mark.parametrize("limit", [0, -1])
-    def test_a_search_for_none_is_refused(self, searchable, limit):
-        with pytest.raises(SearchError, match="the limit is 1 or more"):
+    def test_limits_below_one_are_rejected(self, searchable, limit):
+        with pytest.raises(SearchError, match="the limit of a search is 1 or more, not"):
             searchable.pipeline.search("forest", limit)
 
-    def test_the_best_of_many_are_those_of_a_full_sort(self, rng):
+    def test_the_best_are_those_of_a_full_sort(self, rng):
         blend = rng.integers(0, 50, size=1000).astype(np.float32)
         evidence = rng.random(1000) < 0.7
         scores = Scores(blend, blend, blend, blend, evidence)
         expected = [palette for palette in np.argsort(-blend, kind="stable").tolist() if evidence[palette]]
         for limit in (1, 10, 699, 1000):
-            assert best(scores, limit) == expected[:limit]
+            assert best_palettes(scores, limit) == expected[:limit]
 
 
-class TestTrouble:
-    def test_nothing_was_ever_published(self, tmp_path):
+class TestErrors:
+    def test_nothing_published(self, tmp_path):
         with pytest.raises(WarehouseError, match="import palettes first"):
             Pipeline(Settings(tmp_path), {}).search("forest")
 
@@ -177,22 +177,22 @@ class TestTrouble:
         with pytest.raises(SearchError, match="there are no palettes in .*grabient import"):
             pipeline.search("forest")
 
-    def test_no_vectors(self, collection):
+    def test_no_embeddings(self, collection):
         collection.pipeline.warehouse.publish()
         with pytest.raises(SearchError, match="no palette has been embedded yet; materialise palette_embeddings"):
             collection.pipeline.search("forest")
 
-    def test_vectors_of_another_model(self, searchable):
+    def test_embeddings_of_another_model(self, searchable):
         settings = Settings(searchable.settings.data_dir, embedding_model="openai/text-embedding-3-small")
         with pytest.raises(
             SearchError, match="embedded with local/wordllama-256, not with openai/text-embedding-3-small"
         ):
             Pipeline(settings, {}).search("forest")
 
-    def test_vectors_of_another_dimension(self, searchable):
+    def test_embeddings_of_another_dimension(self, searchable):
         searchable.rows("UPDATE palette_embeddings SET embedding = [1.0, 0.0], dimension = 2")
         searchable.pipeline.warehouse.publish()
-        with pytest.raises(SearchError, match="have 2 numbers, and the model now makes 256"):
+        with pytest.raises(SearchError, match="have 2 dimensions, but the model now has 256"):
             searchable.pipeline.search("forest")
 
     def test_an_unknown_model(self, searchable):
@@ -200,24 +200,24 @@ class TestTrouble:
             Pipeline(Settings(searchable.settings.data_dir, embedding_model="ada"), {}).search("forest")
 
     def test_a_query_that_is_too_long(self, searchable):
-        with pytest.raises(SearchError, match="501 characters; a query has at most 500"):
+        with pytest.raises(SearchError, match="501 characters; the limit is 500"):
             searchable.pipeline.search("x" * 501)
 
     @pytest.mark.parametrize(
         "query", ["' OR 1=1 --", "%_%", "[bold]forest", "forest\n\r\x1b[31m", "😀 forest", "#fff " * 90, "a " * 250]
     )
-    def test_no_query_breaks_it(self, searchable, query):
+    def test_unusual_queries_do_not_fail(self, searchable, query):
         searchable.pipeline.search(query)
 
 
 class TestFreshness:
-    def test_what_has_been_published_since_is_found(self, searchable):
+    def test_newly_published_tags_are_found(self, searchable):
         assert "graphite" not in searchable.found("zeppelin")
         searchable.tag({"graphite": {"associations": ["zeppelin"]}})
         searchable.pipeline.embed_palettes()
         assert searchable.found("zeppelin")[0] == "graphite"
 
-    def test_an_index_is_loaded_once(self, searchable, monkeypatch):
+    def test_the_index_is_loaded_once(self, searchable, monkeypatch):
         searchable.found("forest")
 
         def load(*_: object) -> None:
@@ -226,7 +226,7 @@ class TestFreshness:
         monkeypatch.setattr("grabient_pipeline.retrieval.index.load_index", load)
         assert searchable.found("whale")[0] == "deep ocean"
 
-    def test_two_data_directories_do_not_mix(self, searchable, tmp_path, sample_rows):
+    def test_data_directories_are_separate(self, searchable, tmp_path, sample_rows):
         other = Collection(tmp_path / "other")
         other.add(*named(sample_rows, "viridis"))
         other.pipeline.embed_palettes()
@@ -234,7 +234,7 @@ class TestFreshness:
         assert "viridis" not in searchable.found("green")
 
 
-class TestForNotebooks:
+class TestInNotebooks:
     def test_one_import(self, searchable, monkeypatch):
         monkeypatch.setenv("GRABIENT_DATA_DIR", str(searchable.settings.data_dir))
         found = grabient_pipeline.search("calm autumn forest", limit=2)
@@ -244,8 +244,7 @@ class TestForNotebooks:
         assert found["hex"].list.len().to_list() == [11] * found.height
         assert (searchable.settings.data_dir / found["image_url"][0]).suffix == ".png"
 
-    def test_the_room_does_what_the_function_does(self, searchable, monkeypatch):
-        """Python puts the module in the function's place as soon as anything of it is imported."""
+    def test_the_function_can_be_imported(self, searchable, monkeypatch):
         monkeypatch.setenv("GRABIENT_DATA_DIR", str(searchable.settings.data_dir))
         from grabient_pipeline import search
 
@@ -269,12 +268,12 @@ def test_every_score_is_a_share(searchable):
         assert all(0 <= score <= 1 for score in scores)
 
 
-def test_the_answer_does_not_depend_on_the_order_of_import(tmp_path, sample_rows):
-    answers = []
+def test_results_do_not_depend_on_import_order(tmp_path, sample_rows):
+    results = []
     for number, names in enumerate((list(TAGS), list(TAGS)[::-1])):
         collection = Collection(tmp_path / str(number))
         collection.add(*named(sample_rows, *names))
         collection.tag(TAGS)
         collection.pipeline.embed_palettes()
-        answers.append(collection.pipeline.search("dark calm forest wine"))
-    assert answers[0].equals(answers[1])
+        results.append(collection.pipeline.search("dark calm forest wine"))
+    assert results[0].equals(results[1])

@@ -1,4 +1,4 @@
-"""nDCG and recall: by hand, and as trec_eval has them."""
+"""nDCG and recall, worked out by hand and compared with trec_eval."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ GRADES = {"a": 3, "b": 2, "c": 1}
         (["a", "b", "c", "x", "y"], 1.0),
         # 2 + 3 / log2(3), of 3 + 2 / log2(3) + 1 / 2.
         (["b", "a"], (2 + 3 / math.log2(3)) / (3 + 2 / math.log2(3) + 0.5)),
-        # The best one stands fourth: 3 / log2(5).
+        # The best item is fourth: 3 / log2(5).
         (["x", "y", "z", "a"], (3 / math.log2(5)) / (3 + 2 / math.log2(3) + 0.5)),
         ([], 0.0),
         (["x"], 0.0),
     ],
-    ids=["best", "more than enough", "swapped", "late", "nothing", "wrong"],
+    ids=["best", "more than enough", "swapped", "late", "empty", "wrong"],
 )
 def test_ndcg_by_hand(ranking: list[str], expected: float) -> None:
     assert ndcg(ranking, GRADES, 10) == pytest.approx(expected)
 
 
-def test_only_the_first_ones_count() -> None:
+def test_items_below_the_depth_do_not_count() -> None:
     assert ndcg(["x", "y", "a"], GRADES, 2) == 0
-    # Two places can hold no more than the two best.
+    # The ideal ranking is cut at the depth too.
     assert ndcg(["a", "b"], GRADES, 2) == 1
 
 
 @pytest.mark.parametrize(
     ("ranking", "depth", "expected"),
     [(["a", "x", "c"], 10, 2 / 3), (["x", "y", "a"], 2, 0.0), (["c", "b", "a"], 3, 1.0), ([], 10, 0.0)],
-    ids=["two of three", "too late", "all", "nothing"],
+    ids=["two of three", "too late", "all", "empty"],
 )
 def test_recall_by_hand(ranking: list[str], depth: int, expected: float) -> None:
     assert recall(ranking, GRADES, depth) == pytest.approx(expected)
 
 
-def test_what_nothing_answers_has_no_measure() -> None:
+def test_without_relevant_items_the_metrics_are_zero() -> None:
     assert (ndcg(["a"], {}, 10), recall(["a"], {}, 10)) == (0.0, 0.0)
 
 
-def test_they_are_those_of_trec_eval() -> None:
+def test_metrics_match_trec_eval() -> None:
     rng = np.random.default_rng(3)
     documents = [f"d{number:02}" for number in range(40)]
     for _ in range(50):

@@ -1,10 +1,10 @@
-"""What a query says comes to the same form as what a tag says."""
+"""Queries and tags are normalised to the same form."""
 
 from __future__ import annotations
 
 import pytest
 
-from grabient_pipeline.retrieval.words import stems_of, telling_words, words_of
+from grabient_pipeline.retrieval.words import content_words, split_words, stem_words
 from grabient_pipeline.tagging.vocabulary import GENERIC_WORDS
 
 
@@ -31,20 +31,20 @@ from grabient_pipeline.tagging.vocabulary import GENERIC_WORDS
         ("ｔｅａｌ", "teal"),
     ],
 )
-def test_variants_of_a_word_are_one(one: str, other: str) -> None:
-    assert stems_of(one) == stems_of(other) != ()
+def test_variants_have_the_same_stem(one: str, other: str) -> None:
+    assert stem_words(one) == stem_words(other) != ()
 
 
 @pytest.mark.parametrize(("one", "other"), [("minimal", "minimalist"), ("leaf", "lead"), ("wine", "winter")])
-def test_different_words_stay_apart(one: str, other: str) -> None:
-    assert stems_of(one) != stems_of(other)
+def test_different_words_have_different_stems(one: str, other: str) -> None:
+    assert stem_words(one) != stem_words(other)
 
 
-def test_what_is_true_of_every_palette_tells_nothing() -> None:
-    assert telling_words("A palette with the colours of a forest, please") == ["forest", "please"]
-    assert not [word for word in GENERIC_WORDS if telling_words(word)]
+def test_words_true_of_every_palette_are_dropped() -> None:
+    assert content_words("A palette with the colours of a forest, please") == ["forest", "please"]
+    assert not [word for word in GENERIC_WORDS if content_words(word)]
 
 
-def test_what_is_no_word_is_none() -> None:
-    assert words_of(" ?!… ;-- __ \x00\n") == []
-    assert words_of("日本 снег") == ["日本", "снег"]
+def test_punctuation_is_dropped() -> None:
+    assert split_words(" ?!… ;-- __ \x00\n") == []
+    assert split_words("日本 снег") == ["日本", "снег"]

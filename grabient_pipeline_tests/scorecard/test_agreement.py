@@ -1,4 +1,4 @@
-"""Krippendorff's alpha as the books have it, and who is efficient."""
+"""Krippendorff's alpha against published values, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def ratings(*rows):
     return np.array(rows, dtype=np.int8)
 
 
-def test_alpha_of_the_example_that_krippendorff_works_out():
+def test_alpha_of_krippendorffs_published_example():
     """Four observers, twelve units, nominal data ("Computing Krippendorff's Alpha-Reliability", 2011)."""
     observers = ratings(
         [1, 2, 3, 3, 2, 1, 4, 1, 2, -1, -1, -1],
@@ -32,13 +32,13 @@ def test_alpha_of_the_example_that_krippendorff_works_out():
         ([[0, 1, -1], [-1, -1, 1]], None),
         ([[-1, -1], [-1, -1]], None),
     ],
-    ids=["of one mind", "against each other", "no variation", "never the same palette", "no rating"],
+    ids=["full agreement", "full disagreement", "no variation", "no common palette", "no rating"],
 )
 def test_alpha(rows, expected):
     assert alpha(ratings(*rows)) == (expected if expected is None else pytest.approx(expected))
 
 
-def test_a_model_that_differs_agrees_less_and_is_better_left_out():
+def test_an_outlier_agrees_less_and_alpha_rises_without_it():
     attribute = ratings([0, 1, 0, 1, 0], [0, 1, 0, 1, 0], [1, 0, 0, 1, 1])
     first, second, third = alpha_with_others([attribute])
     assert first == second
@@ -46,7 +46,7 @@ def test_a_model_that_differs_agrees_less_and_is_better_left_out():
     assert alpha_of_all([attribute]) < alpha_of_all([attribute], without=2) == 1.0
 
 
-def test_a_single_model_has_nobody_to_agree_with():
+def test_a_single_model_has_no_alpha():
     assert alpha_with_others([ratings([0, 1, 0])]) == [None]
     assert alpha_of_all([ratings([0, 1, 0])]) is None
     assert alpha_with_others([]) == []
@@ -62,7 +62,7 @@ def test_a_single_model_has_nobody_to_agree_with():
         ([(None, 0.9), (1, None), (2, 0.1)], [False, False, True]),
         ([], []),
     ],
-    ids=["dearer and worse", "as dear and better", "twins", "dearer and as good", "nothing known", "nobody"],
+    ids=["costlier and worse", "same cost, better", "equal", "costlier, as good", "unknown values", "no models"],
 )
-def test_efficient_is_whom_nobody_beats(points, expected):
+def test_efficient_models_are_the_pareto_front(points, expected):
     assert efficient([cost for cost, _ in points], [quality for _, quality in points]) == expected

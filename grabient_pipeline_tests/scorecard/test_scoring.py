@@ -1,4 +1,4 @@
-"""The scorecard from real tables: small cases worked out by hand, and the sandbox's models."""
+"""The scorecard from real tables: small cases worked out by hand, and the models of the sandbox."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ OSS = "groq/openai/gpt-oss-20b"
 PALETTES = 3
 
 
-def says(**fields):
+def parsed(**fields):
     empty = {"mood": (), "style": (), "harmony": (), "temperature": None, "contrast": None, "brightness": None}
     return ParsedAnswer(Tags(**{**empty, "saturation": None, "seasonal": (), "associations": (), **fields}), None)
 
 
 @pytest.fixture
 def answers(workbench, monkeypatch):
-    """Let each model answer every request with what it is given here."""
+    """Make each model give the same answer to every request."""
 
     def answer(**by_model):
         for model, answer in by_model.items():
@@ -46,8 +46,8 @@ def test_without_answers_there_is_no_scorecard(workbench):
     assert plot_scores([]) is None
 
 
-def test_a_single_model_is_measured_and_compared_with_nobody(answers):
-    (score,) = answers(mini=says(mood=("calm",), contrast="high")).values()
+def test_a_single_model_has_no_comparison_with_others(answers):
+    (score,) = answers(mini=parsed(mood=("calm",), contrast="high")).values()
     assert (score.requests, score.usable, score.usable_share) == (PALETTES, PALETTES, 1.0)
     assert score.open_overlap is None
     assert score.alpha_with_others is None
@@ -56,22 +56,22 @@ def test_a_single_model_is_measured_and_compared_with_nobody(answers):
     assert score.efficient
 
 
-def test_right_is_who_says_what_is_measured(workbench, answers):
+def test_measured_agreement_is_the_share_of_correct_attributes(workbench, answers):
     measured = workbench.rows("SELECT contrast FROM palettes")
     share = sum(contrast == "high" for (contrast,) in measured) / len(measured)
-    score = answers(mini=says(mood=("x",), contrast="high"))["gpt-4o-mini"]
+    score = answers(mini=parsed(mood=("x",), contrast="high"))["gpt-4o-mini"]
     assert score.contrast_agreement == pytest.approx(share)
-    assert score.temperature_agreement == 0, "what is left out is not right"
+    assert score.temperature_agreement == 0, "a missing attribute counts as wrong"
     assert score.measured_agreement == pytest.approx(share / 4)
 
 
-def test_overlap_is_who_else_says_it(answers):
+def test_overlap_is_the_share_of_other_models_with_the_same_tag(answers):
     scores = answers(
-        mini=says(mood=("calm", "airy"), style=("deco",)),
-        nano=says(mood=("calm",), style=("retro",)),
-        oss=says(mood=("calm", "airy")),
+        mini=parsed(mood=("calm", "airy"), style=("deco",)),
+        nano=parsed(mood=("calm",), style=("retro",)),
+        oss=parsed(mood=("calm", "airy")),
     )
-    # calm is said by both others, airy by one of two.
+    # Both other models say calm, one of the two says airy.
     assert scores["gpt-4o-mini"].mood_overlap == pytest.approx((1 + 0.5) / 2)
     assert scores["gpt-5-nano"].mood_overlap == pytest.approx(1)
     assert scores["gpt-4o-mini"].style_overlap == 0
@@ -79,22 +79,22 @@ def test_overlap_is_who_else_says_it(answers):
     assert scores["gpt-5-nano"].associations_overlap is None
 
 
-def test_leaving_one_out_changes_what_hung_on_it(answers):
+def test_influence_is_what_changes_without_a_model(answers):
     scores = answers(
-        mini=says(mood=("calm",), contrast="high"),
-        nano=says(mood=("calm",), contrast="low"),
-        oss=says(mood=("wild",), contrast="low"),
+        mini=parsed(mood=("calm",), contrast="high"),
+        nano=parsed(mood=("calm",), contrast="low"),
+        oss=parsed(mood=("wild",), contrast="low"),
     )
-    # Without nano it is one against one, and "high" comes first by name; without mini, "low" stays.
+    # Without nano there is a tie, and "high" comes first by name; without mini, "low" still wins.
     assert scores["gpt-5-nano"].winners_changed == 1
     assert scores["gpt-4o-mini"].winners_changed == 0
-    # "wild" is gone without the only one who said it; "calm" stays whoever of the two goes.
+    # "wild" disappears without the only model that says it; "calm" stays without either of the other two.
     assert scores["openai/gpt-oss-20b"].top_tags_changed == pytest.approx(0.5)
     assert scores["gpt-4o-mini"].top_tags_changed == 0
 
 
-def test_a_model_that_only_fails_costs_and_gives_nothing(answers):
-    scores = answers(mini=says(mood=("calm",)), nano=ParsedAnswer(None, "refused: no"))
+def test_a_model_with_only_failures_has_a_cost_but_no_quality(answers):
+    scores = answers(mini=parsed(mood=("calm",)), nano=ParsedAnswer(None, "refused: no"))
     failed = scores["gpt-5-nano"]
     assert (failed.requests, failed.usable, failed.usable_share) == (PALETTES, 0, 0.0)
     assert failed.failure_reasons == (("refused", PALETTES),)
@@ -109,7 +109,7 @@ def test_a_model_that_only_fails_costs_and_gives_nothing(answers):
 def test_two_models_are_plotted_without_a_warning_of_the_layout(answers, length, recwarn):
     scores = [
         replace(score, model=score.model.ljust(length, "m"))
-        for score in answers(mini=says(mood=("calm",)), nano=says(mood=("wild",))).values()
+        for score in answers(mini=parsed(mood=("calm",)), nano=parsed(mood=("wild",))).values()
     ]
     assert len(scores) == 2
     assert plot_scores([replace(score, quality=0.5) for score in scores])
@@ -117,11 +117,11 @@ def test_two_models_are_plotted_without_a_warning_of_the_layout(answers, length,
     assert [str(warning.message) for warning in recwarn if issubclass(warning.category, UserWarning)] == []
 
 
-def test_every_attempt_is_paid_for_and_counted(workbench, answers):
+def test_every_attempt_counts(workbench, answers):
     answers(mini=ParsedAnswer(None, "empty: x"))
-    score = answers(mini=says(mood=("calm",)))["gpt-4o-mini"]
+    score = answers(mini=parsed(mood=("calm",)))["gpt-4o-mini"]
     assert (score.requests, score.usable, score.usable_share) == (2 * PALETTES, PALETTES, 0.5)
-    assert score.failure_reasons == (("asked again", PALETTES),)
+    assert score.failure_reasons == (("retried", PALETTES),)
     assert score.cost_usd == pytest.approx(workbench.value("SELECT sum(cost_usd) FROM tag_batches"))
     assert score.cost_per_usable_usd == pytest.approx(score.cost_usd / PALETTES)
 
@@ -147,18 +147,18 @@ class TestOnTheSandbox:
             assert -1 <= score.alpha_with_others <= 1
             assert score.median_hours >= 0
 
-    def test_it_is_read_back_as_it_was_written(self, scored):
+    def test_stored_scores_are_read_back_unchanged(self, scored):
         workbench, scores = scored
         with connect(workbench.settings.data_dir) as connection:
             assert read_scores(connection) == scores
 
-    def test_scoring_again_gives_the_same(self, scored):
+    def test_scoring_is_repeatable(self, scored):
         workbench, scores = scored
         assert workbench.pipeline.score_models() == scores
 
-    def test_the_picture_is_small(self, scored):
+    def test_the_plot_is_small(self, scored):
         _, scores = scored
-        picture = plot_scores(scores)
-        assert picture is not None
-        assert picture.startswith(b"\x89PNG")
-        assert len(picture) < 80_000
+        image = plot_scores(scores)
+        assert image is not None
+        assert image.startswith(b"\x89PNG")
+        assert len(image) < 80_000

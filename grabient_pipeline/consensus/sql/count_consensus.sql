@@ -1,5 +1,6 @@
--- From what the answers say (count_answers.sql) to the counts of each palette, and to the palettes of which these have
--- changed, in pieces of $piece_size: lists of all of them at once would need as much memory as there are tags.
+-- Counts the tags of each palette (after tabulate_answers.sql) and finds the palettes whose counts have changed. These
+-- are numbered in pieces of $piece_size, because building all lists at once would take memory in proportion to all tags.
+-- Parameters: piece_size.
 
 CREATE OR REPLACE TEMP TABLE counted_tags AS
 SELECT
@@ -8,19 +9,19 @@ SELECT
     tag,
     round(sum(weight) / 1e6)::BIGINT AS millionths,
     count(*)::INTEGER AS answers,
-    bit_or(said_by) AS said_by
-FROM counted_said
+    bit_or(model_bits) AS model_bits
+FROM counted_mentions
 GROUP BY ALL;
 
--- Few models have few subsets: their names are put together once for each.
+-- There are few distinct sets of models, so the names of each set are joined only once.
 CREATE OR REPLACE TEMP TABLE counted_names AS
 SELECT
-    subsets.said_by,
+    subsets.model_bits,
     list(models.name ORDER BY models.place) AS models,
     string_agg(models.name, chr(29) ORDER BY models.place) AS joined
-FROM (SELECT DISTINCT said_by FROM counted_tags) AS subsets
-JOIN counted_models AS models ON get_bit(subsets.said_by, models.place - 1) = 1
-GROUP BY subsets.said_by;
+FROM (SELECT DISTINCT model_bits FROM counted_tags) AS subsets
+JOIN counted_models AS models ON get_bit(subsets.model_bits, models.place - 1) = 1
+GROUP BY subsets.model_bits;
 
 CREATE OR REPLACE TEMP TABLE counted_palettes AS
 WITH totals AS (
@@ -29,16 +30,16 @@ WITH totals AS (
     GROUP BY ALL
 ),
 digests AS (
-    -- From whole numbers and words only, so that the same counts give the same digest everywhere; in any order.
+    -- Made of integers and text only, and independent of row order: equal counts give equal digests on any machine.
     SELECT
         tags.palette,
         bit_xor(
             md5_number(
-                concat_ws(chr(31), tags.field, tags.tag, tags.answers, tags.millionths, names.joined)
+                concat_ws(chr(31), enum_code(tags.field) + 1, tags.tag, tags.answers, tags.millionths, names.joined)
             )
         ) AS digest
     FROM counted_tags AS tags
-    JOIN counted_names AS names USING (said_by)
+    JOIN counted_names AS names USING (model_bits)
     GROUP BY tags.palette
 )
 SELECT

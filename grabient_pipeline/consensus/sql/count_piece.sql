@@ -1,4 +1,4 @@
--- A piece of what has changed (count_consensus.sql), in the form of palette_tag_consensus without `counted_at`.
+-- One piece of the changed palettes (count_consensus.sql), with the columns of palette_tag_consensus but `counted_at`.
 -- Parameters: piece.
 CREATE OR REPLACE TEMP TABLE counted AS
 WITH changed AS (
@@ -8,7 +8,7 @@ entries AS (
     SELECT
         tags.palette,
         tags.field,
-        -- In the order that sorts the most voted first, ties by name.
+        -- Fields in this order sort the tag with the most votes first, and ties by name.
         {
             'against': -tags.millionths,
             'tag': tags.tag,
@@ -18,20 +18,20 @@ entries AS (
         } AS entry
     FROM counted_tags AS tags
     JOIN changed USING (palette)
-    JOIN counted_names AS names USING (said_by)
+    JOIN counted_names AS names USING (model_bits)
 ),
 lists AS (
     SELECT
         palette,
-        list_sort(list(entry) FILTER (field = 1)) AS mood,
-        list_sort(list(entry) FILTER (field = 2)) AS style,
-        list_sort(list(entry) FILTER (field = 3)) AS harmony,
-        list_sort(list(entry) FILTER (field = 4)) AS temperature,
-        list_sort(list(entry) FILTER (field = 5)) AS contrast,
-        list_sort(list(entry) FILTER (field = 6)) AS brightness,
-        list_sort(list(entry) FILTER (field = 7)) AS saturation,
-        list_sort(list(entry) FILTER (field = 8)) AS seasonal,
-        list_sort(list(entry) FILTER (field = 9)) AS associations
+        list_sort(list(entry) FILTER (field = 'mood')) AS mood,
+        list_sort(list(entry) FILTER (field = 'style')) AS style,
+        list_sort(list(entry) FILTER (field = 'harmony')) AS harmony,
+        list_sort(list(entry) FILTER (field = 'temperature')) AS temperature,
+        list_sort(list(entry) FILTER (field = 'contrast')) AS contrast,
+        list_sort(list(entry) FILTER (field = 'brightness')) AS brightness,
+        list_sort(list(entry) FILTER (field = 'saturation')) AS saturation,
+        list_sort(list(entry) FILTER (field = 'seasonal')) AS seasonal,
+        list_sort(list(entry) FILTER (field = 'associations')) AS associations
     FROM entries
     GROUP BY palette
 )

@@ -1,4 +1,4 @@
--- Of palettes without a usable answer (count_consensus.sql knows those that have one) there is no consensus.
+-- Removes the consensus of palettes that no longer have a usable answer (count_consensus.sql lists those that do).
 DELETE FROM palette_tag_consensus AS kept
 WHERE NOT EXISTS (
     FROM counted_palettes AS counted

@@ -1,4 +1,4 @@
--- `counted` has what is new or counted otherwise; what is counted as before stays as it is, and keeps its time.
+-- `counted` (count_piece.sql) holds new and changed rows only, so unchanged rows keep their `counted_at`.
 MERGE INTO palette_tag_consensus AS kept
 USING counted
 ON kept.seed = counted.seed AND kept.prompt_version = counted.prompt_version

@@ -11,7 +11,7 @@ from pydantic import Field
 from grabient_pipeline.defs.metadata import MAX_ROWS, Metadata, picture, rows_table, table_metadata, text_lines
 from grabient_pipeline.defs.steps import step_asset
 from grabient_pipeline.images.render import contact_sheet
-from grabient_pipeline.images.sync import PictureReport
+from grabient_pipeline.images.sync import ImageReport
 from grabient_pipeline.imports.palettes import ImportReport
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.warehouse import connect, sql
@@ -79,10 +79,10 @@ def palettes_metadata(data_dir: Path, report: ImportReport) -> Metadata:
         }
 
 
-def palette_images_metadata(report: PictureReport, folder: Path) -> Metadata:
+def palette_images_metadata(report: ImageReport, folder: Path) -> Metadata:
     """Show how many images there are and where."""
     metadata: Metadata = {
-        "dagster/row_count": dg.MetadataValue.int(report.pictures),
+        "dagster/row_count": dg.MetadataValue.int(report.images),
         "drawn": dg.MetadataValue.int(report.written),
         "folder": dg.MetadataValue.path(str(folder)),
     }

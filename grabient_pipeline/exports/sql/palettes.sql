@@ -1,5 +1,5 @@
--- A palette a row with all that the site needs of it, in the order in which they came. Parameters: embedding_model, may be
--- null; only_refined.
+-- One row per palette with everything that the website needs, in the order of import.
+-- Parameters: embedding_model (or null), only_refined.
 SELECT
     palettes.seed,
     palettes.palette_id,

@@ -1,12 +1,12 @@
 "use strict";
-// Colours: hex codes, OkLab, and how near a palette comes to a colour.
+// Colours: hex codes, OkLab, and distances between colours and palettes.
 
-// Farther than this in OkLab the eye sees another colour; from red to orange it is 0.16.
+// The largest OkLab distance at which two colours look alike; red and orange are 0.16 apart.
 const NEAR_ENOUGH = 0.1;
-// A colour at this distance counts a third (1/e) of the very same.
+// The OkLab distance at which a colour counts 1/e of an exact match.
 const NEAR = 0.1;
 
-// IEC 61966-2-1, for the 256 values that a channel can have.
+// sRGB to linear light (IEC 61966-2-1), for the 256 values of a channel.
 const LINEAR = Float64Array.from({ length: 256 }, (_, value) => {
   const channel = value / 255;
   return channel <= 0.04045 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4;
@@ -23,7 +23,7 @@ function writeOklab(red, green, blue, oklab, place) {
   oklab[place + 2] = 0.0259040371 * l + 0.7827717662 * m - 0.808675766 * s;
 }
 
-/** The OkLab of hex digits without `#`, three numbers for each six digits. */
+/** Convert hex digits without `#` to OkLab: three numbers per colour. */
 function oklabOf(digits, oklab = new Float32Array(digits.length / 2), place = 0) {
   for (let start = 0; start < digits.length; start += 6) {
     const value = parseInt(digits.slice(start, start + 6), 16);
@@ -32,14 +32,14 @@ function oklabOf(digits, oklab = new Float32Array(digits.length / 2), place = 0)
   return oklab;
 }
 
-/** `#abc` and `#aabbcc`, the `#` left out or not, as `#aabbcc`; null for anything else. */
+/** Normalize `#abc` or `#aabbcc`, with or without `#`, to `#aabbcc`; null for anything else. */
 function hexCode(text) {
   const digits = /^#?([0-9a-f]{3}|[0-9a-f]{6})$/i.exec(text.trim())?.[1].toLowerCase();
   if (!digits) return null;
   return `#${digits.length === 3 ? [...digits].map((digit) => digit + digit).join("") : digits}`;
 }
 
-/** How near colours come to one of them, from 0 to 1, half for the nearest and half for their share; 0 if none does. */
+/** How near a palette is to a colour, from 0 to 1: half for its nearest colour, half for the share of near ones. */
 function nearness(oklab, from, until, colour) {
   let nearest = Infinity, sum = 0;
   for (let place = from; place < until; place += 3) {
@@ -52,7 +52,7 @@ function nearness(oklab, from, until, colour) {
   return (Math.exp(-nearest / NEAR ** 2) + sum / ((until - from) / 3)) / 2;
 }
 
-/** How far two runs of colours are apart: the mean distance of each colour to the nearest on the other side. */
+/** The distance of two palettes: the mean distance of each colour to the nearest colour of the other palette. */
 function distance(oklab, first, second, length) {
   const fromSecond = new Float64Array(length / 3).fill(Infinity);
   let sum = 0;

@@ -1,7 +1,7 @@
 "use strict";
-// Making elements, and writing amounts. Whatever a model said or a file holds goes in as text, and never as markup.
+// Creates elements and formats numbers. Content from models and files is inserted as text, never as markup.
 
-/** An element with properties, `data` and `aria` attributes; children are elements and texts, null is left out. */
+/** Create an element with properties and `data` and `aria` attributes. Children are elements or text, or null. */
 function element(name, { data = {}, aria = {}, ...properties } = {}, ...children) {
   const made = document.createElement(name);
   Object.assign(made, properties);
@@ -11,19 +11,19 @@ function element(name, { data = {}, aria = {}, ...properties } = {}, ...children
   return made;
 }
 
-/** Let a screen reader say something. */
-function sayAloud(text) {
-  document.getElementById("said-aloud").textContent = text;
+/** Make screen readers announce a text. */
+function announce(text) {
+  document.getElementById("announcement").textContent = text;
 }
 
-/** Put text on the clipboard; whether that worked. */
+/** Copy text to the clipboard; resolves to whether that worked. */
 async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Some browsers keep the clipboard from pages that come from disk; the old way is still open.
-    const area = element("textarea", { value: text, className: "unseen" });
+    // Some browsers deny the clipboard API to pages opened from disk, but still support the old command.
+    const area = element("textarea", { value: text, className: "visually-hidden" });
     const { activeElement } = document;
     document.body.append(area);
     area.select();
@@ -34,12 +34,12 @@ async function copyText(text) {
   }
 }
 
-/** A button that copies; it says so for a moment. */
+/** A button that copies a text and briefly confirms it. */
 function copyButton(label, text, options = {}) {
   const button = element("button", { type: "button", className: "copy", ...options }, label);
   button.addEventListener("click", async () => {
     const copied = await copyText(text);
-    sayAloud(copied ? `${button.dataset.what ?? label} copied` : "The browser does not let this page copy");
+    announce(copied ? `${button.dataset.what ?? label} copied` : "The browser does not allow this page to copy");
     if (!copied) return;
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), 1500);
@@ -47,12 +47,12 @@ function copyButton(label, text, options = {}) {
   return button;
 }
 
-/** Millionths of a US dollar, as much of them as says something. */
+/** Format millionths of a US dollar, with four decimals below one dollar. */
 function dollars(millionths) {
   const amount = millionths / 1e6;
   return `$${amount.toFixed(amount > 0 && amount < 1 ? 4 : 2)}`;
 }
 
-function many(count, one, more = `${one}s`) {
+function pluralize(count, one, more = `${one}s`) {
   return `${count.toLocaleString("en")} ${count === 1 ? one : more}`;
 }

@@ -1,17 +1,17 @@
 "use strict";
-// The filters: what a person can ask for besides words. They show what is wanted, and tell how many each would leave.
+// The filter form: it shows the current criteria, and how many palettes each option would match.
 
 const filters = document.getElementById("filters");
 const colourPicker = document.getElementById("colour-picker");
 const colourCode = document.getElementById("colour-code");
 const TITLES = { seasonal: "Season" };
 
-/** A word with a capital. */
-function capital(word) {
+/** Capitalize a word. */
+function capitalize(word) {
   return word.charAt(0).toUpperCase() + word.slice(1);
 }
 
-/** A model without its provider, and without the date of its release. */
+/** The name of a model without its provider and its release date. */
 function shortName(model) {
   return model.split("/").at(-1).replace(/-\d{8}$/, "");
 }
@@ -26,7 +26,7 @@ const boxes = GROUPS.map(({ name, options, used }) => {
   const fieldset = element(
     "fieldset",
     { hidden: !used.size },
-    element("legend", {}, TITLES[name] ?? capital(name)),
+    element("legend", {}, TITLES[name] ?? capitalize(name)),
     element("div", { className: "chips" }, group.map(({ label }) => label)),
   );
   document.getElementById("facets").append(fieldset);
@@ -37,48 +37,48 @@ for (const model of PALETTES.models) {
 }
 if (PALETTES.models.length) {
   const cost = PALETTES.cost.reduce((sum, each) => sum + each, 0);
-  const told = cost ? `, for ${dollars(cost)} in all` : "";
-  document.getElementById("totals").textContent = `Described by ${many(PALETTES.models.length, "model")}${told}.`;
+  const total = cost ? ` for ${dollars(cost)} in total` : "";
+  document.getElementById("totals").textContent = `Tagged by ${pluralize(PALETTES.models.length, "model")}${total}.`;
 }
 document.getElementById("model").closest(".group").hidden = !PALETTES.models.length;
 
-/** What is asked for in the filters, the search field and the order. */
+/** Read the criteria from the filters, the search field and the sort order. */
 function readFilters() {
-  const wanted = {
+  const criteria = {
     words: document.getElementById("words").value,
     colour: hexCode(colourCode.value) ?? "",
     model: document.getElementById("model").value,
     sort: document.getElementById("sort").value,
   };
   GROUPS.forEach(({ name }, number) => {
-    wanted[name] = boxes[number].filter(({ box }) => box.checked).map(({ box }) => box.value);
+    criteria[name] = boxes[number].filter(({ box }) => box.checked).map(({ box }) => box.value);
   });
-  return wanted;
+  return criteria;
 }
 
-/** Let the filters, the search field and the order show what is wanted. */
-function showFilters(wanted) {
+/** Set the filters, the search field and the sort order to the criteria. */
+function showFilters(criteria) {
   for (const id of ["words", "model", "sort"]) {
     const field = document.getElementById(id);
-    // Setting the same value would move the cursor.
-    if (field.value !== wanted[id]) field.value = wanted[id];
+    // Setting even the same value would move the cursor.
+    if (field.value !== criteria[id]) field.value = criteria[id];
   }
-  if ((hexCode(colourCode.value) ?? "") !== wanted.colour) colourCode.value = wanted.colour;
-  if (wanted.colour) colourPicker.value = wanted.colour;
-  document.getElementById("no-colour").hidden = !wanted.colour;
-  document.getElementById("clear").hidden = addressOf({ ...wanted, sort: "" }) === "#";
+  if ((hexCode(colourCode.value) ?? "") !== criteria.colour) colourCode.value = criteria.colour;
+  if (criteria.colour) colourPicker.value = criteria.colour;
+  document.getElementById("no-colour").hidden = !criteria.colour;
+  document.getElementById("clear").hidden = addressOf({ ...criteria, sort: "" }) === "#";
   GROUPS.forEach(({ name }, number) => {
-    for (const { box } of boxes[number]) box.checked = wanted[name].includes(box.value);
+    for (const { box } of boxes[number]) box.checked = criteria[name].includes(box.value);
   });
 }
 
-/** Tell at each option how many palettes there would be. */
+/** Show at each option how many palettes it would match. */
 function showCounts(counts) {
   boxes.forEach((group, number) => group.forEach(({ box, count, label }, option) => {
     const palettes = counts[number][option];
     count.textContent = palettes.toLocaleString("en");
     label.classList.toggle("empty", !palettes && !box.checked);
-    box.ariaLabel = `${box.value}, ${many(palettes, "palette")}`;
+    box.ariaLabel = `${box.value}, ${pluralize(palettes, "palette")}`;
   }));
 }
 

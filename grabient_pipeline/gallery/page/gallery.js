@@ -1,96 +1,96 @@
 "use strict";
-// What belongs together: the address says what is on the screen, and what people do changes the address.
+// Connects the parts: the URL determines what is shown, and user actions change the URL.
 
 const browse = document.getElementById("browse");
 const searchField = document.getElementById("words");
 const themeSwitch = document.getElementById("theme");
 const filterButton = document.getElementById("show-filters");
-const ADDRESS_AFTER = 250;
+const ADDRESS_DELAY = 250;
 
-// The list as it was left, so that coming back to it is coming back to the same place.
-const left = { address: null, scroll: 0, palette: null };
+// The state of the list, so that returning to it restores the position.
+const saved = { address: null, scroll: 0, palette: null };
 
 function showAddress() {
-  const { palette, unknown, wanted } = readAddress();
-  if (wanted) {
-    showBrowse(wanted);
+  const { palette, unknown, criteria } = readAddress();
+  if (criteria) {
+    showBrowse(criteria);
     return;
   }
-  if (!browse.hidden) Object.assign(left, { scroll: scrollY, address: left.address ?? "#" });
-  if (left.found === undefined) left.found = find(NO_WISH).found;
+  if (!browse.hidden) Object.assign(saved, { scroll: scrollY, address: saved.address ?? "#" });
+  if (saved.found === undefined) saved.found = find(NO_CRITERIA).found;
   browse.hidden = true;
   page.hidden = false;
   if (palette === undefined) {
-    showUnknown(unknown, left.address);
+    showUnknown(unknown, saved.address);
   } else {
-    const place = left.found.indexOf(palette);
-    const beside = place < 0 ? [] : [left.found[place - 1], left.found[place + 1]];
-    showPalette(palette, left.address, ...beside);
-    left.palette = palette;
+    const place = saved.found.indexOf(palette);
+    const beside = place < 0 ? [] : [saved.found[place - 1], saved.found[place + 1]];
+    showPalette(palette, saved.address, ...beside);
+    saved.palette = palette;
   }
-  document.title = `${palette === undefined ? "No such palette" : titleOf(palette)} – Palettes`;
+  document.title = `${palette === undefined ? "Palette not found" : titleOf(palette)} – Palettes`;
   scrollTo(0, 0);
   page.focus({ preventScroll: true });
 }
 
-function showBrowse(wanted) {
-  const cameBack = browse.hidden && addressOf(wanted) === left.address;
+function showBrowse(criteria) {
+  const cameBack = browse.hidden && addressOf(criteria) === saved.address;
   const wasAway = browse.hidden;
   browse.hidden = false;
   page.hidden = true;
   document.title = "Palettes";
-  showFilters(wanted);
-  showFound(wanted);
+  showFilters(criteria);
+  showFound(criteria);
   if (cameBack) {
-    scrollTo(0, left.scroll);
+    scrollTo(0, saved.scroll);
     drawList();
-    focusCard(list.found.indexOf(left.palette));
+    focusCard(list.found.indexOf(saved.palette));
   } else if (wasAway) {
     scrollTo(0, 0);
     drawList();
-    // Whoever types goes on typing.
+    // Keep the focus in the search field while someone is typing.
     if (document.activeElement !== searchField) document.getElementById("found").focus({ preventScroll: true });
   }
 }
 
-function showFound(wanted) {
-  const { found, counts } = find(wanted);
-  Object.assign(left, { found, address: addressOf(wanted) });
-  showList(found, wanted.model);
+function showFound(criteria) {
+  const { found, counts } = find(criteria);
+  Object.assign(saved, { found, address: addressOf(criteria) });
+  showList(found, criteria.model);
   showCounts(counts);
   const all = found.length === COUNT;
-  document.getElementById("count").textContent = all ? many(COUNT, "palette") : `${found.length.toLocaleString("en")} of ${many(COUNT, "palette")}`;
+  document.getElementById("count").textContent = all ? pluralize(COUNT, "palette") : `${found.length.toLocaleString("en")} of ${pluralize(COUNT, "palette")}`;
   const nothing = document.getElementById("nothing");
   nothing.hidden = found.length > 0;
-  nothing.textContent = COUNT ? "No palette has all of this. Leave something out, or try another word." : "There are no palettes yet: grabient import brings some.";
+  nothing.textContent = COUNT ? "No palettes match. Remove a filter or try another word." : "There are no palettes yet. Import some with grabient import.";
 }
 
 let addressLater = 0;
 
-/** Show what is asked for now; the address follows, once for a whole word rather than for each letter. */
-function wantedChanged() {
-  const wanted = readFilters();
+/** Show the results at once, and update the URL after a pause instead of at every letter. */
+function applyCriteria() {
+  const criteria = readFilters();
   const away = browse.hidden;
   if (away) {
-    location.hash = addressOf(wanted);
+    location.hash = addressOf(criteria);
     return;
   }
   if (scrollY) scrollTo(0, 0);
-  showFound(wanted);
-  showFilters(wanted);
+  showFound(criteria);
+  showFilters(criteria);
   clearTimeout(addressLater);
-  addressLater = setTimeout(() => history.replaceState(null, "", addressOf(wanted)), ADDRESS_AFTER);
+  addressLater = setTimeout(() => history.replaceState(null, "", addressOf(criteria)), ADDRESS_DELAY);
 }
 
-for (const place of [filters, document.getElementById("sort"), searchField]) place.addEventListener("input", wantedChanged);
+for (const place of [filters, document.getElementById("sort"), searchField]) place.addEventListener("input", applyCriteria);
 filters.addEventListener("submit", (event) => event.preventDefault());
 document.getElementById("search").addEventListener("submit", (event) => {
   event.preventDefault();
   focusCard(0);
 });
 document.getElementById("clear").addEventListener("click", () => {
-  showFilters({ ...NO_WISH, sort: document.getElementById("sort").value });
-  wantedChanged();
+  showFilters({ ...NO_CRITERIA, sort: document.getElementById("sort").value });
+  applyCriteria();
   searchField.focus();
 });
 document.getElementById("skip").addEventListener("click", (event) => {
@@ -110,8 +110,8 @@ addEventListener("keydown", (event) => {
     return;
   }
   if (page.hidden || event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, select, [role=region]")) return;
-  const way = { ArrowLeft: ".prev", ArrowRight: ".next", Escape: ".back" }[event.key];
-  page.querySelector(way ?? "never")?.click();
+  const selector = { ArrowLeft: ".prev", ArrowRight: ".next", Escape: ".back" }[event.key];
+  page.querySelector(selector ?? "never")?.click();
 });
 
 function showTheme() {
@@ -120,7 +120,7 @@ function showTheme() {
 themeSwitch.addEventListener("click", () => {
   const theme = isDark() ? "light" : "dark";
   setTheme(theme);
-  keepTheme(theme);
+  storeTheme(theme);
   showTheme();
 });
 prefersDark.addEventListener("change", showTheme);
@@ -128,8 +128,8 @@ prefersDark.addEventListener("change", showTheme);
 history.scrollRestoration = "manual";
 addEventListener("hashchange", showAddress);
 showTheme();
-// The list needs nothing of what is still being read; the page of a palette needs its details.
-if (readAddress().wanted) showAddress();
+// The list does not need the data below this script, but the page of a palette needs its details.
+if (readAddress().criteria) showAddress();
 else document.addEventListener("DOMContentLoaded", showAddress);
-// Before the first keystroke rather than at it.
+// Build the index before the first keystroke needs it.
 addEventListener("load", () => setTimeout(wordIndex));

@@ -1,22 +1,21 @@
 "use strict";
-// The list: only the cards that are on the screen, and some above and below, are in the document, however many palettes
-// there are.
+// The list of palettes. It is virtualized: only the cards on the screen and a few rows around it are in the document.
 
 const ROWS_BEYOND = 2;
 const cards = document.getElementById("cards");
 
-// `width`: that of the list when its rows were measured; they are as high as long as it stays.
+// `width` is the width of the list when the row height was measured; it is measured again when the width changes.
 const list = { found: [], model: "", width: 0, columns: 1, gap: 0, rowHeight: 0, shown: new Map() };
 
-// A card tells a little of everything: one mood alone is the same for many.
-const ON_A_CARD = [["mood", 2], ["associations", 3], ["style", 2]];
+// The fields on a card and how many tags of each: one field alone would be the same for many palettes.
+const CARD_TAGS = [["mood", 2], ["associations", 3], ["style", 2]];
 
-/** A card: the gradient, the name, some tags, those of a model if one is named. */
+/** A card with the gradient, the name and some tags; only tags of `model` if it is given. */
 function card(palette, model = "") {
   const number = PALETTES.models.indexOf(model);
-  const said = ON_A_CARD.flatMap(([field, most]) => {
+  const shownTags = CARD_TAGS.flatMap(([field, limit]) => {
     const tags = tagsOf(palette, field).filter(({ models }) => !model || models.includes(number));
-    return tags.slice(0, most).map(({ tag }) => tag);
+    return tags.slice(0, limit).map(({ tag }) => tag);
   });
   const swatch = element("span", { className: "swatch" });
   swatch.style.backgroundImage = gradientOf(palette);
@@ -25,17 +24,17 @@ function card(palette, model = "") {
     { className: "card", href: `#${PALETTES.id[palette]}` },
     swatch,
     element("span", { className: "card-name" }, titleOf(palette)),
-    element("span", { className: "card-tags" }, said.join(", ") || "not described yet"),
+    element("span", { className: "card-tags" }, shownTags.join(", ") || "not tagged yet"),
   );
 }
 
-/** Show these palettes. What can be seen comes first, and what is above and below it when that has been painted. */
+/** Show these palettes: first the visible rows, and after the next paint those above and below. */
 function showList(found, model) {
   Object.assign(list, { found, model });
   if (!cards.clientWidth) return;
   measureList();
-  // Read before anything is written: a layout in between would cost as much as the whole answer.
-  const rows = rowsInSight();
+  // Read the layout before writing to the document: a forced layout takes as long as everything else.
+  const rows = visibleRows();
   for (const item of list.shown.values()) item.remove();
   list.shown.clear();
   stretchList();
@@ -50,7 +49,7 @@ function measureList() {
   const columns = Math.max(1, Math.floor((cards.clientWidth + gap) / (least + gap)));
   Object.assign(list, { width: cards.clientWidth, columns, gap });
   cards.style.setProperty("--columns", columns);
-  // They stand elsewhere now.
+  // All positions have changed.
   for (const item of list.shown.values()) item.remove();
   list.shown.clear();
   list.rowHeight = place(0).offsetHeight + gap;
@@ -62,8 +61,8 @@ function stretchList() {
   cards.style.blockSize = `${Math.max(0, rows * list.rowHeight - list.gap)}px`;
 }
 
-/** The first row that can be seen, and the one after the last. */
-function rowsInSight() {
+/** The first visible row, and the one after the last. */
+function visibleRows() {
   const top = -cards.getBoundingClientRect().top;
   return [Math.floor(top / list.rowHeight), Math.ceil((top + innerHeight) / list.rowHeight)];
 }
@@ -73,14 +72,14 @@ function placeRows([from, until]) {
   for (let position = Math.max(0, from * list.columns); position < last; position++) place(position);
 }
 
-/** Bring the cards in the document up to what can be seen. */
+/** Add and remove cards for the current scroll position. */
 function drawList() {
   if (!cards.clientWidth || !list.found.length) return;
-  const [first, last] = rowsInSight();
+  const [first, last] = visibleRows();
   const from = first - ROWS_BEYOND, until = last + ROWS_BEYOND;
   for (const [position, item] of list.shown) {
     if (position >= from * list.columns && position < until * list.columns) continue;
-    // Where the keyboard is stays, wherever the wheel has gone.
+    // Keep the focused card, even if it is scrolled out of view.
     if (item.contains(document.activeElement)) continue;
     item.remove();
     list.shown.delete(position);
@@ -104,7 +103,7 @@ function place(position) {
   );
   item.style.setProperty("--row", Math.floor(position / list.columns));
   item.style.setProperty("--column", position % list.columns);
-  // In the document they stand in the order of the list, since the Tab key goes by that.
+  // Keep document order equal to list order: the Tab key follows it.
   let next = null;
   for (const [other, element] of list.shown) {
     if (other > position && (next === null || other < +next.dataset.position)) next = element;
@@ -114,7 +113,7 @@ function place(position) {
   return item;
 }
 
-/** Move the keyboard to the card at a position, and the screen with it. */
+/** Focus the card at a position, and scroll to it. */
 function focusCard(position) {
   if (position < 0 || position >= list.found.length) return;
   const item = place(position);
@@ -146,7 +145,7 @@ addEventListener("scroll", () => {
 }, { passive: true });
 
 new ResizeObserver(() => {
-  // Its height changes with every search, and that is seen to there.
+  // The height changes with every search, which redraws anyway: only the width matters here.
   if (!cards.clientWidth || cards.clientWidth === list.width) return;
   measureList();
   stretchList();

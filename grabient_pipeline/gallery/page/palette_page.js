@@ -1,13 +1,13 @@
 "use strict";
-// The page of a palette: its colours to copy, who said what of it, what it cost, and what is near it in colour.
+// The page of a palette: its colours, its tags and the models behind them, its cost, and similar palettes.
 
 const page = document.getElementById("palette");
-const NEAR_PALETTES = 6;
+const SIMILAR_PALETTES = 6;
 const MEASURED_FIELDS = ["harmony", ...ATTRIBUTES];
 
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
 
-/** Fill the page. `back`: the address of the list; `previous`, `next`: the palettes beside this one in it, or undefined. */
+/** Show a palette. `back` is the URL of the list; `previous` and `next` are its neighbours there, or undefined. */
 function showPalette(palette, back, previous, next) {
   const details = detailsOf(palette);
   const hero = element("div", { className: "hero" });
@@ -17,8 +17,8 @@ function showPalette(palette, back, previous, next) {
       "nav",
       { className: "ways", ariaLabel: "Palettes" },
       element("a", { href: back, className: "back" }, "All palettes"),
-      wayTo(previous, "Previous", "prev"),
-      wayTo(next, "Next", "next"),
+      linkTo(previous, "Previous", "prev"),
+      linkTo(next, "Next", "next"),
     ),
     hero,
     colourStrip(palette),
@@ -29,7 +29,7 @@ function showPalette(palette, back, previous, next) {
         "div",
         {},
         element("h1", {}, titleOf(palette)),
-        element("p", { className: "lead" }, leadOf(palette)),
+        element("p", { className: "lead" }, leadText(palette)),
       ),
       element(
         "div",
@@ -48,28 +48,28 @@ function showPalette(palette, back, previous, next) {
     element(
       "div",
       { className: "palette-body" },
-      element("section", { className: "said", aria: { labelledby: "said-title" } }, saidOf(palette, details)),
+      element("section", { className: "tags", aria: { labelledby: "tags-title" } }, tagsSection(palette, details)),
       element("div", { className: "facts" }, factsOf(palette, details)),
     ),
     element(
       "section",
       { className: "near", aria: { labelledby: "near-title" } },
-      element("h2", { id: "near-title" }, "Near in colour"),
-      element("ul", { className: "near-cards" }, nearestTo(palette, NEAR_PALETTES).map((other) => element("li", {}, card(other)))),
+      element("h2", { id: "near-title" }, "Similar colours"),
+      element("ul", { className: "near-cards" }, nearestTo(palette, SIMILAR_PALETTES).map((other) => element("li", {}, card(other)))),
     ),
   );
 }
 
-/** Say that an address leads nowhere. */
+/** Show that there is no palette with this id. */
 function showUnknown(address, back) {
   page.replaceChildren(
     element("nav", { className: "ways", ariaLabel: "Palettes" }, element("a", { href: back, className: "back" }, "All palettes")),
-    element("h1", {}, "No such palette"),
-    element("p", { className: "lead" }, `There is no palette ${address} here.`),
+    element("h1", {}, "Palette not found"),
+    element("p", { className: "lead" }, `This gallery has no palette ${address}.`),
   );
 }
 
-function wayTo(palette, label, rel) {
+function linkTo(palette, label, rel) {
   if (palette === undefined) return null;
   return element(
     "a",
@@ -86,62 +86,62 @@ function colourStrip(palette) {
     button.append(swatch, element("span", { className: "strip-code" }, colour));
     return element("li", {}, button);
   });
-  return element("ul", { className: "strip", ariaLabel: "Its eleven colours" }, strip);
+  return element("ul", { className: "strip", ariaLabel: "The eleven colours" }, strip);
 }
 
-function leadOf(palette) {
+function leadText(palette) {
   const names = PALETTES.colour_names[palette].map((word) => WORDS[word]).join(", ");
-  // Where there is no name, the colours are the title already.
-  return PALETTES.name[palette] ? capital(names) : PALETTES.id[palette];
+  // Without a name, the colours are already the title.
+  return PALETTES.name[palette] ? capitalize(names) : PALETTES.id[palette];
 }
 
-// Who said what
+// Tags
 
-function saidOf(palette, details) {
-  const title = element("h2", { id: "said-title" }, "What the models say");
+function tagsSection(palette, details) {
+  const title = element("h2", { id: "tags-title" }, "Tags by model");
   const sections = sectionsOf(palette, details);
-  if (!sections.length) return [title, element("p", { className: "help" }, "No model has described this palette yet.")];
-  const answering = new Set([...details.said.values()].flat().flatMap(({ models }) => models));
+  if (!sections.length) return [title, element("p", { className: "help" }, "No model has tagged this palette yet.")];
+  const answering = new Set([...details.votes.values()].flat().flatMap(({ models }) => models));
   const leftOut = sections.flatMap(({ rows }) => rows).filter((row) => row.leftOut).length;
   const table = element(
     "table",
     { className: "votes" },
-    element("caption", { className: "unseen" }, "Tags, the models that said them, and their share of the votes"),
+    element("caption", { className: "visually-hidden" }, "Tags, the models that gave them, and their share of the votes"),
     element(
       "thead",
       {},
       element(
         "tr",
         {},
-        element("th", { scope: "col" }, element("span", { className: "unseen" }, "Tag")),
+        element("th", { scope: "col" }, element("span", { className: "visually-hidden" }, "Tag")),
         PALETTES.models.map((model, number) => modelHead(model, answering.has(number))),
         element("th", { scope: "col", className: "share" }, "Share"),
       ),
     ),
     sections.map((section) => sectionBody(section, details)),
   );
-  const told = `${many(answering.size, "model")} in ${many(details.answers, "answer")}. Each model has one vote a tag; the share is that of the votes.`;
+  const summary = `${pluralize(details.answers, "answer")} from ${pluralize(answering.size, "model")}. Each model has one vote per tag; the share is the percentage of the votes.`;
   return [
     title,
-    element("p", { className: "help" }, told),
+    element("p", { className: "help" }, summary),
     leftOut ? leftOutSwitch(table, leftOut) : null,
-    // A table that is wider than the screen is scrolled by itself, also with the keyboard.
-    element("div", { className: "votes-frame", tabIndex: 0, role: "region", ariaLabel: "Who said what" }, table),
+    // A table wider than the screen scrolls by itself, and with the keyboard too.
+    element("div", { className: "votes-frame", tabIndex: 0, role: "region", ariaLabel: "Votes by model" }, table),
   ];
 }
 
-/** A section a field: the tags that are kept, then those that are left out; for what is measured, all that was said. */
-function sectionsOf(palette, { said }) {
+/** One section per field: kept tags, then those left out. Measured fields have all values that models gave. */
+function sectionsOf(palette, { votes }) {
   const tags = TAG_FIELDS.map((field) => {
     const kept = tagsOf(palette, field);
     const names = new Set(kept.map(({ tag }) => tag));
-    const others = said.get(field).filter(({ tag }) => !names.has(tag)).map((entry) => ({ ...entry, leftOut: true }));
-    return { title: TITLES[field] ?? capital(field), rows: [...kept, ...others] };
+    const others = votes.get(field).filter(({ tag }) => !names.has(tag)).map((entry) => ({ ...entry, leftOut: true }));
+    return { title: TITLES[field] ?? capitalize(field), rows: [...kept, ...others] };
   });
   const measured = MEASURED_FIELDS.map((field) => {
     const values = [PALETTES[field][palette]].flat().map((word) => WORDS[word]);
-    const rows = said.get(field).map((entry) => ({ ...entry, measured: values.includes(entry.tag) }));
-    return { title: capital(field), rows };
+    const rows = votes.get(field).map((entry) => ({ ...entry, measured: values.includes(entry.tag) }));
+    return { title: capitalize(field), rows };
   });
   return [...tags, ...measured].filter(({ rows }) => rows.length);
 }
@@ -154,7 +154,7 @@ function modelHead(model, answers) {
 function sectionBody({ title, rows }, { refiningModel }) {
   const columns = PALETTES.models.length + 2;
   const head = element("tr", {}, element("th", { scope: "rowgroup", colSpan: columns, className: "field" }, title));
-  // A section of which nothing is kept comes and goes with its rows.
+  // A section without kept tags is shown and hidden together with its rows.
   head.hidden = rows.every((row) => row.leftOut);
   if (head.hidden) head.className = "left-out";
   return element("tbody", {}, head, rows.map((row) => voteRow(row, refiningModel)));
@@ -170,9 +170,9 @@ function voteRow({ tag, share, models, leftOut, measured }, refiningModel) {
     return row;
   }
   for (const [number, model] of PALETTES.models.entries()) {
-    const said = models.includes(number);
+    const voted = models.includes(number);
     row.append(
-      element("td", { title: shortName(model), className: said ? "yes" : "no" }, element("span", { className: "unseen" }, said ? "yes" : "no")),
+      element("td", { title: shortName(model), className: voted ? "yes" : "no" }, element("span", { className: "visually-hidden" }, voted ? "yes" : "no")),
     );
   }
   const bar = element("span", { className: "bar-fill" });
@@ -186,7 +186,7 @@ function leftOutSwitch(table, count) {
   box.addEventListener("change", () => {
     for (const row of table.querySelectorAll(".left-out")) row.hidden = !box.checked;
   });
-  return element("label", { className: "switch-line" }, box, `Also show ${many(count, "tag")} that ${count === 1 ? "was" : "were"} left out`);
+  return element("label", { className: "switch-line" }, box, `Show ${pluralize(count, "tag")} that ${count === 1 ? "was" : "were"} left out`);
 }
 
 // Facts
@@ -200,7 +200,7 @@ function factsOf(palette, details) {
     factList("Measured", [
       ...ATTRIBUTES.map((attribute) => {
         const value = WORDS[PALETTES[attribute][palette]];
-        return [capital(attribute), value, VOCABULARY.definitions[attribute][value]];
+        return [capitalize(attribute), value, VOCABULARY.definitions[attribute][value]];
       }),
       ["Harmony", PALETTES.harmony[palette].map((word) => WORDS[word]).join(", ") || "none"],
     ]),
@@ -210,14 +210,14 @@ function factsOf(palette, details) {
           element("p", { className: "embed-text" }, details.embedText),
           copyButton("Copy", details.embedText, { ariaLabel: "Copy the embed text", data: { what: "Embed text" } }),
         ]
-      : element("p", { className: "help" }, "There is none yet."),
+      : element("p", { className: "help" }, "None yet."),
     factList("Cost", [
-      ["Together", total ? dollars(total) : "nothing so far"],
-      ...(costs.length > 1 ? costs.map((cost) => cost.split(" ")).map(([name, cost]) => [capital(name), cost]) : []),
+      ["Total", total ? dollars(total) : "none so far"],
+      ...(costs.length > 1 ? costs.map((cost) => cost.split(" ")).map(([name, cost]) => [capitalize(name), cost]) : []),
     ]),
     factList("Origin", [
       ["Seed", element("code", {}, details.seed)],
-      ["Address", element("code", {}, PALETTES.id[palette])],
+      ["ID", element("code", {}, PALETTES.id[palette])],
       ["Source", details.source],
       ["Imported", day.format(details.createdAt)],
       ["Tags", sourceOfTags(palette, details)],
@@ -228,7 +228,7 @@ function factsOf(palette, details) {
 function sourceOfTags(palette, { refiningModel }) {
   const sources = {
     refined: `refined by ${shortName(refiningModel ?? "")}`,
-    consensus: "the most voted",
+    consensus: "by consensus",
     measured: "none yet",
   };
   return sources[PALETTES.text_source[palette]];

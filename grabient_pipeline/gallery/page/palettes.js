@@ -1,5 +1,5 @@
 "use strict";
-// The palettes: the data of this file, and what is read off it. A palette is a number here, its place in the columns.
+// The embedded data, and values derived from it. A palette is represented by its index in the columns.
 
 const STEPS = 11;
 const ATTRIBUTES = ["temperature", "contrast", "brightness", "saturation"];
@@ -11,7 +11,7 @@ const WORDS = PALETTES.words;
 const COUNT = PALETTES.id.length;
 const PLACE_OF = new Map(PALETTES.id.map((id, place) => [id, place]));
 
-// Three numbers a colour, eleven colours a palette.
+// Three numbers per colour, eleven colours per palette.
 const OKLAB_LENGTH = 3 * STEPS;
 const OKLAB = new Float32Array(COUNT * OKLAB_LENGTH);
 PALETTES.hex.forEach((digits, palette) => oklabOf(digits, OKLAB, palette * OKLAB_LENGTH));
@@ -27,13 +27,13 @@ function gradientOf(palette) {
   return `linear-gradient(90deg, ${stops.join(", ")})`;
 }
 
-/** What a palette is called: by its name, else by its colours. */
+/** The title of a palette: its name, or else its colour names. */
 function titleOf(palette) {
   const names = PALETTES.colour_names[palette].map((word) => WORDS[word]);
   return PALETTES.name[palette] || names.join(", ") || PALETTES.id[palette];
 }
 
-/** The tags of a palette in a field, best first: `{tag, share, models}`, share in percent, models by number. */
+/** The tags of a palette in a field, best first: `{tag, share, models}`; shares in percent, models as indexes. */
 function tagsOf(palette, field) {
   const flat = PALETTES[field][palette];
   const tags = [];
@@ -43,15 +43,15 @@ function tagsOf(palette, field) {
   return tags;
 }
 
-const readBlocks = new Map();
+const parsedBlocks = new Map();
 
-/** What only the page of a palette shows. The block that it is in is read when the first of its palettes is asked for. */
+/** The details for the page of a palette. A block is parsed when the first of its palettes is needed. */
 function detailsOf(palette) {
   const element = [...document.querySelectorAll("script.details")].find(
     ({ dataset }) => palette >= +dataset.first && palette < +dataset.first + +dataset.count,
   );
-  if (!readBlocks.has(element)) readBlocks.set(element, JSON.parse(element.textContent));
-  const block = readBlocks.get(element);
+  if (!parsedBlocks.has(element)) parsedBlocks.set(element, JSON.parse(element.textContent));
+  const block = parsedBlocks.get(element);
   const place = palette - block.first;
   return {
     seed: block.seed[place],
@@ -61,20 +61,20 @@ function detailsOf(palette) {
     refiningModel: block.refining_model[place],
     answers: block.total_analyses[place] ?? 0,
     costs: block.costs[place],
-    said: new Map(VOCABULARY.fields.map((field, number) => [field, entries(block.said[place][number])])),
+    votes: new Map(VOCABULARY.fields.map((field, number) => [field, readVotes(block.votes[place][number])])),
   };
 }
 
-function entries(flat) {
-  const said = [];
+function readVotes(flat) {
+  const votes = [];
   for (let place = 0; place < flat.length; place += 4) {
     const [word, share, answers, models] = flat.slice(place, place + 4);
-    said.push({ tag: WORDS[word], share, answers, models: PALETTES.model_sets[models] });
+    votes.push({ tag: WORDS[word], share, answers, models: PALETTES.model_sets[models] });
   }
-  return said;
+  return votes;
 }
 
-/** Lightness and chroma from 0 to 1, the hue in degrees, and how much of the chroma goes its way, from 0 to 1. */
+/** Mean lightness and chroma, the mean hue in degrees, and how uniform the hues are, from 0 to 1. */
 function impressionOf(palette) {
   let lightness = 0, a = 0, b = 0, chroma = 0;
   for (let place = palette * OKLAB_LENGTH; place < (palette + 1) * OKLAB_LENGTH; place += 3) {
@@ -87,7 +87,7 @@ function impressionOf(palette) {
   return { lightness: lightness / STEPS, chroma: chroma / STEPS, hue, unity: Math.hypot(a, b) / (chroma || 1) };
 }
 
-/** How much the models agree on the tags of a palette: the mean share, in percent. */
+/** How much the models agree on the tags of a palette: the mean share in percent. */
 function agreementOf(palette) {
   let sum = 0, count = 0;
   for (const field of TAG_FIELDS) {

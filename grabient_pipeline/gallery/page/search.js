@@ -1,34 +1,34 @@
 "use strict";
-// Finding palettes: words, colour, filters, order. All of it is worked out anew at every keystroke.
+// Finds palettes by words, colours and filters, and sorts them. Everything is recomputed at every keystroke.
 
 const MEASURED = -1;
-// How well a word of the query fits a word of a palette.
-const WHOLE_TAG = 1, WHOLE_WORD = 0.7, BEGINNING = 0.4;
+// The score of a query word that equals a tag, is a word in it, or is the prefix of one.
+const WHOLE_TAG = 1, WHOLE_WORD = 0.7, PREFIX = 0.4;
 
-/** Text as it is compared: lower case, no accents, words apart by one space, a space round it. */
-function plain(text) {
+/** Normalize text for comparison: lower case, no accents, words between single spaces, and a space at both ends. */
+function normalize(text) {
   const bare = text.normalize("NFD").replace(/\p{M}+/gu, "").toLowerCase();
   return ` ${bare.replace(/[^\p{L}\p{N}]+/gu, " ").trim()} `;
 }
 
-let knownIndex = null;
+let cachedIndex = null;
 
 /**
- * Every word that a palette is found by, in flat columns: those of palette p stand from starts[p] to starts[p + 1].
- * Made when it is first asked for, since the first picture needs none of it.
+ * The words of all palettes in flat columns: those of palette p are at starts[p] to starts[p + 1]. Built on first use,
+ * because the first paint does not need it.
  */
 function wordIndex() {
-  knownIndex ??= makeWordIndex();
-  return knownIndex;
+  cachedIndex ??= buildWordIndex();
+  return cachedIndex;
 }
 
-function makeWordIndex() {
-  const spelt = WORDS.map(plain);
+function buildWordIndex() {
+  const normalized = WORDS.map(normalize);
   const phrases = new Map();
-  // "high" alone would not say of what.
+  // "high" alone would be ambiguous.
   const phrase = (attribute, value) => {
     const key = `${WORDS[value]} ${attribute}`;
-    if (!phrases.has(key)) phrases.set(key, spelt.push(plain(key)) - 1);
+    if (!phrases.has(key)) phrases.set(key, normalized.push(normalize(key)) - 1);
     return phrases.get(key);
   };
   const starts = new Uint32Array(COUNT + 1);
@@ -39,13 +39,13 @@ function makeWordIndex() {
   }
   const word = new Uint32Array(starts[COUNT]);
   const weight = new Float32Array(starts[COUNT]);
-  const saidBy = new Int32Array(starts[COUNT]);
+  const modelSet = new Int32Array(starts[COUNT]);
   let entry = 0;
   const add = (number, share, models) => {
     word[entry] = number;
-    // What only some say is found as well, behind what all say.
+    // Tags that few models gave are found too, but rank lower.
     weight[entry] = 0.4 + 0.006 * share;
-    saidBy[entry] = models;
+    modelSet[entry] = models;
     entry += 1;
   };
   for (let palette = 0; palette < COUNT; palette++) {
@@ -57,18 +57,18 @@ function makeWordIndex() {
     for (const number of PALETTES.colour_names[palette]) add(number, 100, MEASURED);
     for (const attribute of ATTRIBUTES) add(phrase(attribute, PALETTES[attribute][palette]), 100, MEASURED);
   }
-  const names = PALETTES.name.map((name, palette) => `${plain(name ?? "")}${PALETTES.id[palette]} `);
-  return { spelt, starts, word, weight, saidBy, names };
+  const names = PALETTES.name.map((name, palette) => `${normalize(name ?? "")}${PALETTES.id[palette]} `);
+  return { normalized, starts, word, weight, modelSet, names };
 }
 
-/** The query's words as they are compared, and its colour if there is a hex code in it. */
+/** Parse a query into normalized words, and a colour if it contains a hex code. */
 function readQuery(text) {
   const colour = text.split(/\s+/).find((word) => word.startsWith("#") && hexCode(word));
-  const words = plain(colour ? text.replace(colour, " ") : text).trim().split(" ");
+  const words = normalize(colour ? text.replace(colour, " ") : text).trim().split(" ");
   return { words: words.filter(Boolean), colour: colour ? hexCode(colour) : null };
 }
 
-/** How well each palette answers the words: 0 unless each of them fits somewhere. */
+/** Score each palette for the words: 0 unless every word matches. */
 function scoreWords(words, model) {
   const total = new Float32Array(COUNT).fill(1);
   for (const word of words) {
@@ -80,46 +80,46 @@ function scoreWords(words, model) {
   return total;
 }
 
-// Whoever types the third word has typed the first two before.
-const KEPT_SCORES = 16;
-const keptScores = new Map();
+// While someone types the third word, the scores of the first two are still known.
+const MAX_CACHED_SCORES = 16;
+const cachedScores = new Map();
 
 function scoresOf(word, model) {
   const key = `${model} ${word}`;
-  if (!keptScores.has(key)) {
-    if (keptScores.size === KEPT_SCORES) keptScores.delete(keptScores.keys().next().value);
-    keptScores.set(key, scoreWord(word, setsWith(model)));
+  if (!cachedScores.has(key)) {
+    if (cachedScores.size === MAX_CACHED_SCORES) cachedScores.delete(cachedScores.keys().next().value);
+    cachedScores.set(key, scoreWord(word, setsWith(model)));
   }
-  return keptScores.get(key);
+  return cachedScores.get(key);
 }
 
-function scoreWord(asked, speaks) {
-  const { spelt, starts, word, weight, saidBy, names } = wordIndex();
-  const whole = ` ${asked} `, beginning = ` ${asked}`;
-  const fits = Float32Array.from(spelt, (text) => fit(text, whole, beginning));
+function scoreWord(queryWord, accepted) {
+  const { normalized, starts, word, weight, modelSet, names } = wordIndex();
+  const whole = ` ${queryWord} `, prefix = ` ${queryWord}`;
+  const fits = Float32Array.from(normalized, (text) => fit(text, whole, prefix));
   return Float32Array.from(names, (name, palette) => {
-    let best = fit(name, whole, beginning);
+    let best = fit(name, whole, prefix);
     for (let entry = starts[palette]; entry < starts[palette + 1]; entry++) {
       const score = fits[word[entry]] * weight[entry];
-      if (score > best && (saidBy[entry] === MEASURED || speaks[saidBy[entry]])) best = score;
+      if (score > best && (modelSet[entry] === MEASURED || accepted[modelSet[entry]])) best = score;
     }
     return best;
   });
 }
 
-/** Of each set of models whether a model is in it; without a model, all of them speak. */
+/** For each set of models, whether it contains a model; true for all sets if no model is given. */
 function setsWith(model) {
   return PALETTES.model_sets.map((models) => model < 0 || models.includes(model));
 }
 
-function fit(text, whole, beginning) {
-  if (!text.includes(beginning)) return 0;
+function fit(text, whole, prefix) {
+  if (!text.includes(prefix)) return 0;
   if (text === whole) return WHOLE_TAG;
-  return text.includes(whole) ? WHOLE_WORD : BEGINNING;
+  return text.includes(whole) ? WHOLE_WORD : PREFIX;
 }
 
-// What can be chosen in the filters: a group has its options, and in flat columns the numbers of those that each palette
-// has: those of palette p stand from starts[p] to starts[p + 1].
+// The filter groups: the options of each, and in flat columns the option numbers of each palette: those of palette p
+// are at starts[p] to starts[p + 1].
 const GROUPS = [
   ...ATTRIBUTES.map((attribute) => group(attribute, VOCABULARY.attributes[attribute], (palette) => [
     WORDS[PALETTES[attribute][palette]],
@@ -142,7 +142,7 @@ function group(name, options, valuesOf) {
 const ORDERS = {
   hue: byNumber((palette) => {
     const { lightness, chroma, hue, unity } = impressionOf(palette);
-    // From red on; then what has many hues; greys at the end, light before dark.
+    // Single hues from red on, then mixed hues, and last greys, from light to dark.
     if (chroma < 0.02) return 1000 - lightness;
     return ((hue + 345) % 360) + (unity < 0.5 ? 400 : 0);
   }),
@@ -164,65 +164,65 @@ function byNumber(numberOf) {
   };
 }
 
-const knownOrders = new Map();
+const cachedOrders = new Map();
 
-/** All palettes in an order, worked out once. */
+/** All palettes in an order; computed once. */
 function ordered(name) {
-  if (!knownOrders.has(name)) knownOrders.set(name, ORDERS[name]());
-  return knownOrders.get(name);
+  if (!cachedOrders.has(name)) cachedOrders.set(name, ORDERS[name]());
+  return cachedOrders.get(name);
 }
 
 /**
- * The palettes that answer, in order, and for each group how many there would be with each option, the other groups
- * being as they are.
+ * The matching palettes in order, and for each filter option how many palettes it would match, with the other groups
+ * unchanged.
  */
-function find(wanted) {
-  const query = readQuery(wanted.words);
-  const colours = [wanted.colour, query.colour].filter(Boolean).map((colour) => oklabOf(colour.slice(1)));
-  const model = PALETTES.models.indexOf(wanted.model);
-  const speaks = setsWith(model);
+function find(criteria) {
+  const query = readQuery(criteria.words);
+  const colours = [criteria.colour, query.colour].filter(Boolean).map((colour) => oklabOf(colour.slice(1)));
+  const model = PALETTES.models.indexOf(criteria.model);
+  const accepted = setsWith(model);
   const scores = scoreWords(query.words, model);
-  const choice = new Choice(wanted);
+  const selection = new Selection(criteria);
   const found = [];
-  for (const palette of ordered(wanted.sort || "hue")) {
-    for (const colour of colours) scores[palette] = scores[palette] && plus(scores[palette], palette, colour);
-    if (!scores[palette] || (model >= 0 && !isDescribedBy(palette, speaks))) continue;
-    if (choice.takes(palette)) found.push(palette);
+  for (const palette of ordered(criteria.sort || "hue")) {
+    for (const colour of colours) scores[palette] = scores[palette] && addNearness(scores[palette], palette, colour);
+    if (!scores[palette] || (model >= 0 && !isTaggedBy(palette, accepted))) continue;
+    if (selection.accepts(palette)) found.push(palette);
   }
-  const asked = query.words.length || colours.length;
-  return { found: asked && !wanted.sort ? bestFirst(found, scores) : found, counts: choice.counts };
+  const hasQuery = query.words.length || colours.length;
+  return { found: hasQuery && !criteria.sort ? bestFirst(found, scores) : found, counts: selection.counts };
 }
 
-/** The same palettes, those with the best scores first; equals stay in their order. */
+/** Sort palettes by score, best first; the sort is stable. */
 function bestFirst(palettes, scores) {
-  // Numbers that hold score and place are sorted several times as fast as palettes that are compared.
+  // Sorting numbers that combine score and position is several times as fast as sorting with a comparison function.
   const keys = Float64Array.from(palettes, (palette, place) => place - Math.round(1e4 * scores[palette]) * COUNT).sort();
   return Array.from(keys, (key) => palettes[((key % COUNT) + COUNT) % COUNT]);
 }
 
-/** A score with how near the palette is to a colour; 0 if it is not. */
-function plus(score, palette, colour) {
+/** Add the nearness of a palette to a colour to its score; 0 if it is not near. */
+function addNearness(score, palette, colour) {
   const near = nearness(OKLAB, palette * OKLAB_LENGTH, (palette + 1) * OKLAB_LENGTH, colour);
   return near && score + near;
 }
 
-function isDescribedBy(palette, speaks) {
-  return TAG_FIELDS.some((field) => PALETTES[field][palette].some((number, place) => place % 3 === 2 && speaks[number]));
+function isTaggedBy(palette, accepted) {
+  return TAG_FIELDS.some((field) => PALETTES[field][palette].some((number, place) => place % 3 === 2 && accepted[number]));
 }
 
-/** What is chosen in the filters: takes the palettes that have it, and counts what else could be chosen. */
-class Choice {
-  constructor(wanted) {
-    this.chosen = GROUPS.map(({ name, options }) => options.map((option) => wanted[name].includes(option)));
-    this.open = this.chosen.map((options) => !options.includes(true));
+/** The selected filter options: tests palettes, and counts the matches of every other option. */
+class Selection {
+  constructor(criteria) {
+    this.selected = GROUPS.map(({ name, options }) => options.map((option) => criteria[name].includes(option)));
+    this.open = this.selected.map((options) => !options.includes(true));
     this.counts = GROUPS.map(({ options }) => new Uint32Array(options.length));
   }
 
-  takes(palette) {
+  accepts(palette) {
     let failed = -1;
     for (let number = 0; number < GROUPS.length; number++) {
       if (this.open[number] || this.has(number, palette)) continue;
-      // With two groups against it no single choice brings it in.
+      // It fails two groups: no single option would make it match.
       if (failed >= 0) return false;
       failed = number;
     }
@@ -237,13 +237,13 @@ class Choice {
   has(number, palette) {
     const { starts, has } = GROUPS[number];
     for (let place = starts[palette]; place < starts[palette + 1]; place++) {
-      if (this.chosen[number][has[place]]) return true;
+      if (this.selected[number][has[place]]) return true;
     }
     return false;
   }
 }
 
-/** The palettes whose colours come nearest, the nearest first. */
+/** The palettes with the most similar colours, most similar first. */
 function nearestTo(palette, limit) {
   const distances = Float32Array.from({ length: COUNT }, (_, other) =>
     distance(OKLAB, palette * OKLAB_LENGTH, other * OKLAB_LENGTH, OKLAB_LENGTH),

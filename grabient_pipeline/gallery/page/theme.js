@@ -1,11 +1,11 @@
 "use strict";
-// Light or dark: what the system prefers, until a person says otherwise. Runs before anything is painted.
+// Light or dark mode: the system's preference, unless the user has chosen. Runs before the first paint.
 
 const THEME = "grabient-theme";
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 
-// Where pages from disk may not keep anything, the choice lasts as long as the page.
-function keptTheme() {
+// Some browsers deny storage to pages opened from disk: the choice then lasts until the page is closed.
+function storedTheme() {
   try {
     return localStorage.getItem(THEME);
   } catch {
@@ -13,11 +13,11 @@ function keptTheme() {
   }
 }
 
-function keepTheme(theme) {
+function storeTheme(theme) {
   try {
     localStorage.setItem(THEME, theme);
   } catch {
-    // It lasts as long as the page.
+    // See storedTheme.
   }
 }
 
@@ -30,4 +30,4 @@ function isDark() {
   return theme ? theme === "dark" : prefersDark.matches;
 }
 
-if (["light", "dark"].includes(keptTheme())) setTheme(keptTheme());
+if (["light", "dark"].includes(storedTheme())) setTheme(storedTheme());

@@ -1,5 +1,5 @@
--- What the models said of the palettes that the gallery shows, a tag a row; `palette` counts as the rows of
--- `gallery_palettes`, `models` are the places of those who said it in the list given. Parameters: models.
+-- The consensus of each palette, one row per tag. `palette` is the row number in palettes.sql, from 0. `models` has the
+-- positions in $models of the models that gave the tag. Parameters: models.
 WITH shown AS (
     SELECT
         palettes.seed,
@@ -11,11 +11,11 @@ WITH shown AS (
 )
 SELECT
     shown.palette,
-    said.field,
-    said.tag,
-    round(100 * said.share)::INTEGER AS percent,
-    said.answers,
-    array_to_string(list_transform(said.models, lambda model: list_position($models, model) - 1), ',') AS models
-FROM consensus_tags AS said
+    votes.field,
+    votes.tag,
+    round(100 * votes.share)::INTEGER AS percent,
+    votes.answers,
+    array_to_string(list_transform(votes.models, lambda model: list_position($models, model) - 1), ',') AS models
+FROM consensus_tags AS votes
 JOIN shown USING (seed, prompt_version)
-ORDER BY shown.palette, said.field, said.place
+ORDER BY shown.palette, votes.field, votes.place

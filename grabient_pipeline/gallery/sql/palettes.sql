@@ -1,21 +1,21 @@
--- Every palette as the gallery shows it, in the order of import. The consensus that is shown is the one that was
--- refined; until there is one, the current one.
+-- One row per palette, in the order of import. The consensus is the one that was refined, or the current one if the
+-- palette is not refined yet.
 SELECT
-    found.seed,
-    found.palette_id,
-    found.name,
-    array_to_string(list_transform(found.hex, lambda colour: colour[2:]), '') AS hex,
-    found.temperature,
-    found.contrast,
-    found.brightness,
-    found.saturation,
-    found.harmony,
-    found.colour_names,
-    found.text_source,
-    found.mood,
-    found.style,
-    found.seasonal,
-    found.associations,
+    searchable.seed,
+    searchable.palette_id,
+    searchable.name,
+    array_to_string(list_transform(searchable.hex, lambda colour: colour[2:]), '') AS hex,
+    searchable.temperature,
+    searchable.contrast,
+    searchable.brightness,
+    searchable.saturation,
+    searchable.harmony,
+    searchable.colour_names,
+    searchable.text_source,
+    searchable.mood,
+    searchable.style,
+    searchable.seasonal,
+    searchable.associations,
     palettes.source,
     epoch(palettes.created_at)::BIGINT AS created_at,
     coalesce(refined.embed_text, embedded.embed_text, failed.embed_text) AS embed_text,
@@ -25,12 +25,12 @@ SELECT
     costs.tagging_usd,
     costs.refinement_usd,
     costs.embedding_usd
-FROM searchable_palettes AS found
+FROM searchable_palettes AS searchable
 JOIN palettes USING (seed)
 LEFT JOIN current_refinement AS refined USING (seed)
 LEFT JOIN current_consensus AS newest USING (seed)
 LEFT JOIN palette_tag_consensus AS consensus
-    ON consensus.seed = found.seed
+    ON consensus.seed = searchable.seed
    AND consensus.prompt_version = coalesce(refined.consensus_prompt_version, newest.prompt_version)
 LEFT JOIN (
     SELECT seed, arg_max(embed_text, (created_at, embedding_model)) AS embed_text
@@ -44,7 +44,7 @@ LEFT JOIN (
     GROUP BY seed
 ) AS failed USING (seed)
 LEFT JOIN (
-    -- Whatever was paid for counts, also the answers that were no use and were asked for again.
+    -- Everything that was paid for, including unusable answers.
     SELECT
         seed,
         sum(cost_usd) FILTER (stage = 'tagging') AS tagging_usd,
@@ -66,4 +66,4 @@ LEFT JOIN (
     )
     GROUP BY seed
 ) AS costs USING (seed)
-ORDER BY palettes.created_at, found.palette_id
+ORDER BY palettes.created_at, searchable.palette_id

@@ -1,4 +1,4 @@
--- Pictures that are in the bucket now. `uploaded` is a table of ours: palette_id. Parameters: folder.
+-- Sets the URLs of the images in the bucket. Reads the registered frame `uploaded` (palette_id). Parameters: folder.
 UPDATE palettes
 SET image_url = concat($folder, palettes.palette_id, '.png')
 FROM uploaded

@@ -1,4 +1,4 @@
--- The vectors of palettes that are not there any more, of whatever model; the seed of each.
+-- Deletes the embeddings of palettes that no longer exist, of all models, and returns their seeds.
 DELETE FROM palette_embeddings
 WHERE seed NOT IN (SELECT seed FROM palettes)
 RETURNING seed

@@ -1,4 +1,4 @@
--- The models whose vectors there are, each with its dimensions.
+-- The models that have embeddings, and the dimensions of each.
 SELECT embedding_model, list(DISTINCT dimension ORDER BY dimension), count(*)
 FROM palette_embeddings
 GROUP BY embedding_model

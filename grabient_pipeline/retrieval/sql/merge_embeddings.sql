@@ -1,4 +1,4 @@
--- From the registered frame `embedded` into palette_embeddings. A palette that is gone meanwhile is left out.
+-- Stores the registered frame `embedded`, without palettes that have been deleted meanwhile.
 MERGE INTO palette_embeddings AS kept
 USING (FROM embedded SEMI JOIN palettes USING (seed)) AS fresh
 ON kept.seed = fresh.seed AND kept.embedding_model = fresh.embedding_model

@@ -1,5 +1,5 @@
--- All that a palette can be found by, a tag a row; the name of a palette is one of its tags. Into two tables of this
--- connection: every tag once, numbered, and which palettes have it.
+-- Everything that a palette can be found by, as two temporary tables: one row per palette and tag, and the distinct tags
+-- with their numbers. The name of a palette is one of its tags.
 CREATE OR REPLACE TEMP TABLE palette_tag_rows AS
 SELECT number, 'name' AS field, name AS tag FROM numbered_palettes WHERE name IS NOT NULL
 UNION ALL

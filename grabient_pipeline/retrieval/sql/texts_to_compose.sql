@@ -1,5 +1,5 @@
--- What the embed texts of a piece of the palettes are composed from, and what has been embedded of them.
--- Parameters: model, after (the last seed of the piece before, '' at the start), palettes.
+-- The parts of the embed texts of one piece of the palettes, and the stored embedding of each.
+-- Parameters: model, after (the last seed of the previous piece, '' at the start), palettes (the size of the piece).
 WITH piece AS (
     SELECT seed FROM palettes WHERE seed > $after ORDER BY seed LIMIT $palettes
 )

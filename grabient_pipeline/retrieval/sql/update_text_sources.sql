@@ -1,6 +1,7 @@
--- Where the same text now has another source: the vector stays. From the registered frame `restated`.
--- Parameter: model.
+-- Updates the source of texts that have not changed; their embeddings stay. Reads the registered frame
+-- `changed_sources`.
+-- Parameters: model.
 UPDATE palette_embeddings AS kept
-SET text_source = restated.text_source
-FROM restated
-WHERE kept.seed = restated.seed AND kept.embedding_model = $model
+SET text_source = changed_sources.text_source
+FROM changed_sources
+WHERE kept.seed = changed_sources.seed AND kept.embedding_model = $model

@@ -1,4 +1,4 @@
--- Parameter: model.
+-- Parameters: model.
 SELECT numbered.number, embedded.embedding
 FROM palette_embeddings AS embedded
 JOIN numbered_palettes AS numbered USING (seed)

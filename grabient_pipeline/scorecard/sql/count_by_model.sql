@@ -1,5 +1,5 @@
--- What each model says about each palette, and in how many of its answers (count_answers.sql).
+-- How many answers of each model mention a tag of a palette (after tabulate_answers of the consensus).
 CREATE OR REPLACE TEMP TABLE counted_by_model AS
 SELECT palette, place, field, tag, count(*)::INTEGER AS answers
-FROM counted_said
+FROM counted_mentions
 GROUP BY ALL

@@ -1,11 +1,11 @@
--- Why answers could not be used: an error begins with a word for its kind. Of an attempt that was followed by another only
--- the outcome is known. Parameters: prompt_version.
+-- Why answers were not usable, with counts; the reason is the first word of the error. Of an attempt that was repeated
+-- only the outcome is stored. Parameters: prompt_version.
 SELECT
     requests.provider,
     requests.model,
     coalesce(
         split_part(tags.error, ':', 1),
-        CASE WHEN responses.outcome = 'succeeded' THEN 'asked again' ELSE responses.outcome END,
+        CASE WHEN responses.outcome = 'succeeded' THEN 'retried' ELSE responses.outcome END,
         'unknown'
     ) AS reason,
     count(*) AS requests

@@ -1,4 +1,4 @@
--- The newest tagging prompt with answers; no row if there are none.
+-- The newest tagging prompt that has answers. Returns no row if there are none.
 SELECT answers.prompt_version
 FROM palette_tags AS answers
 LEFT JOIN prompt_versions AS versions ON versions.version = answers.prompt_version

@@ -1,4 +1,4 @@
--- What became of each model's requests, every attempt counted, and what they cost. Parameters: prompt_version.
+-- The finished requests of each model, their tokens and their cost; every attempt counts. Parameters: prompt_version.
 SELECT
     requests.provider,
     requests.model,
@@ -8,7 +8,7 @@ SELECT
     coalesce(sum(responses.usage.output_tokens), 0)::BIGINT AS output_tokens,
     coalesce(
         sum(
-            -- An exact decimal: sums of floating point numbers depend on their order.
+            -- An exact decimal, because floating-point sums depend on their order.
             (
                 coalesce(responses.usage.input_tokens, 0) * batches.input_usd_per_million
                 + coalesce(responses.usage.output_tokens, 0) * batches.output_usd_per_million

@@ -1,4 +1,5 @@
--- How long each model's batches took at the provider, in hours; some providers tell their end to the second only.
+-- How long each model's batches took at the provider, in hours. Some providers give the end in whole seconds, which may
+-- be before the start: such a batch counts as 0.
 -- Parameters: prompt_version.
 SELECT
     provider,

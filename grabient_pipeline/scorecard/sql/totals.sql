@@ -1,4 +1,4 @@
--- The votes of all models together, and the rank that each tag has in its field; ties by name.
+-- The total votes for each tag, and its rank within its palette and field; ties by name.
 CREATE OR REPLACE TEMP TABLE scored_totals AS
 SELECT
     *,

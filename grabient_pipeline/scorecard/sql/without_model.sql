@@ -1,7 +1,10 @@
--- The consensus without one model: the share of attributes with another winner, and how much of the most voted tags is
--- exchanged (1 - Jaccard index, on average over palettes and fields). Parameters: place, top_mood, top_style,
--- top_associations.
-WITH without AS (
+-- The consensus without one model: the share of attributes whose winner changes, and how much of the top tags of the open
+-- fields changes (1 - Jaccard index, averaged over palettes and fields).
+-- Parameters: place (of the model); fields and tops (the fields to compare, and how many top tags of each); attributes.
+WITH tops AS (
+    SELECT unnest($fields::tag_field[]) AS field, unnest($tops::INTEGER[]) AS top
+),
+without AS (
     SELECT palette, field, tag, rank, votes_without, row_number() OVER (
         PARTITION BY palette, field ORDER BY votes_without DESC, tag
     ) AS rank_without
@@ -14,10 +17,10 @@ WITH without AS (
             totals.votes - coalesce(own.vote, 0) AS votes_without
         FROM scored_totals AS totals
         LEFT JOIN (SELECT * FROM scored_votes WHERE place = $place) AS own USING (palette, field, tag)
-        WHERE totals.field NOT IN (3, 8)
+        WHERE list_contains($fields::tag_field[], totals.field)
     )
 ),
--- What nobody else said is not there without it.
+-- A tag that only this model mentions has no votes without it.
 compared AS (
     SELECT
         palette,
@@ -25,20 +28,18 @@ compared AS (
         rank <= top AS before,
         votes_without > 0 AND rank_without <= top AS after
     FROM without
-    JOIN (
-        VALUES (1, $top_mood), (2, $top_style), (4, 1), (5, 1), (6, 1), (7, 1), (9, $top_associations)
-    ) AS tops (field, top) USING (field)
+    JOIN tops USING (field)
 ),
 fields AS (
     SELECT
         palette,
         field,
-        1 - count(*) FILTER (before AND after) / count(*) FILTER (before OR after) AS exchanged
+        1 - count(*) FILTER (before AND after) / count(*) FILTER (before OR after) AS changed
     FROM compared
     GROUP BY palette, field
 )
 SELECT
-    avg((exchanged > 0)::INTEGER) FILTER (field BETWEEN 4 AND 7) AS winners_changed,
-    -- An exact decimal: sums of floating point numbers depend on their order.
-    avg(exchanged::DECIMAL(18, 9)) FILTER (field IN (1, 2, 9)) AS top_tags_changed
+    avg((changed > 0)::INTEGER) FILTER (list_contains($attributes::tag_field[], field)) AS winners_changed,
+    -- An exact decimal, because floating-point sums depend on their order.
+    avg(changed::DECIMAL(18, 9)) FILTER (NOT list_contains($attributes::tag_field[], field)) AS top_tags_changed
 FROM fields
