@@ -9,7 +9,7 @@ from typing import Any
 
 from drills.drill import Drill
 from drills.ground import PROVIDERS, Ground
-from grabient_pipeline.sandbox.faults import FAULTS
+from grabient_pipeline.sandbox.discovery import FAULTS
 
 
 @dataclass(frozen=True)

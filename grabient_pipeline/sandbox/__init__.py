@@ -1,21 +1,18 @@
 """A local server that speaks the APIs of Anthropic, OpenAI, Groq and Google, strictly and without a network.
 
-The official SDKs work on it unchanged, with other base URLs (`SandboxServer.environment`). It is what people try the
-pipeline on and what the tests run against. It knows nothing of the pipeline but its colour measurements: what it
-accepts and refuses is written down here a second time. For people there is `docs/sandbox.md`.
+The official SDKs work with it unchanged, given its base URLs (`SandboxServer.environment`). The demo and the tests run
+on it. It knows nothing of the pipeline except its colour measurements: what it accepts and rejects is written down here
+a second time. `docs/sandbox.md` is its documentation.
 
-    server.py    running it: in a thread, in a process, in the foreground
-    app.py  control.py    the application; what it tells about itself
-    anthropic.py  openai.py (also Groq)  google.py    calls, batches and files of each API
-    anthropic_rows.py  openai_rows.py  chat.py  google_rows.py    requests, in a batch or alone
-    embeddings.py  vectors.py    the embedding APIs
-    creating.py  cancelling.py    what is the same for all providers when batches begin and end
-    abilities.py  schemas.py    what models take and refuse
-    production.py  desk.py    where batches are worked on, and ordinary calls answered
-    answers.py  asked.py  colours.py  vocabulary.py    how answers are made
-    store.py  billing.py    what is kept, and what was billed
-    context.py  json_rows.py  documents.py    what the modules share; reading JSON
-    faults.py  spoiling.py    misbehaviour on demand
+    server app control     running it; the application; its control API
+    provider discovery     what a provider declares; all providers
+    providers/             one module or package per provider: its models, routes and request formats
+    batches/               the worker, ordinary calls, creating and cancelling, bills
+    batch store            a batch; what is kept on disk
+    model/                 how answers and embeddings are made
+    faults/                misbehaviour on demand
+    capabilities           the types of the providers' tables
+    responses json_*       HTTP responses; reading JSON
 """
 
 from grabient_pipeline.sandbox.server import SandboxServer, SandboxServerError, environment, serve

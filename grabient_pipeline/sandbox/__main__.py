@@ -6,9 +6,9 @@ from pathlib import Path
 
 import orjson
 
-from grabient_pipeline.sandbox.app import DEFAULT_BATCH_SECONDS, DEFAULT_SEED
-from grabient_pipeline.sandbox.faults import UnknownFaultError
-from grabient_pipeline.sandbox.server import SandboxServerError, serve
+from grabient_pipeline.sandbox.app import DEFAULT_BATCH_SECONDS, DEFAULT_SEED, Sandbox
+from grabient_pipeline.sandbox.faults.armed import UnknownFaultError
+from grabient_pipeline.sandbox.server import SandboxServerError, serve_sandbox
 
 
 def main() -> None:
@@ -19,23 +19,16 @@ def main() -> None:
     parser.add_argument("--batch-seconds", type=float, default=DEFAULT_BATCH_SECONDS)
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
     parser.add_argument("--faults", type=orjson.loads, default=[], help='a JSON list, such as [{"name": "down"}]')
-    parser.add_argument("--attached", action="store_true", help="end when standard input does")
-    wanted = parser.parse_args()
+    parser.add_argument("--attached", action="store_true", help="stop at the end of standard input")
+    options = parser.parse_args()
     try:
-        serve(
-            wanted.port,
-            wanted.state,
-            wanted.batch_seconds,
-            wanted.seed,
-            faults=wanted.faults,
-            ready=_tell,
-            attached=wanted.attached,
-        )
+        sandbox = Sandbox(options.state, options.batch_seconds, options.seed, options.faults)
+        serve_sandbox(sandbox, options.port, _print_port, attached=options.attached)
     except (SandboxServerError, UnknownFaultError) as problem:
         parser.error(str(problem))
 
 
-def _tell(port: int) -> None:
+def _print_port(port: int) -> None:
     sys.stdout.buffer.write(orjson.dumps({"port": port}) + b"\n")
     sys.stdout.flush()
 

@@ -1,9 +1,9 @@
-"""The application: the four APIs behind their gate. What it tells about itself is in `control.py`."""
+"""The application: the APIs of all providers behind one gate. Its own control API is in `control.py`."""
 
 import asyncio
 import tempfile
 from collections import Counter, deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,49 +14,33 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from grabient_pipeline.sandbox import anthropic, embeddings, google, openai
-from grabient_pipeline.sandbox.abilities import PROVIDERS, Provider
-from grabient_pipeline.sandbox.anthropic_rows import AnthropicDialect
-from grabient_pipeline.sandbox.billing import Billing
-from grabient_pipeline.sandbox.context import Context, ErrorAnswer
+from grabient_pipeline.sandbox.batches.billing import Billing
+from grabient_pipeline.sandbox.batches.context import Context
+from grabient_pipeline.sandbox.batches.direct_calls import DirectCallHandler, DroppedConnection
+from grabient_pipeline.sandbox.batches.worker import BatchWorker
 from grabient_pipeline.sandbox.control import CallKey, Control
-from grabient_pipeline.sandbox.desk import Desk, Dropped
-from grabient_pipeline.sandbox.faults import Call, Faults
-from grabient_pipeline.sandbox.google_rows import GeminiDialect
-from grabient_pipeline.sandbox.openai_rows import ChatDialect
-from grabient_pipeline.sandbox.production import Dialect, Workshop
+from grabient_pipeline.sandbox.discovery import PROVIDERS, faults_of
+from grabient_pipeline.sandbox.faults.armed import ArmedFaults
+from grabient_pipeline.sandbox.faults.registry import Call
+from grabient_pipeline.sandbox.model.answers import ModelFactory
+from grabient_pipeline.sandbox.provider import SandboxProvider
 from grabient_pipeline.sandbox.store import Store, now
 
 DEFAULT_BATCH_SECONDS = 2.0
 DEFAULT_SEED = 20
 _REMEMBERED_REQUESTS = 10_000
-_ERRORS: dict[Provider, ErrorAnswer] = {
-    "anthropic": anthropic.error,
-    "openai": openai.error,
-    "groq": openai.error,
-    "google": google.error,
-}
-# By what the path ends with, the longer before the shorter; what is left is reading.
-_POSTS: tuple[tuple[str, Call], ...] = (
-    ("cancel", "cancelling"),
-    ("/embeddings", "embedding"),
-    ("mbedContents", "embedding"),
-    (":embedContent", "embedding"),
-    ("/batches", "creating"),
-    (":batchGenerateContent", "creating"),
-    ("/messages", "asking"),
-    ("/chat/completions", "asking"),
-    (":generateContent", "asking"),
-)
-_GETS: tuple[tuple[str, Call], ...] = (
-    ("/results", "downloading"),
-    ("/content", "downloading"),
-    (":download", "downloading"),
-)
 
 
 class Sandbox:
-    """The sandbox's parts, wired up; `app` is what a server runs."""
+    """The parts of a sandbox, wired up; `app` is the ASGI application.
+
+    Args:
+        state: The directory for batches, files and bills; a temporary one if None.
+        batch_seconds: The duration of a batch.
+        seed: The seed of all answers.
+        faults: Faults that are armed from the start, as in the control API.
+        providers: The providers, by their keys.
+    """
 
     def __init__(
         self,
@@ -64,23 +48,25 @@ class Sandbox:
         batch_seconds: float = DEFAULT_BATCH_SECONDS,
         seed: int = DEFAULT_SEED,
         faults: list[dict[str, Any]] | None = None,
+        providers: Mapping[str, SandboxProvider] = PROVIDERS,
     ) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="grabient-sandbox-") if state is None else None
         directory = Path(self._temporary.name) if self._temporary else state
         assert directory is not None
+        self.providers = providers
         self.store = Store(directory)
-        self.faults = Faults()
+        self.faults = ArmedFaults(faults_of(providers.values()), tuple(providers))
         self.faults.arm_all(faults or [])
-        dialects: dict[Provider, Dialect] = {
-            "anthropic": AnthropicDialect(),
-            "openai": ChatDialect("openai"),
-            "groq": ChatDialect("groq"),
-            "google": GeminiDialect(),
+        characters = {
+            name: model.character for provider in providers.values() for name, model in provider.models.items()
         }
-        self.workshop = Workshop(self.store, seed, dialects)
-        self.billing = Billing(self.store)
-        self.desk = Desk(seed, self.billing, self.faults)
-        self.context = Context(self.store, self.workshop, self.desk, self.faults, batch_seconds)
+        dialects = {key: provider.dialect for key, provider in providers.items()}
+        limits = {key: provider.limits for key, provider in providers.items()}
+        # The worker has its own thread, and a factory is not for use by several threads.
+        self.worker = BatchWorker(self.store, seed, ModelFactory(seed, characters), dialects, limits)
+        self.billing = Billing(self.store, tuple(providers))
+        self.direct_calls = DirectCallHandler(ModelFactory(seed, characters), self.billing, self.faults)
+        self.context = Context(self.store, self.worker, self.direct_calls, self.faults, limits, batch_seconds)
         self.requests: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED_REQUESTS)
         self.calls: Counter[CallKey] = Counter()
         control = Control(self.context, self.billing, self.requests, self.calls, self.forget)
@@ -88,42 +74,35 @@ class Sandbox:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
-        self.workshop.start()
+        self.worker.start()
         try:
             yield
         finally:
-            self.workshop.stop()
+            self.worker.stop()
             if self._temporary is not None:
                 self._temporary.cleanup()
 
     def _routes(self, control: Control) -> list[BaseRoute]:
-        context = self.context
-        return [
-            Mount("/anthropic", routes=anthropic.routes(context)),
-            Mount(
-                "/openai/v1",
-                routes=[*openai.routes(context, "openai"), *embeddings.openai_routes(context)],
-            ),
-            Mount("/groq/openai/v1", routes=openai.routes(context, "groq")),
-            Mount("/google", routes=[*google.routes(context), *embeddings.google_routes(context)]),
-            Mount("/_sandbox", routes=control.routes()),
+        mounts: list[BaseRoute] = [
+            Mount(provider.routes_path, routes=provider.routes(self.context)) for provider in self.providers.values()
         ]
+        return [*mounts, Mount("/_sandbox", routes=control.routes())]
 
     def forget(self) -> None:
-        """Begin anew: no batch, no file, no bill, no armed fault, no logged call."""
+        """Forget every batch, file, bill, armed fault and logged call."""
         self.faults.disarm()
         self.store.forget()
-        self.desk.forget()
+        self.direct_calls.forget()
         self.requests.clear()
         self.calls.clear()
 
-    def billed(self) -> dict[Provider, dict[str, Any]]:
-        """What has been billed so far, a provider at a time; batches count once they have ended."""
+    def billed(self) -> dict[str, dict[str, Any]]:
+        """What has been billed so far, by provider; batches count once they have ended."""
         return self.billing.summary()
 
 
 class _Gate:
-    """What stands before every route: keys, versions, the faults that hit every call, and the log of calls."""
+    """Runs before every route: credentials, versions, the faults of every call, and the log of calls."""
 
     def __init__(self, inner: ASGIApp, sandbox: Sandbox) -> None:
         self._inner = inner
@@ -136,82 +115,76 @@ class _Gate:
         entry: dict[str, Any] = {"time": now(), "method": scope["method"], "path": scope["path"], "status": None}
         self._sandbox.requests.append(entry)
 
-        async def noted(message: Message) -> None:
+        async def send_and_log(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry["status"] = message["status"]
             await send(message)
 
-        provider = _provider_of(scope["path"])
+        provider = self._sandbox.providers.get(scope["path"].split("/", 2)[1])
         if provider is None:
-            await self._inner(scope, receive, noted)
+            await self._inner(scope, receive, send_and_log)
             return
-        call = call_of(scope["method"], scope["path"])
+        call = call_of(provider, scope["method"], scope["path"])
         try:
-            await self._pass(scope, receive, noted, provider, call)
+            await self._pass(scope, receive, send_and_log, provider, call)
         finally:
-            self._sandbox.calls[provider, call, entry["status"]] += 1
+            self._sandbox.calls[provider.key, call, entry["status"]] += 1
 
-    async def _pass(self, scope: Scope, receive: Receive, send: Send, provider: Provider, call: Call) -> None:
+    async def _pass(self, scope: Scope, receive: Receive, send: Send, provider: SandboxProvider, call: Call) -> None:
         request = Request(scope, receive)
-        answer = await self._refused(request, provider, call)
-        if answer is None:
-            await self._inner(scope, receive, _with_errors(provider, send))
+        response = await self._rejected(request, provider, call)
+        if response is None:
+            await self._inner(scope, receive, _replace_plain_errors(provider, send))
             return
-        # A client that is still sending would not see an answer that comes before its last byte.
+        # A client that is still sending would not see a response that comes before its last byte.
         async for _ in request.stream():
             pass
-        await answer(scope, receive, send)
+        await response(scope, receive, send)
 
-    async def _refused(self, request: Request, provider: Provider, call: Call) -> Response | None:
-        struck = self._sandbox.faults.take_call(provider, call)
-        if struck is not None:
-            fault, wait = struck
-            if fault.name == "hang":
-                await asyncio.sleep(fault["seconds"])
-                return Dropped()
-            if fault.name == "down":
-                return _ERRORS[provider](fault["status"])
-            return _ERRORS[provider](429, retry_after=wait)
-        if provider == "anthropic":
-            return anthropic.refused_call(request)
-        if provider == "google":
-            return google.refused_call(request)
-        return openai.refused_call(request, provider)
+    async def _rejected(self, request: Request, provider: SandboxProvider, call: Call) -> Response | None:
+        """The response of a fault or to invalid credentials, or None if the call passes."""
+        struck = self._sandbox.faults.take_call(provider.key, call)
+        if struck is None:
+            return provider.reject_call(request)
+        fault, wait = struck
+        if fault.name == "hang":
+            await asyncio.sleep(fault["seconds"])
+            return DroppedConnection()
+        if fault.name == "down":
+            return provider.error(fault["status"])
+        return provider.error(429, retry_after=wait)
 
 
-def _provider_of(path: str) -> Provider | None:
-    first = path.split("/", 2)[1]
-    return next((provider for provider in PROVIDERS if provider == first), None)
-
-
-def call_of(method: str, path: str) -> Call:
-    """What sort of call this is."""
+def call_of(provider: SandboxProvider, method: str, path: str) -> Call:
+    """The kind of a call, by its method and path."""
     if method == "DELETE":
         return "cancelling"
-    if method != "GET" and ("/upload/" in path or path.endswith("/files")):
+    if method == "GET":
+        return "downloading" if path.endswith(provider.downloads) else "reading"
+    if "/upload/" in path or path.endswith("/files"):
         return "uploading"
-    for ending, call in _GETS if method == "GET" else _POSTS:
+    for ending, call in provider.calls.items():
         if path.endswith(ending):
             return call
     return "reading"
 
 
-def _with_errors(provider: Provider, send: Send) -> Send:
-    """Routing answers unknown paths and methods in plain text; the providers answer in their own form."""
+def _replace_plain_errors(provider: SandboxProvider, send: Send) -> Send:
+    """Replace the plain text with which routing rejects unknown paths and methods by the provider's own error."""
     replaced = False
 
-    async def sent(message: Message) -> None:
+    async def send_replaced(message: Message) -> None:
         nonlocal replaced
         if message["type"] == "http.response.start" and message["status"] in (404, 405):
             headers = dict(message["headers"])
             replaced = headers.get(b"content-type", b"").startswith(b"text/plain")
             if replaced:
-                status = 404 if provider == "google" else message["status"]
-                answer = _ERRORS[provider](status, "", "Not found" if status == 404 else "Method not allowed")
-                await send({"type": "http.response.start", "status": status, "headers": answer.raw_headers})
-                await send({"type": "http.response.body", "body": answer.body})
+                status = 404 if message["status"] == 404 else provider.wrong_method_status
+                response = provider.error(status, "", "Not found" if status == 404 else "Method not allowed")
+                await send({"type": "http.response.start", "status": status, "headers": response.raw_headers})
+                await send({"type": "http.response.body", "body": response.body})
                 return
         if not replaced:
             await send(message)
 
-    return sent
+    return send_replaced

@@ -1,4 +1,4 @@
-"""What people, tests and drills ask the sandbox itself, under `/_sandbox`."""
+"""The control API of the sandbox itself, under `/_sandbox`, for people, tests and drills."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -11,16 +11,18 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from grabient_pipeline.sandbox.abilities import PROVIDERS, Provider
-from grabient_pipeline.sandbox.billing import Bill, Billing
-from grabient_pipeline.sandbox.context import Context, json_response
-from grabient_pipeline.sandbox.documents import object_in
-from grabient_pipeline.sandbox.faults import FAULTS, Call, UnknownFaultError
-from grabient_pipeline.sandbox.store import Batch, now
+from grabient_pipeline.sandbox.batch import Batch
+from grabient_pipeline.sandbox.batches.billing import BilledRequest, Billing
+from grabient_pipeline.sandbox.batches.context import Context
+from grabient_pipeline.sandbox.faults.armed import UnknownFaultError
+from grabient_pipeline.sandbox.faults.registry import Call
+from grabient_pipeline.sandbox.json_values import object_in
+from grabient_pipeline.sandbox.responses import json_response
+from grabient_pipeline.sandbox.store import now
 
-# Of a call: the status is None where no answer was given.
-CallKey = tuple[Provider, Call, int | None]
-_LINES_A_CHUNK = 1024
+# Provider, kind and status of a call; the status is None if the call got no response.
+CallKey = tuple[str, Call, int | None]
+_LINES_PER_CHUNK = 1024
 
 
 class Control:
@@ -39,9 +41,10 @@ class Control:
         self._requests = requests
         self._calls = calls
         self._forget_all = forget
+        self._providers = tuple(context.limits)
 
     def routes(self) -> list[BaseRoute]:
-        """Where what is asked."""
+        """All routes, relative to `/_sandbox`."""
         return [
             Route("/batches", self._batches, methods=["GET"]),
             Route("/batches", self._forget, methods=["DELETE"]),
@@ -67,7 +70,7 @@ class Control:
         return json_response({"batches": []})
 
     async def _end(self, request: Request) -> Response:
-        """End the batches that are still worked on: all, those of a provider, or one."""
+        """End running batches: all of them, those of one provider, or one."""
         provider, wanted = request.query_params.get("provider"), request.query_params.get("batch")
         running = [
             batch
@@ -96,7 +99,7 @@ class Control:
             "model": batch.model,
             "request_count": batch.request_count,
             "created_at": batch.created,
-            # Whether whoever had it made was told so in time.
+            # Whether the client received the response to the creation in time.
             "creation_answered": batch.answered,
             "cancel_asked_at": batch.cancelled,
             "deleted": batch.deleted,
@@ -112,7 +115,7 @@ class Control:
             "unfinished": outcome.expired + outcome.cancelled if outcome else 0,
         }
 
-    # Money.
+    # Bills.
 
     async def _billed(self, _: Request) -> Response:
         return json_response(await run_in_threadpool(self._billing.summary))
@@ -123,22 +126,23 @@ class Control:
     async def _billed_requests(self, request: Request) -> Response:
         return self._lines(request, lambda bill: orjson.dumps(bill._asdict()), "application/jsonl")
 
-    def _lines(self, request: Request, spelled: Callable[[Bill], bytes | None], media_type: str) -> Response:
+    def _lines(
+        self, request: Request, format_bill: Callable[[BilledRequest], bytes | None], media_type: str
+    ) -> Response:
         wanted, batch = request.query_params.get("provider"), request.query_params.get("batch")
-        provider: Provider | None = next((each for each in PROVIDERS if each == wanted), None)
-        if wanted is not None and provider is None:
-            return json_response({"error": f"no provider {wanted!r}; there are {', '.join(PROVIDERS)}"}, 400)
-        lines = (line for bill in self._billing.bills(provider, batch) if (line := spelled(bill)) is not None)
+        if wanted is not None and wanted not in self._providers:
+            return json_response({"error": f"no provider {wanted!r}; there are {', '.join(self._providers)}"}, 400)
+        lines = (line for bill in self._billing.bills(wanted, batch) if (line := format_bill(bill)) is not None)
         return StreamingResponse(iterate_in_threadpool(_chunks(lines)), media_type=media_type)
 
     # Calls.
 
     async def _count_calls(self, _: Request) -> Response:
-        counts: dict[str, dict[str, Any]] = {provider: {} for provider in PROVIDERS}
+        counts: dict[str, dict[str, Any]] = {provider: {} for provider in self._providers}
         for (provider, call, status), count in sorted(self._calls.items(), key=str):
             counts[provider].setdefault(call, {})["unanswered" if status is None else str(status)] = count
-        for provider in PROVIDERS:
-            counts[provider]["most_answered_at_once"] = self._context.desk.most_at_once[provider]
+        for provider in self._providers:
+            counts[provider]["most_answered_at_once"] = self._context.direct_calls.most_at_once[provider]
         return json_response(counts)
 
     async def _list_requests(self, _: Request) -> Response:
@@ -149,12 +153,12 @@ class Control:
     async def _list_faults(self, _: Request) -> Response:
         known = {
             name: {
-                "strikes": kind.moment,
+                "strikes": kind.scope,
                 "description": kind.description,
                 "parameters": kind.parameters,
                 "providers": kind.providers,
             }
-            for name, kind in FAULTS.items()
+            for name, kind in self._context.faults.kinds.items()
         }
         armed = [fault.document() for fault in self._context.faults.armed()]
         return json_response({"armed": armed, "known": known})
@@ -172,5 +176,5 @@ class Control:
 
 
 def _chunks(lines: Iterator[bytes]) -> Iterator[bytes]:
-    while chunk := list(islice(lines, _LINES_A_CHUNK)):
+    while chunk := list(islice(lines, _LINES_PER_CHUNK)):
         yield b"\n".join(chunk) + b"\n"

@@ -1,6 +1,6 @@
-"""Running the sandbox: in a thread for tests, in a process of its own for the demo, or in the foreground for people.
+"""Running the sandbox: in a thread for tests, in its own process for the demo, or in the foreground for people.
 
-It listens on the loopback address alone.
+It listens on the loopback address only.
 """
 
 import os
@@ -20,6 +20,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from grabient_pipeline.sandbox.app import DEFAULT_BATCH_SECONDS, DEFAULT_SEED, Sandbox
+from grabient_pipeline.sandbox.batches.context import KEY_PREFIX
+from grabient_pipeline.sandbox.discovery import PROVIDERS
 
 HOST = "127.0.0.1"
 _START_SECONDS = 20.0
@@ -31,25 +33,25 @@ class SandboxServerError(RuntimeError):
 
 
 def environment(port: int) -> dict[str, str]:
-    """The variables that send the pipeline, or any of the four SDKs, to the sandbox on this port."""
-    base = f"http://{HOST}:{port}"
-    return {
-        "ANTHROPIC_API_KEY": "sandbox-anthropic",
-        "OPENAI_API_KEY": "sandbox-openai",
-        "GROQ_API_KEY": "sandbox-groq",
-        "GOOGLE_GENERATIVE_AI_API_KEY": "sandbox-google",
-        "ANTHROPIC_BASE_URL": f"{base}/anthropic",
-        "OPENAI_BASE_URL": f"{base}/openai/v1",
-        "GROQ_BASE_URL": f"{base}/groq",
-        "GOOGLE_GEMINI_BASE_URL": f"{base}/google",
+    """The variables that send the pipeline, or the SDK of any provider, to the sandbox on this port."""
+    keys = {provider.key_variable: f"{KEY_PREFIX}{provider.key}" for provider in PROVIDERS.values()}
+    addresses = {
+        provider.address_variable: f"http://{HOST}:{port}{provider.address_path}" for provider in PROVIDERS.values()
     }
+    return {**keys, **addresses}
 
 
 class SandboxServer:
-    """A sandbox that runs while the `with` block does.
+    """A sandbox that runs for the duration of a `with` block.
 
-    `where="thread"` starts fast and lets tests reach `sandbox` directly; `where="process"` has a core of its own and
-    ends when its parent does, however that ends. Without `state` everything is forgotten at the end.
+    Args:
+        where: "thread" starts fast and gives tests access to `sandbox`; "process" has its own core, and ends with its
+            parent process, however that ends.
+        port: The port, or 0 for any free one.
+        state: The directory that keeps batches, files and bills; without it they are lost at the end.
+        batch_seconds: The duration of a batch.
+        seed: The seed of all answers.
+        faults: Faults that are armed from the start, as in the control API.
     """
 
     def __init__(
@@ -81,14 +83,14 @@ class SandboxServer:
 
     @property
     def sandbox(self) -> Sandbox:
-        """The sandbox itself; only with `where="thread"`."""
+        """The sandbox object; only with `where="thread"`."""
         if self._sandbox is None:
-            raise SandboxServerError("the sandbox runs in another process; ask it under /_sandbox")
+            raise SandboxServerError("the sandbox runs in another process; use its control API under /_sandbox")
         return self._sandbox
 
     @property
     def pid(self) -> int:
-        """The process that serves."""
+        """The id of the process that serves."""
         return self._process.pid if self._process else os.getpid()
 
     def environment(self) -> dict[str, str]:
@@ -96,7 +98,11 @@ class SandboxServer:
         return environment(self.port)
 
     def start(self) -> "SandboxServer":
-        """Start and wait until it serves."""
+        """Start, and wait until it serves.
+
+        Raises:
+            SandboxServerError: It did not start in time.
+        """
         if self._where == "thread":
             self._start_thread()
         else:
@@ -104,7 +110,7 @@ class SandboxServer:
         return self
 
     def stop(self) -> None:
-        """Stop and wait until it has."""
+        """Stop, and wait for the end."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join(_STOP_SECONDS)
@@ -153,7 +159,7 @@ class SandboxServer:
 
     @staticmethod
     def _stop_process(process: subprocess.Popen[bytes]) -> None:
-        # The end of its standard input tells it to stop.
+        # It stops at the end of its standard input.
         cast(IO[bytes], process.stdin).close()
         try:
             process.wait(_STOP_SECONDS)
@@ -171,13 +177,27 @@ def serve(
     *,
     faults: list[dict[str, Any]] | None = None,
     ready: Callable[[int], None] | None = None,
-    attached: bool = False,
 ) -> None:
-    """Serve in the foreground until interrupted; `ready` is called with the port once calls are answered.
+    """Serve in the foreground until interrupted.
 
-    Attached, it also ends when standard input does or when its parent is gone.
+    Args:
+        port: The port, or 0 for any free one.
+        state: The directory that keeps batches, files and bills; without it they are lost at the end.
+        batch_seconds: The duration of a batch.
+        seed: The seed of all answers.
+        faults: Faults that are armed from the start, as in the control API.
+        ready: Called with the port once the server accepts calls.
+
+    Raises:
+        SandboxServerError: The port is not available.
     """
-    sandbox = Sandbox(state, batch_seconds, seed, faults)
+    serve_sandbox(Sandbox(state, batch_seconds, seed, faults), port, ready)
+
+
+def serve_sandbox(
+    sandbox: Sandbox, port: int, ready: Callable[[int], None] | None = None, *, attached: bool = False
+) -> None:
+    """Serve a sandbox like `serve`; attached, stop also when standard input ends or the parent process is gone."""
     try:
         listening = _listen(port)
     except OSError as error:
@@ -185,7 +205,7 @@ def serve(
     server = _Server(_configuration(sandbox), ready, listening.getsockname()[1])
     if attached:
         threading.Thread(target=_watch_parent, args=(server, os.getppid()), daemon=True).start()
-    # Results are made in a thread; a short turn keeps calls quick meanwhile.
+    # The batch worker is a thread; a short switch interval keeps calls fast while it works.
     sys.setswitchinterval(0.001)
     server.run(sockets=[listening])
 
@@ -217,7 +237,7 @@ def _configuration(sandbox: Sandbox) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it is ready, and does not wait for clients that keep connections open."""
+    """A server that reports when it is ready."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[int], None] | None = None, port: int = 0) -> None:
         super().__init__(config)
@@ -230,7 +250,7 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(HttpToolsProtocol):
-    """Lets the application close a connection without an answer, as a failing network does."""
+    """Lets the application close a connection without a response, as a failing network does."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

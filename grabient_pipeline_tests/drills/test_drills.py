@@ -19,7 +19,7 @@ from drills.runner import Place, run_one
 from drills.together import together
 from grabient_pipeline.crash_points import CRASH_POINTS
 from grabient_pipeline.providers.catalogue import load_catalogue
-from grabient_pipeline.sandbox.faults import FAULTS
+from grabient_pipeline.sandbox.discovery import FAULTS
 
 SEED = 20
 

@@ -26,7 +26,7 @@ from grabient_pipeline.defs.assets.palettes import PalettesConfig
 from grabient_pipeline.defs.instance import write_dagster_home
 from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.sandbox import SandboxServer
-from grabient_pipeline.sandbox.hostile import WORDS
+from grabient_pipeline.sandbox.faults.adversarial import WORDS
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
 
 GRABIENT = Path(sys.executable).with_name("grabient")

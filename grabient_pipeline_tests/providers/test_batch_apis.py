@@ -573,7 +573,7 @@ class TestStates:
         ],
     )
     def test_the_states_of_google(self, api, monkeypatch, word, status):
-        from grabient_pipeline.sandbox import google as dialect
+        from grabient_pipeline.sandbox.providers.google import operations as dialect
 
         it = api("google")
         batch_id = it.provider.submit(it.submission())

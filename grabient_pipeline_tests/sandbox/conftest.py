@@ -15,7 +15,7 @@ import pytest
 from google import genai
 
 from grabient_pipeline.sandbox import SandboxServer
-from grabient_pipeline.sandbox.desk import CUSTOM_ID_HEADER
+from grabient_pipeline.sandbox.batches.direct_calls import CUSTOM_ID_HEADER
 
 PALETTE = [
     "#ce885f",

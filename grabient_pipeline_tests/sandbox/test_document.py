@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from grabient_pipeline.sandbox.control import Control
-from grabient_pipeline.sandbox.embeddings import MODELS
-from grabient_pipeline.sandbox.faults import CALLS, FAULTS, MOMENTS
+from grabient_pipeline.sandbox.discovery import FAULTS, PROVIDERS
+from grabient_pipeline.sandbox.faults.registry import CALLS, SCOPES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "sandbox.md"
 TEXT = DOCUMENT.read_text("utf-8")
@@ -28,7 +28,7 @@ def row_of(name):
     """The line of the document about a fault."""
     kind = FAULTS[name]
     parameters = ", ".join(f"`{parameter}` {json.dumps(value)}" for parameter, value in kind.parameters.items())
-    providers = "all" if len(kind.providers) == 4 else ", ".join(kind.providers)
+    providers = "all" if len(kind.providers) == len(PROVIDERS) else ", ".join(kind.providers)
     return f"| `{name}` | {kind.description} | {parameters} | {providers} |"
 
 
@@ -49,9 +49,9 @@ def test_every_sort_of_call_is_in_the_document(name):
     assert f"| `{name}` | {CALLS[name]} |" in TEXT
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_every_moment_has_its_heading(moment):
-    assert f"### {MOMENTS[moment][0].upper()}{MOMENTS[moment][1:]}\n" in TEXT
+@pytest.mark.parametrize("scope", SCOPES)
+def test_every_scope_has_its_heading(scope):
+    assert f"### {SCOPES[scope][0].upper()}{SCOPES[scope][1:]}\n" in TEXT
 
 
 def test_every_route_of_the_sandbox_itself_is_in_the_document(bench):
@@ -63,7 +63,7 @@ def test_every_route_of_the_sandbox_itself_is_in_the_document(bench):
 
 
 def test_every_embedding_model_is_in_the_document():
-    for model in MODELS.values():
+    for model in (model for provider in PROVIDERS.values() for model in provider.embedding_models):
         assert f"| `{model.name}` | {model.size}," in TEXT
 
 

@@ -8,12 +8,9 @@ import time
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from grabient_pipeline.sandbox import SandboxServer, SandboxServerError, environment
-from grabient_pipeline.sandbox.json_rows import MalformedDocumentError, rows_in
-from grabient_pipeline.sandbox.store import Batch, Outcome, Phase, Store, StoredFile
+from grabient_pipeline.sandbox.capabilities import BatchLimits
 
 PROVIDERS = ["anthropic", "openai", "groq", "google"]
 
@@ -127,32 +124,6 @@ def test_a_restart_finishes_what_was_not(new_bench, tmp_path):
     assert len(second.results("openai", second.wait("openai", batch_id))) == 5
 
 
-def test_a_store_forgets_half_uploads(tmp_path):
-    Store(tmp_path).new_upload().write_bytes(b"half")
-    assert not list((Store(tmp_path).directory / "uploads").iterdir())
-
-
-def test_phases_by_the_clock():
-    batch = Batch("openai", "b", 100.0, 10.0, 4, "m", "f")
-    assert batch.phase(105.0) is Phase.VALIDATING
-    batch.checked = True
-    assert [batch.phase(moment) for moment in (100.5, 105.0, 109.0)] == [Phase.VALIDATING, Phase.RUNNING, Phase.RUNNING]
-    batch.outcome = Outcome(ready=101.0)
-    assert [batch.phase(moment) for moment in (109.0, 110.0)] == [Phase.FINALIZING, Phase.COMPLETED]
-    batch.finished_share = 0.5
-    assert batch.phase(110.0) is Phase.EXPIRED
-    assert sum(batch.finishes(index) for index in range(100)) == 50
-
-
-def test_results_appear_when_the_batch_ends(tmp_path):
-    store = Store(tmp_path)
-    content = store.new_upload()
-    content.write_bytes(b"{}")
-    store.add_file(StoredFile("openai", "file-1", "a", "batch_output", 2, time.time() + 60), content)
-    assert store.file("openai", "file-1") is None
-    assert store.files("openai") == []
-
-
 def test_what_was_billed(bench):
     bench.wait("openai", bench.submit("openai", bench.rows_of("openai", 8)))
     bench.wait("openai", bench.submit("openai", bench.rows_of("openai", 8)))
@@ -193,9 +164,7 @@ def test_the_log_of_calls_has_no_keys(bench):
 # Google bounds a batch by the size of its file alone.
 @pytest.mark.parametrize("provider", ["anthropic", "openai", "groq"])
 def test_too_many_requests_in_a_batch(bench, provider, monkeypatch):
-    from grabient_pipeline.sandbox import abilities
-
-    monkeypatch.setitem(abilities.LIMITS, provider, abilities.BatchLimits(4, 2_000_000))
+    monkeypatch.setitem(bench.server.sandbox.context.limits, provider, BatchLimits(4, 2_000_000))
     rows = bench.rows_of(provider, 5)
     if provider == "anthropic":
         with pytest.raises(Exception, match="at most 4 items"):
@@ -207,36 +176,6 @@ def test_too_many_requests_in_a_batch(bench, provider, monkeypatch):
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_too_many_bytes_in_a_batch(bench, provider, monkeypatch):
-    from grabient_pipeline.sandbox import abilities
-
-    monkeypatch.setitem(abilities.LIMITS, provider, abilities.BatchLimits(1000, 2_000))
+    monkeypatch.setitem(bench.server.sandbox.context.limits, provider, BatchLimits(1000, 2_000))
     with pytest.raises(Exception, match=r"exceeds|too large|larger than"):
         bench.submit(provider, bench.rows_of(provider, 200))
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(
-    rows=st.lists(st.dictionaries(st.text(max_size=5), JSON, max_size=4), max_size=4),
-    around=st.dictionaries(st.sampled_from(["a", "b", "request"]), JSON, max_size=2),
-    indent=st.sampled_from([None, 1]),
-    first=st.booleans(),
-)
-def test_rows_are_found_in_any_document(tmp_path_factory, rows, around, indent, first):
-    document = {"requests": rows, **around} if first else {**around, "requests": rows}
-    path = tmp_path_factory.mktemp("rows") / "body"
-    path.write_text(json.dumps(document, indent=indent))
-    assert [json.loads(row) for row in rows_in(path, "requests")] == rows
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"requests": [', b'{"requests": []} x', b'{"requests": ["a"]}'])
-def test_documents_without_rows(tmp_path, body):
-    path = tmp_path / "body"
-    path.write_bytes(body)
-    with pytest.raises(MalformedDocumentError):
-        list(rows_in(path, "requests"))

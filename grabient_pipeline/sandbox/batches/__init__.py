@@ -1,0 +1,1 @@
+"""Batches, ordinary calls and what they cost: the same for every provider."""

@@ -1,0 +1,59 @@
+"""The types of a provider's own table: what each model accepts, and the limits of a batch.
+
+The tables stand with the providers and are kept apart from the pipeline's catalogue. They were written a second time
+from the providers' documents, so that a request which the catalogue wrongly believes to be valid is found.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from grabient_pipeline.sandbox.model.characters import Character
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCapabilities:
+    """One model: the name in its answers, the parameters that it accepts, and its character."""
+
+    model: str
+    answers_as: str
+    max_output_tokens: int
+    # "strict" always follows a JSON schema, "loose" tries to, "none" rejects one.
+    json_schema: Literal["strict", "loose", "none"]
+    # Whether temperature, top_p and the penalties can be set.
+    sampling: bool = True
+    # The values of reasoning_effort (or thinkingLevel); empty if the model has no such parameter.
+    efforts: tuple[str, ...] = ()
+    default_effort: str = "none"
+    # The parameter that controls thinking, besides the effort.
+    thinking: Literal["none", "budget", "level", "format", "include"] = "none"
+    # Whether the output limit's older name, max_tokens, is accepted.
+    takes_max_tokens: bool = True
+    character: Character = field(default_factory=Character)
+
+
+Models = dict[str, ModelCapabilities]
+
+
+def by_name(*models: ModelCapabilities) -> Models:
+    """A table of models by their names."""
+    return {model.model: model for model in models}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """The most that one batch may hold."""
+
+    requests: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """One embedding model: the size of its vectors, and the longest text."""
+
+    name: str
+    size: int
+    least_size: int
+    most_tokens: int
+    # Whether shortened vectors are scaled back to length one; where they are not, clients have to do it.
+    normalises: bool

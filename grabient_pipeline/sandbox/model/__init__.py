@@ -1,0 +1,1 @@
+"""The simulated language models: what they read in a prompt, see in the colours, and answer."""

@@ -1,0 +1,72 @@
+"""The models of Anthropic, what they accept, and the limits of a batch."""
+
+from grabient_pipeline.sandbox.capabilities import BatchLimits, ModelCapabilities, by_name
+from grabient_pipeline.sandbox.model.characters import Character
+
+MODELS = by_name(
+    ModelCapabilities(
+        "claude-3-5-haiku-20241022",
+        answers_as="claude-3-5-haiku-20241022",
+        max_output_tokens=8192,
+        json_schema="none",
+        character=Character(
+            accuracy=0.88,
+            breadth=0.65,
+            taste=5,
+            focus=0.7,
+            favourites=("contemplative", "literary", "worn linen"),
+            indented=True,
+            defects={
+                "prose": 0.08,
+                "fence": 0.03,
+                "broken": 0.002,
+                "synonym": 0.04,
+                "slip": 0.03,
+                "refusal": 0.002,
+                "overloaded": 0.001,
+                "truncated": 0.001,
+            },
+        ),
+    ),
+    ModelCapabilities(
+        "claude-haiku-4-5-20251001",
+        answers_as="claude-haiku-4-5-20251001",
+        max_output_tokens=64000,
+        json_schema="strict",
+        thinking="budget",
+        character=Character(
+            accuracy=0.91,
+            breadth=0.6,
+            taste=5,
+            focus=0.7,
+            favourites=("contemplative", "editorial", "tide pool"),
+            indented=True,
+            defects={
+                "prose": 0.03,
+                "fence": 0.05,
+                "synonym": 0.02,
+                "slip": 0.02,
+                "refusal": 0.001,
+                "overloaded": 0.001,
+            },
+        ),
+    ),
+    ModelCapabilities(
+        "claude-opus-4-5-20251101",
+        answers_as="claude-opus-4-5-20251101",
+        max_output_tokens=64000,
+        json_schema="strict",
+        efforts=("low", "medium", "high"),
+        thinking="budget",
+        character=Character(
+            accuracy=0.97,
+            breadth=0.7,
+            taste=3,
+            focus=0.85,
+            favourites=("evocative", "literary", "tide pool"),
+            indented=True,
+            defects={"fence": 0.02, "refusal": 0.0005, "overloaded": 0.0005},
+        ),
+    ),
+)
+LIMITS = BatchLimits(requests=100_000, bytes=256 * 1024 * 1024)

@@ -1,0 +1,80 @@
+"""The models of Google, what they accept, and the limits of a batch."""
+
+from grabient_pipeline.sandbox.capabilities import BatchLimits, EmbeddingModel, ModelCapabilities, by_name
+from grabient_pipeline.sandbox.model.characters import Character
+
+# The documents describe batches for this version only.
+VERSION = "v1beta"
+
+MODELS = by_name(
+    ModelCapabilities(
+        "gemini-2.0-flash",
+        answers_as="gemini-2.0-flash",
+        max_output_tokens=8192,
+        json_schema="strict",
+        character=Character(
+            accuracy=0.83,
+            breadth=0.7,
+            taste=7,
+            focus=0.65,
+            favourites=("evocative", "travel poster", "evening"),
+            indented=True,
+            defects={
+                "fence": 0.25,
+                "synonym": 0.05,
+                "upper": 0.02,
+                "slip": 0.05,
+                "refusal": 0.001,
+                "overloaded": 0.001,
+                "truncated": 0.001,
+            },
+        ),
+    ),
+    ModelCapabilities(
+        "gemini-2.5-flash-lite",
+        answers_as="gemini-2.5-flash-lite",
+        max_output_tokens=65536,
+        json_schema="strict",
+        thinking="budget",
+        character=Character(
+            accuracy=0.85,
+            breadth=0.75,
+            taste=6,
+            focus=0.6,
+            favourites=("calming", "wellness", "morning mist"),
+            indented=True,
+            defects={
+                "fence": 0.2,
+                "synonym": 0.04,
+                "slip": 0.04,
+                "refusal": 0.001,
+                "overloaded": 0.001,
+                "truncated": 0.001,
+            },
+        ),
+    ),
+    ModelCapabilities(
+        "gemini-3.1-flash-lite",
+        answers_as="gemini-3.1-flash-lite",
+        max_output_tokens=65536,
+        json_schema="strict",
+        efforts=("minimal", "low", "medium", "high"),
+        default_effort="minimal",
+        thinking="level",
+        character=Character(
+            accuracy=0.9,
+            breadth=0.6,
+            taste=5,
+            focus=0.65,
+            favourites=("luminous", "editorial", "dawn"),
+            indented=True,
+            defects={"fence": 0.1, "synonym": 0.02, "slip": 0.02, "refusal": 0.001, "overloaded": 0.001},
+        ),
+    ),
+)
+EMBEDDING_MODELS = (
+    EmbeddingModel("gemini-embedding-001", size=3072, least_size=128, most_tokens=2048, normalises=False),
+)
+# Google documents no maximum number of requests; the size of the file is the limit.
+LIMITS = BatchLimits(requests=10_000_000, bytes=2 * 1024 * 1024 * 1024)
+INLINE_BYTES = 20 * 1024 * 1024

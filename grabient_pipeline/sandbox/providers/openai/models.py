@@ -1,0 +1,75 @@
+"""The models of OpenAI, what they accept, and the limits of a batch."""
+
+from grabient_pipeline.sandbox.capabilities import BatchLimits, EmbeddingModel, ModelCapabilities, by_name
+from grabient_pipeline.sandbox.model.characters import Character
+
+MODELS = by_name(
+    ModelCapabilities(
+        "gpt-4o-mini",
+        answers_as="gpt-4o-mini-2024-07-18",
+        max_output_tokens=16384,
+        json_schema="strict",
+        character=Character(
+            accuracy=0.87,
+            breadth=0.5,
+            taste=5,
+            focus=0.8,
+            favourites=("serene", "modern", "ocean"),
+            defects={
+                "fence": 0.06,
+                "synonym": 0.04,
+                "slip": 0.04,
+                "refusal": 0.001,
+                "overloaded": 0.0005,
+                "truncated": 0.0005,
+            },
+        ),
+    ),
+    ModelCapabilities(
+        "gpt-5-nano",
+        answers_as="gpt-5-nano-2025-08-07",
+        max_output_tokens=128000,
+        json_schema="strict",
+        sampling=False,
+        efforts=("minimal", "low", "medium", "high"),
+        default_effort="medium",
+        takes_max_tokens=False,
+        character=Character(
+            accuracy=0.84,
+            breadth=0.45,
+            taste=9,
+            focus=0.55,
+            favourites=("ambient", "fintech", "glass"),
+            defects={
+                "synonym": 0.03,
+                "slip": 0.03,
+                "empty": 0.003,
+                "refusal": 0.001,
+                "overloaded": 0.0005,
+                "truncated": 0.003,
+            },
+        ),
+    ),
+    ModelCapabilities(
+        "gpt-6-luna",
+        answers_as="gpt-6-luna",
+        max_output_tokens=128000,
+        json_schema="strict",
+        sampling=False,
+        efforts=("none", "low", "medium", "high", "xhigh"),
+        takes_max_tokens=False,
+        character=Character(
+            accuracy=0.95,
+            breadth=0.6,
+            taste=4,
+            focus=0.7,
+            favourites=("quiet", "editorial", "shoreline"),
+            defects={"slip": 0.01, "refusal": 0.0005, "overloaded": 0.0005},
+        ),
+    ),
+)
+EMBEDDING_MODELS = (
+    EmbeddingModel("text-embedding-3-small", size=1536, least_size=1, most_tokens=8192, normalises=True),
+    EmbeddingModel("text-embedding-3-large", size=3072, least_size=1, most_tokens=8192, normalises=True),
+)
+LIMITS = BatchLimits(requests=50_000, bytes=200 * 1024 * 1024)

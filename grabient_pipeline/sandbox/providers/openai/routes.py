@@ -1,0 +1,72 @@
+"""The routes of chat completions, files and batches, which OpenAI and Groq have in common."""
+
+import secrets
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from grabient_pipeline.sandbox.batches.context import Context
+from grabient_pipeline.sandbox.batches.direct_calls import CUSTOM_ID_HEADER
+from grabient_pipeline.sandbox.faults.registry import Call
+from grabient_pipeline.sandbox.json_values import as_object
+from grabient_pipeline.sandbox.providers.openai.batches import Batches
+from grabient_pipeline.sandbox.providers.openai.errors import error, error_of
+from grabient_pipeline.sandbox.providers.openai.files import Files
+from grabient_pipeline.sandbox.providers.openai.requests import ChatDialect
+from grabient_pipeline.sandbox.responses import json_response
+from grabient_pipeline.sandbox.store import now
+
+CALLS: dict[str, Call] = {"cancel": "cancelling", "/batches": "creating", "/chat/completions": "asking"}
+DOWNLOADS = ("/content",)
+_MOST_BYTES_PER_CALL = 32 * 1024 * 1024
+
+
+def chat_routes(context: Context, dialect: ChatDialect) -> list[BaseRoute]:
+    """The routes below a provider's base path."""
+    calls, files, batches = _Calls(context, dialect), Files(context, dialect.flavour), Batches(context, dialect.flavour)
+    return [
+        Route("/chat/completions", calls.call_model, methods=["POST"]),
+        Route("/files", files.upload, methods=["POST"]),
+        Route("/files", files.list_files, methods=["GET"]),
+        Route("/files/{id}", files.file, methods=["GET"]),
+        Route("/files/{id}", files.delete_file, methods=["DELETE"]),
+        Route("/files/{id}/content", files.content, methods=["GET"]),
+        Route("/batches", batches.create, methods=["POST"]),
+        Route("/batches", batches.list_batches, methods=["GET"]),
+        Route("/batches/{id}", batches.retrieve, methods=["GET"]),
+        Route("/batches/{id}/cancel", batches.cancel, methods=["POST"]),
+    ]
+
+
+class _Calls:
+    """Ordinary calls."""
+
+    def __init__(self, context: Context, dialect: ChatDialect) -> None:
+        self._context = context
+        self._dialect = dialect
+        self._provider = dialect.flavour.provider
+
+    async def call_model(self, request: Request) -> Response:
+        return await self._context.direct_calls.serve(request, self._provider, "asking", self._answer_call)
+
+    def _answer_call(self, request: Request, content: bytes) -> Response:
+        if len(content) > _MOST_BYTES_PER_CALL:
+            return error(413, message=f"Request too large: the limit is {_MOST_BYTES_PER_CALL} bytes.")
+        try:
+            body = as_object(orjson.loads(content))
+        except orjson.JSONDecodeError:
+            return error(400, message="We could not parse the JSON body of your request.")
+        if not isinstance(body.get("model"), str):
+            return error(400, message="you must provide a model parameter")
+        row = self._dialect.request(request.headers.get(CUSTOM_ID_HEADER, ""), body)
+        if row.rejection is not None:
+            return error_of(row.rejection)
+        answer = self._context.direct_calls.answer(row)
+        if answer.finish == "overloaded":
+            return error_of(self._dialect.rejection_of_overload(answer))
+        self._context.direct_calls.bill(self._provider, row, answer)
+        return json_response(
+            self._dialect.completion(row, answer, now()), 200, {"x-request-id": f"req_{secrets.token_hex(16)}"}
+        )
