@@ -1,5 +1,5 @@
-"""The figures that the project promises, measured on the machine at hand: `python -m benchmarks` or `make bench`.
+"""Measures the figures that the project promises: `python -m benchmarks` or `make bench`.
 
-What belongs here is measuring: each benchmark is a function that gives measurements, with its floor taken in the same
-run, so that a slow or busy machine slows both down. No test lives here and nothing here is imported by the pipeline.
+Each benchmark is a function that returns measurements. It measures its floor, a baseline for the same task, in the same
+run, so that a slow or busy machine affects both. There are no tests here, and the pipeline imports nothing from here.
 """

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...] [--quick] [--json]`: a table of figures; status 1 if a promise is not kept."""
+"""`python -m benchmarks [NAME ...] [--quick] [--json]`: print a table; exit with 1 if a target is missed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks.report import Measurement, note, say
+from benchmarks.report import Measurement, print_note, print_report
 
 
 def _benchmarks() -> dict[str, Callable[[bool], list[Measurement]]]:
-    # Imported one by one, so that what one of them needs is not in the memory of another.
     from benchmarks.collect import collect
     from benchmarks.consensus import consensus
     from benchmarks.convex import convex
@@ -39,25 +38,26 @@ def _benchmarks() -> dict[str, Callable[[bool], list[Measurement]]]:
 
 
 def main() -> int:
+    """Run the selected benchmarks and return the exit status."""
     known = _benchmarks()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure what the project promises, as ratios to floors taken in the same run.",
+        description="Measure the promised figures, as ratios to floors measured in the same run.",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(known)}; by default all")
-    parser.add_argument("--quick", action="store_true", help="smaller amounts: a first impression in a few minutes")
-    parser.add_argument("--json", action="store_true", help="the figures as JSON")
-    wanted = parser.parse_args()
-    unknown = [name for name in wanted.names if name not in known]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"benchmarks to run: {', '.join(known)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="smaller inputs, for a first impression in a few minutes")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    options = parser.parse_args()
+    unknown = [name for name in options.names if name not in known]
     if unknown:
-        parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(known)}")
+        parser.error(f"unknown benchmark {unknown[0]!r}; choose from {', '.join(known)}")
     measurements: list[Measurement] = []
-    for name in wanted.names or known:
+    for name in options.names or known:
         started = time.perf_counter()
-        measurements += known[name](wanted.quick)
-        note(f"{name}: done in {time.perf_counter() - started:.0f} s")
-    say(measurements, as_json=wanted.json)
-    return 1 if any(each.met is False for each in measurements) else 0
+        measurements += known[name](options.quick)
+        print_note(f"{name}: done in {time.perf_counter() - started:.0f} s")
+    print_report(measurements, as_json=options.json)
+    return 1 if any(measurement.met is False for measurement in measurements) else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast results are taken in: from a provider's file to rows of tags."""
+"""Throughput of collection, from a provider's result file to rows of tags."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from benchmarks.report import Measurement
 from benchmarks.synthetic import (
     ANALYSES,
     MODELS,
-    Prepared,
+    OfflineProviders,
     Results,
-    asked,
-    end,
-    pipeline,
-    planned,
-    provider_of_files,
-    sampled_answers,
+    group_by_provider,
+    mark_ended,
+    open_offline_provider,
+    open_pipeline,
+    plan_and_reserve,
+    sample_results,
 )
 from grabient_pipeline.batches.collect import collect as collect_all
 from grabient_pipeline.batches.parse import parse_answers
@@ -34,18 +34,18 @@ MIN_RATIO = 1 / 3
 
 
 def collect(quick: bool) -> list[Measurement]:
-    """`collect` and `parse_answers` over the results of batches, against a bare `orjson` and pydantic loop.
+    """Measure `collect` and `parse_answers` against a plain loop with `orjson` and pydantic.
 
-    Measured: the file is read line by line, each row turned into a plain one, its answer parsed into tags, both staged,
-    settled in the ledger with the request and merged into `palette_tags`; all in the clock but the download.
+    The measured time covers everything but the download: each file is read line by line, each row is normalised, its
+    text parsed into tags, both are staged, settled in the ledger with the request, and merged into `palette_tags`.
 
-    The floor decodes each line, validates the envelope and the tags inside with pydantic models, and throws them away:
-    nobody who checks what a model says with the usual tools does less. Each provider has its own envelope; the verdict
-    is on the slowest.
+    The floor decodes each line, validates the envelope and the tags in it with pydantic models, and discards them,
+    which is the least that a validation with the usual tools does. Each provider has its own envelope; the target
+    applies to the slowest.
     """
     requests = 8_000 if quick else 50_000
-    samples = sampled_answers(100 if quick else 500)
-    figures = {key: _measured(key, lines, requests) for key, lines in samples.items()}
+    samples = sample_results(100 if quick else 500)
+    figures = {key: _measure(key, lines, requests) for key, lines in samples.items()}
     slowest = min(figures, key=lambda key: requests / figures[key][0])
     measurements: list[Measurement] = []
     for key, (seconds, floor) in figures.items():
@@ -63,24 +63,25 @@ def collect(quick: bool) -> list[Measurement]:
     return measurements
 
 
-def _measured(key: str, lines: list[bytes], requests: int) -> tuple[float, float]:
-    """Seconds of the pipeline and of the floor, each the best of three rounds that take turns."""
+def _measure(key: str, lines: list[bytes], requests: int) -> tuple[float, float]:
+    """Return the seconds of the pipeline and of the floor, each the best of three alternating rounds."""
     model = load_catalogue().model(MODELS[key])
     results = Results(lines)
-    with pipeline(requests // ANALYSES) as opened:
-        _, reservations = planned(opened, asked([model]))
+    with open_pipeline(requests // ANALYSES) as pipeline:
+        _, reservations = plan_and_reserve(pipeline, group_by_provider([model]))
         files: dict[str, Path] = {}
         for reservation in reservations:
-            file = opened.settings.data_dir / f"{reservation.submission}.jsonl"
+            file = pipeline.settings.data_dir / f"{reservation.submission}.jsonl"
             results.write(file, (custom_id for custom_id, _ in reservation.requests()))
-            files[end(opened, reservation.submission)] = file
-        before = opened.settings.data_dir / "before.duckdb"
-        shutil.copyfile(opened.settings.warehouse, before)
-        workspace = replace(opened.workspace, providers=Prepared({key: provider_of_files(key, files)}))
+            files[mark_ended(pipeline, reservation.submission)] = file
+        before = pipeline.settings.data_dir / "before.duckdb"
+        shutil.copyfile(pipeline.settings.warehouse, before)
+        offline = OfflineProviders({key: open_offline_provider(key, files)})
+        workspace = replace(pipeline.workspace, providers=offline)
         seconds = floor = float("inf")
         for _ in range(3):
-            floor = min(floor, _floor(key, files))
-            shutil.copyfile(before, opened.settings.warehouse)
+            floor = min(floor, _time_floor(key, files))
+            shutil.copyfile(before, pipeline.settings.warehouse)
             started = time.perf_counter()
             report = collect_all(workspace)
             parse_answers(workspace, TAGGING)
@@ -90,7 +91,7 @@ def _measured(key: str, lines: list[bytes], requests: int) -> tuple[float, float
         return seconds, floor
 
 
-def _floor(key: str, files: dict[str, Path]) -> float:
+def _time_floor(key: str, files: dict[str, Path]) -> float:
     envelope, read = ENVELOPES[key]
     started = time.perf_counter()
     for path in files.values():
@@ -219,7 +220,7 @@ def _gemini_text(row: _Gemini) -> str:
 
 
 _TAGS = TypeAdapter(_Tags)
-# How each provider's envelope is validated, and where the text stands in it.
+# How to validate each provider's envelope, and how to get the text out of it.
 ENVELOPES: dict[str, tuple[TypeAdapter[Any], Any]] = {
     "anthropic": (TypeAdapter(_Anthropic), _anthropic_text),
     "openai": (TypeAdapter(_Chat), _chat_text),

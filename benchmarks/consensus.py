@@ -1,4 +1,4 @@
-"""How fast the answers of the models are counted."""
+"""Throughput of counting the consensus."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ import numpy as np
 import polars as pl
 
 from benchmarks.report import Measurement
-from benchmarks.synthetic import ANALYSES, pipeline
-from grabient_pipeline.consensus.counting import count_consensus
+from benchmarks.synthetic import ANALYSES, open_pipeline
+from grabient_pipeline.consensus import count_consensus
 from grabient_pipeline.palette.names import known_colour_values
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES, HARMONY, SEASONAL
 from grabient_pipeline.warehouse import transaction
 
 _LIMIT_SECONDS = 10.0
-_PIECE = 100_000
+_CHUNK_SIZE = 100_000
 _MODELS = 10
-# Tags an answer, and how many different ones the answers to one palette have together. The sandbox's have 15, 16 and
-# 18; models that are free to say what they like have more.
+# Field, tags per response, and distinct tags over all responses for a palette. The sandbox gives 15, 16 and 18 distinct
+# tags; real models give more.
 _OPEN_FIELDS = (("mood", 4, 20), ("style", 3, 20), ("associations", 5, 60))
 
 
 def consensus(quick: bool) -> list[Measurement]:
-    """`count_consensus` over 1,000,000 answers: of 12,500 palettes, each described 8 times by 10 models.
+    """Measure `count_consensus` over 1,000,000 responses: 12,500 palettes, each described 8 times by 10 models.
 
-    Measured: everything is counted anew and merged into `palette_tag_consensus`, which is empty at first; and once
-    more when nothing has changed. An answer has 18 tags; on its palette's words the models agree more or less.
+    The first count fills an empty `palette_tag_consensus`; the second one finds nothing changed. A response has 18
+    tags, on which the models agree to varying degrees.
     """
     palettes = 1_250 if quick else 12_500
-    with pipeline(palettes) as opened:
-        answers = _answer(opened)
-        first = _counting(opened)
-        again = _counting(opened)
-        with opened.warehouse.connect() as connection:
+    with open_pipeline(palettes) as pipeline:
+        answers = _insert_responses(pipeline)
+        first = _time_count(pipeline)
+        again = _time_count(pipeline)
+        with pipeline.warehouse.connect() as connection:
             ((counted,),) = connection.execute("SELECT sum(total_analyses) FROM palette_tag_consensus").fetchall()
         assert counted == answers, counted
     limit = _LIMIT_SECONDS * answers / 1_000_000
@@ -49,21 +49,21 @@ def consensus(quick: bool) -> list[Measurement]:
     ]
 
 
-def _counting(opened: Pipeline) -> float:
+def _time_count(pipeline: Pipeline) -> float:
     started = time.perf_counter()
-    count_consensus(opened.warehouse)
+    count_consensus(pipeline.warehouse)
     return time.perf_counter() - started
 
 
-def _answer(opened: Pipeline) -> int:
-    """Fill `palette_tags`, a piece at a time; how many answers there are."""
+def _insert_responses(pipeline: Pipeline) -> int:
+    """Fill `palette_tags` in chunks, and return the number of responses."""
     rng = np.random.default_rng(8)
     words = np.array(list(known_colour_values()), dtype=object)
-    with opened.warehouse.connect() as connection:
+    with pipeline.warehouse.connect() as connection:
         seeds = [seed for (seed,) in connection.execute("SELECT seed FROM palettes ORDER BY seed").fetchall()]
-    asked = len(seeds) * _MODELS * ANALYSES
-    for start in range(0, asked, _PIECE):
-        numbers = np.arange(start, min(start + _PIECE, asked))
+    total = len(seeds) * _MODELS * ANALYSES
+    for start in range(0, total, _CHUNK_SIZE):
+        numbers = np.arange(start, min(start + _CHUNK_SIZE, total))
         palette_numbers = numbers // (_MODELS * ANALYSES)
         frame = pl.DataFrame(
             {
@@ -75,15 +75,15 @@ def _answer(opened: Pipeline) -> int:
                 "analysis_index": numbers % ANALYSES,
                 "custom_id": [f"{number:012}" for number in numbers.tolist()],
                 **{
-                    field: _drawn(rng, words, palette_numbers, count, different)
+                    field: _draw_tags(rng, words, palette_numbers, count, different)
                     for field, count, different in _OPEN_FIELDS
                 },
-                "harmony": _drawn(rng, np.array(HARMONY, dtype=object), palette_numbers, 1, 4),
-                "seasonal": _drawn(rng, np.array(SEASONAL, dtype=object), palette_numbers, 1, 4),
+                "harmony": _draw_tags(rng, np.array(HARMONY, dtype=object), palette_numbers, 1, 4),
+                "seasonal": _draw_tags(rng, np.array(SEASONAL, dtype=object), palette_numbers, 1, 4),
                 **{name: rng.choice(values, size=len(numbers)).tolist() for name, values in ATTRIBUTES.items()},
             }
         )
-        with opened.warehouse.connect() as connection, transaction(connection):
+        with pipeline.warehouse.connect() as connection, transaction(connection):
             connection.register("answered", frame)
             connection.execute(
                 """
@@ -99,10 +99,12 @@ def _answer(opened: Pipeline) -> int:
                 FROM answered
                 """
             )
-    return asked
+    return total
 
 
-def _drawn(rng: np.random.Generator, words: np.ndarray, palettes: np.ndarray, count: int, different: int) -> pl.Series:
-    """A list of words a row, each out of the few of its palette, the first of them far more often than the last."""
+def _draw_tags(
+    rng: np.random.Generator, words: np.ndarray, palettes: np.ndarray, count: int, different: int
+) -> pl.Series:
+    """Draw a list of words for each row from the few words of its palette, the first ones most often."""
     places = (different * rng.power(0.5, size=(len(palettes), count))).astype(int)
     return pl.Series(words[(palettes[:, np.newaxis] * 7 + places) % len(words)].tolist(), dtype=pl.List(pl.String))

@@ -1,4 +1,4 @@
-"""How fast the answers of the earlier system come in."""
+"""Throughput of importing a Convex export of the earlier system."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from benchmarks.report import Measurement
-from benchmarks.synthetic import pipeline
+from benchmarks.synthetic import open_pipeline
 from grabient_pipeline.convex import steps
 from grabient_pipeline.convex.archive import lines, open_export
 from grabient_pipeline_tests.convex_exports import write_large_zip
@@ -19,16 +19,16 @@ _PROMISED = 1_000_000
 
 
 def convex(quick: bool) -> list[Measurement]:
-    """An export of 1,000,000 answers into the ledger in under two minutes: unpacked, read, repaired, parsed, counted.
+    """Measure the import of an export with 1,000,000 responses: unpacked, read, repaired, parsed, counted.
 
     The floor unpacks the zip and decodes each line with `orjson`.
     """
     answers = 100_000 if quick else _PROMISED
-    with tempfile.TemporaryDirectory() as folder, pipeline() as opened:
+    with tempfile.TemporaryDirectory() as folder, open_pipeline() as pipeline:
         path = write_large_zip(Path(folder) / "export.zip", answers, palettes=answers // 80)
-        floor = _floor(path)
+        floor = _time_floor(path)
         started = time.perf_counter()
-        report = steps.import_convex(opened, path)
+        report = steps.import_convex(pipeline, path)
         seconds = time.perf_counter() - started
         assert report.tables["palette_tags"].taken == answers, report
     limit = _LIMIT_SECONDS * answers / _PROMISED
@@ -44,7 +44,7 @@ def convex(quick: bool) -> list[Measurement]:
     ]
 
 
-def _floor(path: Path) -> float:
+def _time_floor(path: Path) -> float:
     started = time.perf_counter()
     with open_export(path) as export:
         for line in lines(export.tables["palette_tags"]):

@@ -1,4 +1,4 @@
-"""How long a newcomer waits for the first tags."""
+"""Duration of `grabient demo`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _REQUESTS = 14_560
 
 
 def demo(quick: bool) -> list[Measurement]:
-    """`grabient demo` as a person starts it: the wall time of the command, in an empty data directory.
+    """Measure the wall time of `grabient demo` in an empty data directory, as a person runs it.
 
-    Measured: the start of the interpreter, the import of the sample palettes and their pictures, every request
-    submitted to the sandbox, collected, parsed and published, until the command has ended. There is no floor: part of
-    the time is the sandbox's, which works out what ten models would say, and on two cores that is in the way of the
-    rest. The bound is what a person waits for who wants to see whether this is of use.
+    It includes the start of the interpreter, the import of the sample palettes and their pictures, and all requests
+    submitted to the sandbox, collected, parsed and published. There is no floor: the sandbox, which makes up the
+    responses of ten models, takes part of the time and competes for the cores. The target is what a person who tries
+    the project is willing to wait.
     """
     options = ["--palettes", "20", "--analysis-count", "2"] if quick else []
     grabient = Path(sys.executable).with_name("grabient")
@@ -37,7 +37,7 @@ def demo(quick: bool) -> list[Measurement]:
     requests = orjson.loads(finished.stdout)["requests"]
     if quick:
         return [Measurement(f"demo: {requests:,} requests", f"{seconds:.1f} s")]
-    assert requests == _REQUESTS, f"the demo had {requests:,} requests"
+    assert requests == _REQUESTS, f"the demo ran {requests:,} requests"
     return [
         Measurement(
             f"demo: {requests:,} requests",

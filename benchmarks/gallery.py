@@ -1,4 +1,4 @@
-"""How long the gallery of 10,000 palettes keeps people waiting, measured in the browser."""
+"""Latency of the gallery with 10,000 palettes, measured in the browser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 from benchmarks.report import Measurement
-from benchmarks.synthetic import pipeline
+from benchmarks.synthetic import open_pipeline
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline_tests.chromium import chromium_path, open_chromium
 
@@ -18,10 +18,10 @@ _PAINT_LIMIT_MS = 1000.0
 _KEYSTROKE_LIMIT_MS = 50.0
 _RUNS = 3
 _BETWEEN_KEYS_MS = 80
-# Words that a third of the palettes have, and some few.
+# Words that a third of the palettes have, and words that few have.
 _TYPED = ("mood word 12", "association", "style word 7 mood")
 
-# From the start of the navigation, and from the moment of the key, to the frame in which the answer is painted.
+# Measures from the start of the navigation, and from each key press, to the frame that shows the result.
 _MEASURE = """
 window.measured = { painted: null, keys: [] };
 const painted = (then) => requestAnimationFrame(() => {
@@ -36,45 +36,45 @@ new MutationObserver((_, observer) => {
 }).observe(document, { subtree: true, childList: true });
 addEventListener("input", ({ timeStamp }) => painted((now) => window.measured.keys.push(now - timeStamp)), true);
 """
-# What any page needs to show a letter.
+# The floor: a page that only shows the typed text.
 _BARE_PAGE = """<!doctype html><title>floor</title><input id="words"><p id="answer">-</p>
 <script>words.addEventListener("input", () => { answer.textContent = words.value; });</script>"""
 
 
 def gallery(quick: bool) -> list[Measurement]:
-    """The first palettes on the screen in under 1 s, and a keystroke in the search answered in under 50 ms.
+    """Measure the time to the first palettes on the screen and the response time of a keystroke in the search.
 
-    Both are taken in headless Chromium, which paints without a graphics card, from the event to the frame that shows
-    the answer. The floor is a page that does nothing but show the letter: what the browser and a busy machine take
-    whatever the page does. Left out where there is no Chromium.
+    Both are measured in headless Chromium, which paints without a graphics card, from the event to the frame that shows
+    the result. The floor is a page that only shows the typed text, which is the share of the browser and the machine.
+    Skipped without Chromium.
     """
     if chromium_path() is None:
-        return [Measurement("gallery", "left out: there is no Chromium here")]
+        return [Measurement("gallery", "skipped: Chromium is not installed")]
     palettes = 1_000 if quick else _PALETTES
-    with pipeline(palettes) as opened, open_chromium() as browser:
-        _describe(opened)
+    with open_pipeline(palettes) as pipeline, open_chromium() as browser:
+        _insert_tags(pipeline)
         started = time.perf_counter()
-        report = opened.build_gallery()
+        report = pipeline.build_gallery()
         building = time.perf_counter() - started
         bare = report.path.with_name("floor.html")
         bare.write_text(_BARE_PAGE)
-        paints, keys = _measured(browser, report.path)
-        bare_paints, bare_keys = _measured(browser, bare)
+        paints, keys = _measure_page(browser, report.path)
+        bare_paints, bare_keys = _measure_page(browser, bare)
     size = f"{report.size / 1e6:.1f} MB"
     return [
         Measurement(f"gallery: {palettes:,} palettes written", f"{building:.1f} s, {size}"),
-        _within("palettes on the screen", palettes, paints, bare_paints, _PAINT_LIMIT_MS),
-        _within("keystroke answered", palettes, keys, bare_keys, _KEYSTROKE_LIMIT_MS),
+        _summarise("palettes on the screen", palettes, paints, bare_paints, _PAINT_LIMIT_MS),
+        _summarise("keystroke answered", palettes, keys, bare_keys, _KEYSTROKE_LIMIT_MS),
     ]
 
 
-def _describe(opened: Pipeline) -> None:
-    with opened.warehouse.connect() as connection:
+def _insert_tags(pipeline: Pipeline) -> None:
+    with pipeline.warehouse.connect() as connection:
         connection.execute(Path(__file__).with_name("gallery.sql").read_text("utf-8"))
 
 
-def _measured(browser: Browser, page: Path) -> tuple[list[float], list[float]]:
-    """Milliseconds to the first palettes, one a visit; and of every keystroke of all visits."""
+def _measure_page(browser: Browser, page: Path) -> tuple[list[float], list[float]]:
+    """Return the milliseconds to the first palettes of each visit, and of every keystroke of all visits."""
     paints: list[float] = []
     keys: list[float] = []
     for words in _TYPED * _RUNS:
@@ -85,7 +85,7 @@ def _measured(browser: Browser, page: Path) -> tuple[list[float], list[float]]:
         field = visit.locator("#words")
         for letter in words:
             field.press(letter)
-            # As fast as people type who type fast.
+            # The pace of a fast typist.
             visit.wait_for_timeout(_BETWEEN_KEYS_MS)
         visit.wait_for_function(f"window.measured.keys.length === {len(words)}")
         measured = visit.evaluate("window.measured")
@@ -95,12 +95,12 @@ def _measured(browser: Browser, page: Path) -> tuple[list[float], list[float]]:
     return paints, keys
 
 
-def _within(what: str, palettes: int, taken: list[float], floor: list[float], limit: float) -> Measurement:
-    median = statistics.median(taken)
-    slow = statistics.quantiles(taken, n=20)[-1]
+def _summarise(name: str, palettes: int, times: list[float], floor: list[float], limit: float) -> Measurement:
+    median = statistics.median(times)
+    slow = statistics.quantiles(times, n=20)[-1]
     bare = statistics.median(floor)
     return Measurement(
-        f"gallery: {what} ({palettes:,} palettes)",
+        f"gallery: {name} ({palettes:,} palettes)",
         f"{median:.0f} ms (95 % within {slow:.0f} ms)",
         floor=f"a bare page: {bare:.0f} ms",
         ratio=median / bare,

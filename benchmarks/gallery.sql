@@ -1,5 +1,5 @@
--- A consensus and a refinement for every palette: as many tags as ten models give in eight answers each, of the length
--- of real ones, chosen by hashes so that every run has the same.
+-- Inserts a consensus and a refinement for every palette, with the number and length of tags that ten models give in
+-- eight responses each. Hashes choose the tags, so that every run has the same.
 CREATE TEMP TABLE models AS
 SELECT list('provider/model-' || number) AS names FROM range(10) AS models (number);
 

@@ -1,4 +1,4 @@
-"""How much memory the whole way takes, and how little of it depends on the number of requests."""
+"""Peak memory from import to parsed tags, and how much of it depends on the number of requests."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from benchmarks.synthetic import (
     ANALYSES,
     MODELS,
     Results,
-    asked,
     enabled_models,
-    end,
-    pipeline,
-    provider_of_files,
-    sampled_answers,
+    group_by_provider,
+    mark_ended,
+    open_offline_provider,
+    open_pipeline,
+    sample_results,
 )
 from grabient_pipeline.batches.collect import collect_batch, ended_batches
 from grabient_pipeline.batches.parse import parse_answers
@@ -32,27 +32,27 @@ from grabient_pipeline.settings import PROJECT_ROOT
 
 MAX_GROWTH_MB = 300
 _SMALL = 10_000
-# The shell stays in between and starts the process anew: an `exec` hands the caller's own peak on to what it becomes,
-# and after other benchmarks that could be above all that is measured here.
+# A process inherits the peak of its parent through `exec`, and after other benchmarks that peak may exceed everything
+# measured here. A shell in between, which does not `exec`, starts from its own small peak.
 _THROUGH_A_SHELL = ("sh", "-c", '"$0" "$@"; exit $?')
 
 
 def memory(quick: bool) -> list[Measurement]:
-    """The peak resident memory of the whole way at a million requests, against the same at ten thousand.
+    """Measure the peak resident memory for a million requests, against ten thousand.
 
-    Measured: a fresh process imports palettes, plans and reserves the requests of the default backfill's ten models,
-    writes the file of each batch, collects the results of each and parses the answers; at its end the operating system
-    tells its peak. The results stand on disk as after a download, a batch at a time, written from sampled answers. The
-    floor is another fresh process that does the same for ten thousand: it has the interpreter, the libraries and the
-    sampled answers in it, so what is left over is what the requests cost. The verdict is on that difference, since a
-    ratio would flatter whoever starts out large.
+    A new process imports palettes, plans and reserves the requests of the default backfill's ten models, writes the
+    file of each batch, collects its results and parses the responses; the operating system reports its peak. The result
+    files are written from sampled results, one batch at a time, as after a download. The floor is another new process
+    that does the same for ten thousand requests; it includes the interpreter, the libraries and the samples, so the
+    difference is the cost of the requests. The target applies to this difference, since a large floor would make a
+    ratio look good.
     """
     large = 100_000 if quick else 1_000_000
     with tempfile.TemporaryDirectory(prefix="grabient-benchmark-") as name:
         samples = Path(name)
-        for key, lines in sampled_answers(100).items():
+        for key, lines in sample_results(100).items():
             (samples / key).write_bytes(b"\n".join(lines))
-        floor, peak = (_peak_of(requests, samples) for requests in (_SMALL, large))
+        floor, peak = (_measure_peak(requests, samples) for requests in (_SMALL, large))
     growth = peak - floor
     return [
         Measurement(
@@ -66,54 +66,54 @@ def memory(quick: bool) -> list[Measurement]:
     ]
 
 
-def _peak_of(requests: int, samples: Path) -> float:
-    """Megabytes at the peak of a process that goes the whole way with so many requests."""
+def _measure_peak(requests: int, samples: Path) -> float:
+    """Return the peak in megabytes of a new process that handles this number of requests."""
     command = [*_THROUGH_A_SHELL, sys.executable, "-m", "benchmarks.memory", str(requests), str(samples)]
     finished = subprocess.run(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, check=True)
     return orjson.loads(finished.stdout)["megabytes"]
 
 
-def _whole_way(requests: int, samples: Path) -> None:
+def _run_all_steps(requests: int, samples: Path) -> None:
     models = enabled_models()
     results = {key: Results((samples / key).read_bytes().splitlines()) for key in MODELS}
-    with pipeline(requests // (ANALYSES * len(models))) as opened:
-        reserve_and_write(opened, asked(models))
-        _end_all(opened)
-        _collect(opened, results)
-        parse_answers(opened.workspace, TAGGING)
-        with opened.warehouse.connect() as connection:
+    with open_pipeline(requests // (ANALYSES * len(models))) as pipeline:
+        reserve_and_write(pipeline, group_by_provider(models))
+        _end_all_batches(pipeline)
+        _collect(pipeline, results)
+        parse_answers(pipeline.workspace, TAGGING)
+        with pipeline.warehouse.connect() as connection:
             ((parsed,),) = connection.execute("SELECT count(*) FROM palette_tags").fetchall()
         assert parsed == requests, f"{parsed:,} of {requests:,} requests were parsed"
 
 
-def _end_all(opened: Pipeline) -> None:
-    with opened.warehouse.connect() as connection:
+def _end_all_batches(pipeline: Pipeline) -> None:
+    with pipeline.warehouse.connect() as connection:
         reserved = connection.execute("SELECT submission FROM tag_batches WHERE status = 'reserved'").fetchall()
     for (submission,) in reserved:
-        end(opened, submission)
+        mark_ended(pipeline, submission)
 
 
-def _collect(opened: Pipeline, results: dict[str, Results]) -> None:
-    """Each batch with the file that its provider would have sent, which is there no longer than its collection."""
-    with opened.warehouse.connect() as connection:
+def _collect(pipeline: Pipeline, results: dict[str, Results]) -> None:
+    """Collect each batch from the file that its provider would have sent; the file is deleted afterwards."""
+    with pipeline.warehouse.connect() as connection:
         sizes = dict(connection.execute("SELECT submission, request_count FROM tag_batches").fetchall())
     files: dict[str, Path] = {}
-    providers = {key: provider_of_files(key, files) for key in results}
-    for batch in ended_batches(opened.workspace):
-        file = opened.settings.data_dir / "results.jsonl"
+    providers = {key: open_offline_provider(key, files) for key in results}
+    for batch in ended_batches(pipeline.workspace):
+        file = pipeline.settings.data_dir / "results.jsonl"
         custom_ids = (custom_id(batch.submission, row) for row in range(sizes[batch.submission]))
         results[batch.provider].write(file, custom_ids)
         files[batch.batch_id] = file
-        collect_batch(opened.workspace, providers[batch.provider], batch)
+        collect_batch(pipeline.workspace, providers[batch.provider], batch)
         file.unlink()
 
 
 def _peak_megabytes() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Kibibytes, but bytes on macOS.
+    # In kibibytes, on macOS in bytes.
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 if __name__ == "__main__":
-    _whole_way(int(sys.argv[1]), Path(sys.argv[2]))
+    _run_all_steps(int(sys.argv[1]), Path(sys.argv[2]))
     print(orjson.dumps({"megabytes": _peak_megabytes()}).decode())

@@ -1,4 +1,4 @@
-"""How fast requests are planned, reserved and written."""
+"""Throughput of planning, reserving and writing requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from benchmarks.report import Measurement
-from benchmarks.synthetic import ANALYSES, asked, enabled_models, pipeline, planned
+from benchmarks.synthetic import ANALYSES, enabled_models, group_by_provider, open_pipeline, plan_and_reserve
 from grabient_pipeline.batches.reservation import ProviderModels, custom_id
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.palette import describe_palettes
@@ -19,30 +19,30 @@ from grabient_pipeline.tagging import user_message
 
 
 def prepare(quick: bool) -> list[Measurement]:
-    """All of a backfill but the network, against `orjson.dumps` of every request in a bare loop.
+    """Measure a backfill without the network, against `orjson.dumps` of every request in a plain loop.
 
-    Measured: what is missing is found, the palettes are described, every request is reserved in the database, and
-    the file of each batch is written (and removed, as after its submission). The floor writes the same lines to the
-    same disk and does nothing else: the requests stand ready as dicts before its clock runs. Whoever prepares batches
-    in Python pays the floor at least, so it says what planning and reserving add. The default backfill has ten
-    models; a single one bears the whole description of the palettes and is told for information.
+    The measured time covers finding the missing requests, describing the palettes, reserving every request in the
+    database, and writing the file of each batch (which is deleted, as after its submission). The floor writes the same
+    lines to the same disk and nothing else; its requests are built as dicts before the clock starts. Any preparation of
+    batches in Python takes at least the floor, so the ratio shows what planning and reserving add. The default backfill
+    has ten models; with a single model, shown without a target, the description of the palettes weighs more.
     """
     palettes = 2_500 if quick else 12_500
     models = enabled_models()
     return [
-        _measured(palettes, models, rounds=2, target=0.5),
-        _measured(palettes, models[-1:], rounds=2, target=None),
+        _measure(palettes, models, rounds=2, target=0.5),
+        _measure(palettes, models[-1:], rounds=2, target=None),
     ]
 
 
-def _measured(palettes: int, models: list[Model], *, rounds: int, target: float | None) -> Measurement:
-    entries = asked(models)
+def _measure(palettes: int, models: list[Model], *, rounds: int, target: float | None) -> Measurement:
+    entries = group_by_provider(models)
     requests = palettes * ANALYSES * len(models)
     seconds = floor = float("inf")
     for _ in range(rounds):
-        with pipeline(palettes) as opened:
-            floor = min(floor, _floor(opened, entries))
-            seconds = min(seconds, reserve_and_write(opened, entries))
+        with open_pipeline(palettes) as pipeline:
+            floor = min(floor, _time_floor(pipeline, entries))
+            seconds = min(seconds, reserve_and_write(pipeline, entries))
     ratio = floor / seconds
     return Measurement(
         f"prepare: {requests:,} requests, {len(models)} model" + ("s" if len(models) > 1 else ""),
@@ -54,30 +54,30 @@ def _measured(palettes: int, models: list[Model], *, rounds: int, target: float 
     )
 
 
-def reserve_and_write(opened: Pipeline, entries: list[ProviderModels]) -> float:
-    """Seconds to plan and reserve all that is missing, and to write the file of each batch, which is gone after."""
+def reserve_and_write(pipeline: Pipeline, entries: list[ProviderModels]) -> float:
+    """Plan and reserve all missing requests, write and delete the file of each batch, and return the seconds."""
     started = time.perf_counter()
-    texts, reservations = planned(opened, entries)
+    texts, reservations = plan_and_reserve(pipeline, entries)
     for reservation in reservations:
-        file = opened.settings.spool_dir / f"{reservation.submission}.requests"
+        file = pipeline.settings.spool_dir / f"{reservation.submission}.requests"
         reservation.template.write(file, reservation.requests(), texts)
         file.unlink()
     return time.perf_counter() - started
 
 
-def _floor(opened: Pipeline, entries: list[ProviderModels]) -> float:
-    with opened.warehouse.connect() as connection:
+def _time_floor(pipeline: Pipeline, entries: list[ProviderModels]) -> float:
+    with pipeline.warehouse.connect() as connection:
         canonical_seeds = [seed for (seed,) in connection.execute("SELECT canonical_seed FROM palettes").fetchall()]
     texts = [user_message(description.colour_data.decode()) for description in describe_palettes(canonical_seeds)]
     seconds = 0.0
     for entry in entries:
         for model in entry.models:
             requests = [entry.format.request(model, TAGGING.payload, "", text) for text in texts]
-            seconds += _bare_loop(requests, opened.settings.spool_dir / "floor.jsonl")
+            seconds += _time_plain_loop(requests, pipeline.settings.spool_dir / "floor.jsonl")
     return seconds
 
 
-def _bare_loop(requests: list[dict[str, object]], file: Path) -> float:
+def _time_plain_loop(requests: list[dict[str, object]], file: Path) -> float:
     key = "key" if "key" in requests[0] else "custom_id"
     rows = count()
     started = time.perf_counter()

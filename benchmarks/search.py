@@ -1,4 +1,4 @@
-"""How fast 100,000 palettes are embedded, loaded and searched."""
+"""Latency of embedding, loading and searching 100,000 palettes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.report import Measurement
-from benchmarks.synthetic import pipeline
+from benchmarks.synthetic import open_pipeline
 from grabient_pipeline.palette.names import known_colour_values
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.retrieval.find import find
@@ -33,25 +33,25 @@ _ROUNDS = 15
 
 
 def search(quick: bool) -> list[Measurement]:
-    """Search as a notebook has it: from the text of the query to the frame, in a process that has searched before.
+    """Measure a search as in a notebook: from the query text to the data frame, in a process that has searched before.
 
-    Measured: the query is read and embedded, every vector, colour and tag is looked at, the best are ranked and told
-    with their reasons; the median of each query, and the verdict on the slowest. The palettes are random ones with 20
-    random tags each out of 20,000, some far more frequent than others, in the real tables. The floor is the one
-    thing that nobody can leave out who looks at every vector: the product of all vectors with that of the query.
+    The query is read and embedded, every vector, colour and tag is compared, and the best palettes are ranked with
+    their reasons. Each query counts with its median; the target applies to the slowest. The real tables hold random
+    palettes with 20 random tags each out of 20,000, some far more frequent than others. The floor is the one operation
+    that an exact search cannot avoid: the product of all vectors with the vector of the query.
     """
     palettes = 10_000 if quick else 100_000
-    with pipeline(palettes) as opened:
-        _tag(opened)
+    with open_pipeline(palettes) as pipeline:
+        _insert_tags(pipeline)
         started = time.perf_counter()
-        opened.embed_palettes()
+        pipeline.embed_palettes()
         embedding = time.perf_counter() - started
         started = time.perf_counter()
-        _search(opened, QUERIES[0])
+        _search(pipeline, QUERIES[0])
         loading = time.perf_counter() - started
-        medians = {query: statistics.median(_timed(opened, query) for _ in range(_ROUNDS)) for query in QUERIES}
+        medians = {query: statistics.median(_time_search(pipeline, query) for _ in range(_ROUNDS)) for query in QUERIES}
     slowest = max(medians, key=lambda query: medians[query])
-    floor = _floor(palettes)
+    floor = _time_floor(palettes)
     return [
         Measurement(f"search: {palettes:,} palettes embedded", f"{embedding:.1f} s ({palettes / embedding:,.0f}/s)"),
         Measurement(f"search: {palettes:,} palettes loaded by the first search", f"{loading:.1f} s"),
@@ -70,17 +70,17 @@ def search(quick: bool) -> list[Measurement]:
     ]
 
 
-def _timed(opened: Pipeline, query: str) -> float:
+def _time_search(pipeline: Pipeline, query: str) -> float:
     started = time.perf_counter()
-    _search(opened, query)
+    _search(pipeline, query)
     return time.perf_counter() - started
 
 
-def _search(opened: Pipeline, query: str) -> pl.DataFrame:
-    return find(opened.settings, {}, query)
+def _search(pipeline: Pipeline, query: str) -> pl.DataFrame:
+    return find(pipeline.settings, {}, query)
 
 
-def _floor(palettes: int) -> float:
+def _time_floor(palettes: int) -> float:
     rng = np.random.default_rng(5)
     vectors = rng.standard_normal((palettes, 256), dtype=np.float32)
     query = rng.standard_normal(256, dtype=np.float32)
@@ -92,14 +92,14 @@ def _floor(palettes: int) -> float:
     return statistics.median(seconds)
 
 
-def _tag(opened: Pipeline) -> None:
-    """Let every palette have been refined: 3 moods, 3 styles, a season, 13 associations."""
+def _insert_tags(pipeline: Pipeline) -> None:
+    """Insert a refinement for every palette: 3 moods, 3 styles, a season, 13 associations."""
     rng = np.random.default_rng(6)
     words = sorted({word for name in known_colour_values() for word in name.split()})
-    # A few tags are everywhere and most are rare.
+    # A few tags are very frequent and most are rare.
     tags = [" ".join(pair) for pair in rng.choice(words, size=(_DISTINCT_TAGS, 2)).tolist()]
     tags[: len(words)] = words
-    with opened.warehouse.connect() as connection, transaction(connection):
+    with pipeline.warehouse.connect() as connection, transaction(connection):
         seeds = [seed for (seed,) in connection.execute("SELECT seed FROM palettes ORDER BY seed").fetchall()]
         places = (_DISTINCT_TAGS * rng.power(0.3, size=(len(seeds), 19))).astype(int)
         drawn = pl.Series(np.array(tags, dtype=object)[places].tolist(), dtype=pl.List(pl.String))

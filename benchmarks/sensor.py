@@ -1,4 +1,4 @@
-"""How long a tick of the sensor takes, and what a provider that hangs does to it."""
+"""Duration of a sensor tick, also with a provider that hangs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import dagster as dg
 import httpx2
 
 from benchmarks.report import Measurement
-from benchmarks.synthetic import MODELS, pipeline
+from benchmarks.synthetic import MODELS, open_pipeline
 from grabient_pipeline.batches.orders import BackfillRequest
 from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.defs.sensors import poll_batches
@@ -24,36 +24,38 @@ _HANGING = "groq"
 
 
 def sensor(quick: bool) -> list[Measurement]:
-    """A tick over 100 pending batches of four providers, then another while one of the providers hangs.
+    """Measure a tick over 100 pending batches of four providers, then another while one provider hangs.
 
-    Measured: all of `poll_batches` as Dagster calls it, with the real SDKs over HTTP to the sandbox, which runs in a
-    process of its own: what is pending is read, each batch is asked about, the answers are written down. The bounds
-    are Dagster's: it cuts a tick off after 60 s and throws its findings away. With everybody answering a tick has to
-    be far from that; with one provider hanging it must end in time all the same, and what the others said must be in
-    the database. There is no floor: a tick is not made to be fast, it is made to be in time.
+    The measured time covers all of `poll_batches` as Dagster calls it, with the real SDKs over HTTP to the sandbox in a
+    process of its own: pending batches are read, each is polled, and the responses are recorded. Dagster cancels a tick
+    after 60 s and discards its result. While all providers respond, a tick must stay far below that; while one hangs,
+    it must still end in time and record the responses of the others. There is no floor: a tick has to be in time, not
+    fast.
     """
     rounds = 5 if quick else 25
     with (
         SandboxServer(where="process", batch_seconds=3600) as server,
-        pipeline(rounds, server.environment()) as opened,
+        open_pipeline(rounds, server.environment()) as pipeline,
     ):
         for _ in range(rounds):
-            # One palette that has not been asked about yet: a batch for each of the four models.
-            report = opened.backfill(BackfillRequest(models=list(MODELS.values()), analysis_count=1, limit=1))
+            # One more palette: a batch for each of the four models.
+            report = pipeline.backfill(BackfillRequest(models=list(MODELS.values()), analysis_count=1, limit=1))
             assert len(report.submitted) == len(MODELS), report.failures
         batches = rounds * len(MODELS)
         variables = {
             **server.environment(),
             "GRABIENT_SANDBOX": "1",
-            "GRABIENT_DATA_DIR": str(opened.settings.data_dir),
+            "GRABIENT_DATA_DIR": str(pipeline.settings.data_dir),
         }
         with mock.patch.dict(os.environ, variables):
-            seconds = _tick()
-            first = _polled_at(opened)
+            seconds = _time_tick()
+            first = _read_poll_times(pipeline)
             answered = len(first)
-            _let_hang(server)
-            hanging_seconds = _tick()
-        newer = sum(polled_at > first[name] for name, polled_at in _polled_at(opened, but=_HANGING).items())
+            _make_provider_hang(server)
+            hanging_seconds = _time_tick()
+        newer = sum(
+            polled_at > first[name] for name, polled_at in _read_poll_times(pipeline, excluded=_HANGING).items()
+        )
     others = batches - rounds
     return [
         Measurement(
@@ -71,7 +73,7 @@ def sensor(quick: bool) -> list[Measurement]:
     ]
 
 
-def _tick() -> float:
+def _time_tick() -> float:
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_sensor_context(instance=instance, resources={"pipeline": PipelineResource()})
         started = time.perf_counter()
@@ -79,15 +81,15 @@ def _tick() -> float:
         return time.perf_counter() - started
 
 
-def _let_hang(server: SandboxServer) -> None:
+def _make_provider_hang(server: SandboxServer) -> None:
     fault = {"name": "hang", "provider": _HANGING, "seconds": 60}
     httpx2.post(f"{server.url}/_sandbox/faults", json=fault).raise_for_status()
 
 
-def _polled_at(opened: Pipeline, but: str = "") -> dict[str, dt.datetime]:
-    """When each batch was last answered for, by submission; without those of a provider."""
-    with opened.warehouse.connect() as connection:
+def _read_poll_times(pipeline: Pipeline, excluded: str = "") -> dict[str, dt.datetime]:
+    """Return when each batch was last polled, by submission, without the batches of one provider."""
+    with pipeline.warehouse.connect() as connection:
         rows = connection.execute(
-            "SELECT submission, polled_at FROM tag_batches WHERE polled_at IS NOT NULL AND provider <> ?", [but]
+            "SELECT submission, polled_at FROM tag_batches WHERE polled_at IS NOT NULL AND provider <> ?", [excluded]
         ).fetchall()
     return dict(rows)

@@ -1,7 +1,7 @@
-"""Palettes and answers for benchmarks: seeded, so that every run measures the same work.
+"""Palettes and results for benchmarks; random but seeded, so that every run measures the same work.
 
-The answers are the sandbox's own, as each provider would send them, fetched once over HTTP; a large batch is made of
-them by putting other custom ids in.
+The results are the sandbox's, in each provider's format, fetched once over HTTP. Large batches repeat them with other
+custom ids.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.base import BatchProvider, Route
 from grabient_pipeline.providers.catalogue import Model, load_catalogue
 from grabient_pipeline.providers.prices import batch_price
-from grabient_pipeline.providers.registry import open_provider
+from grabient_pipeline.providers.registry import open_provider, request_format
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.sandbox.server import environment
 from grabient_pipeline.settings import Settings
 
 ANALYSES = 8
-# One of each provider, in the order of the catalogue; Groq's is the one with the dirtiest answers.
+# One model of each provider, in the order of the catalogue. Groq's gives the messiest responses.
 MODELS = {
     "groq": "groq/llama-3.3-70b-versatile",
     "google": "google/gemini-2.5-flash-lite",
@@ -42,58 +42,58 @@ MODELS = {
     "anthropic": "anthropic/claude-3-5-haiku-20241022",
 }
 NO_CAP_USD = 1e9
-# Nobody listens there, and no benchmark that uses it calls anybody.
+# Nothing listens on this port; benchmarks with these variables make no calls.
 NOWHERE = environment(9)
 
 _CUSTOM_ID = re.compile(rb'"(?:custom_id|key)":"([a-z0-9]{16}_[0-9]{6})"')
 
 
-def seeds(count: int) -> list[str]:
-    """Canonical seeds of random palettes."""
+def random_seeds(count: int) -> list[str]:
+    """Return the canonical seeds of random palettes."""
     coefficients = np.random.default_rng(20).uniform(0, 1, (count, 12)).round(3)
     return [encode_seed(Seed(tuple(row))) for row in coefficients.tolist()]
 
 
 @contextmanager
-def pipeline(palettes: int = 0, variables: Mapping[str, str] = NOWHERE) -> Generator[Pipeline]:
-    """A pipeline on a data directory that is gone afterwards, with so many palettes."""
+def open_pipeline(palettes: int = 0, variables: Mapping[str, str] = NOWHERE) -> Generator[Pipeline]:
+    """Open a pipeline with this number of palettes on a temporary data directory."""
     with tempfile.TemporaryDirectory(prefix="grabient-benchmark-") as folder:
-        opened = Pipeline(Settings(Path(folder), NO_CAP_USD, sandbox=True), variables)
-        rows = (PaletteRow(number, seed) for number, seed in enumerate(seeds(palettes)))
-        import_rows(opened.warehouse, rows, "benchmark", ImportReport())
-        yield opened
+        pipeline = Pipeline(Settings(Path(folder), NO_CAP_USD, sandbox=True), variables)
+        rows = (PaletteRow(number, seed) for number, seed in enumerate(random_seeds(palettes)))
+        import_rows(pipeline.warehouse, rows, "benchmark", ImportReport())
+        yield pipeline
 
 
 def enabled_models() -> list[Model]:
-    """The models that a backfill asks by default; their prices are loaded, which costs a quarter of a second once."""
+    """Return the models of the default backfill, with prices loaded, which takes a quarter of a second once."""
     models = [model for model in load_catalogue().models if model.enabled]
     for model in models:
         batch_price(model)
     return models
 
 
-def asked(models: list[Model]) -> list[ProviderModels]:
-    """The models with their providers, opened and never called."""
+def group_by_provider(models: list[Model]) -> list[ProviderModels]:
+    """Return the models by provider, with how their requests are written."""
     by_provider: dict[str, list[Model]] = {}
     for model in models:
         by_provider.setdefault(model.provider, []).append(model)
     return [
-        ProviderModels(Route(key), open_provider(key, NOWHERE), "127.0.0.1:9", tuple(those))
-        for key, those in by_provider.items()
+        ProviderModels(Route(key), request_format(key), "127.0.0.1:9", tuple(members))
+        for key, members in by_provider.items()
     ]
 
 
-def planned(opened: Pipeline, entries: list[ProviderModels]) -> tuple[dict[str, bytes], list[Reservation]]:
-    """The texts of all palettes and the reservations of all that is missing: a backfill up to its files."""
+def plan_and_reserve(pipeline: Pipeline, entries: list[ProviderModels]) -> tuple[dict[str, bytes], list[Reservation]]:
+    """Run a backfill up to its files: return the texts of all palettes and the reservations of all missing requests."""
     models = [model for entry in entries for model in entry.models]
     order = BackfillOrder(tuple(models), ANALYSES, NO_CAP_USD)
-    subjects = missing_subjects(opened.warehouse, TAGGING, models, order)
+    subjects = missing_subjects(pipeline.warehouse, TAGGING, models, order)
     texts = {seed: json_text(text) for seed, text in TAGGING.texts(subjects).items()}
-    return texts, reserve(opened.warehouse, TAGGING, entries, subjects, texts, order)
+    return texts, reserve(pipeline.warehouse, TAGGING, entries, subjects, texts, order)
 
 
-def provider_of_files(key: str, files: Mapping[str, Path]) -> BatchProvider:
-    """The real provider, except that a download is the file that is there already."""
+def open_offline_provider(key: str, files: Mapping[str, Path]) -> BatchProvider:
+    """Open the real provider, with downloads replaced by existing files."""
     provider = open_provider(key, NOWHERE)
 
     def download(batch_id: str, folder: Path) -> list[Path]:
@@ -104,56 +104,57 @@ def provider_of_files(key: str, files: Mapping[str, Path]) -> BatchProvider:
     return provider
 
 
-class Prepared:
-    """Providers that are opened already, by key."""
+class OfflineProviders:
+    """Opens the providers that it was given, by key."""
 
     def __init__(self, providers: Mapping[str, BatchProvider]) -> None:
         self._providers = providers
 
     def open(self, route: Route) -> BatchProvider:
-        """The provider of a route."""
+        """Return the provider of a route."""
         return self._providers[route.provider]
 
 
-def end(opened: Pipeline, submission: str) -> str:
-    """Let a reserved batch have been submitted and have ended; its id at the provider."""
+def mark_ended(pipeline: Pipeline, submission: str) -> str:
+    """Mark a reserved batch as submitted and completed, and return its id at the provider."""
     batch_id = f"batch-{submission}"
-    ledger.record_submitted(opened.warehouse, submission, batch_id)
-    with opened.warehouse.connect() as connection:
+    ledger.record_submitted(pipeline.warehouse, submission, batch_id)
+    with pipeline.warehouse.connect() as connection:
         connection.execute("UPDATE tag_batches SET status = 'completed' WHERE submission = ?", [submission])
     return batch_id
 
 
-def sampled_answers(palettes: int, providers: tuple[str, ...] = tuple(MODELS)) -> dict[str, list[bytes]]:
-    """Lines of results by provider: the sandbox's answers to `palettes` x 8 requests each, in the provider's shape."""
+def sample_results(palettes: int, providers: tuple[str, ...] = tuple(MODELS)) -> dict[str, list[bytes]]:
+    """Return result lines by provider, in its format: the sandbox's for `palettes` x 8 requests."""
     with (
         SandboxServer(where="process", batch_seconds=0.1) as server,
-        pipeline(palettes, server.environment()) as opened,
+        open_pipeline(palettes, server.environment()) as pipeline,
     ):
-        opened.backfill(BackfillRequest(models=[MODELS[key] for key in providers], analysis_count=ANALYSES))
-        while opened.poll().pending:
+        pipeline.backfill(BackfillRequest(models=[MODELS[key] for key in providers], analysis_count=ANALYSES))
+        while pipeline.poll().pending:
             time.sleep(0.1)
         lines: dict[str, list[bytes]] = {key: [] for key in providers}
-        for batch in ended_batches(opened.workspace):
-            folder = opened.settings.spool_dir / batch.submission
+        for batch in ended_batches(pipeline.workspace):
+            folder = pipeline.settings.spool_dir / batch.submission
             folder.mkdir()
-            for path in opened.workspace.providers.open(batch.route).download(batch.batch_id, folder):
+            for path in pipeline.workspace.providers.open(batch.route).download(batch.batch_id, folder):
                 lines[batch.provider] += path.read_bytes().splitlines()
         return lines
 
 
 class Results:
-    """Files of results as large as wanted, made of sampled lines."""
+    """Writes result files of any size from sampled lines."""
 
     def __init__(self, lines: list[bytes]) -> None:
+        """Split each sampled line around its custom id."""
         self._lines: list[tuple[bytes, bytes]] = []
         for line in lines:
-            found = _CUSTOM_ID.search(line)
-            assert found, "a line of results without a custom id"
-            self._lines.append((line[: found.start(1)], line[found.end(1) :]))
+            match = _CUSTOM_ID.search(line)
+            assert match, "a result line without a custom id"
+            self._lines.append((line[: match.start(1)], line[match.end(1) :]))
 
     def write(self, path: Path, custom_ids: Iterator[str]) -> None:
-        """One line for each custom id."""
+        """Write one line for each custom id."""
         count = len(self._lines)
         with path.open("wb", buffering=1 << 20) as file:
             for number, custom_id in enumerate(custom_ids):

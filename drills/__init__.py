@@ -1,13 +1,14 @@
-"""The promise "nothing paid twice, nothing paid for lost", proved on the machine at hand: `python -m drills`.
+"""Fault-injection drills: `python -m drills` checks that nothing is paid for twice and nothing paid for is lost.
 
-What belongs here is going wrong on purpose: each drill breaks something in its own way while real commands, in
-processes of their own, work on a real sandbox; then plain commands go on until nothing is pending, and what the
-sandbox billed is compared with what the ledger has (`account.py`, where the words are defined). Nothing here is
-imported by the pipeline. What each drill proves stands in docs/drills.md.
+Each drill injects one kind of failure while real `grabient` commands, in processes of their own, work against a real
+sandbox. Plain commands then run until nothing is pending, and the drill compares what the sandbox billed with what the
+ledger holds (`audit.py`, which defines the terms). The pipeline imports nothing from here. docs/drills.md describes
+what each drill proves.
 
-    account.py   what was billed, kept, paid twice and lost
-    commands.py  `grabient` commands as processes that may be killed
-    ground.py    a data directory, the sandbox behind it, and what a drill does with both
-    crashes.py  lost_answers.py  partial_results.py  odd_answers.py  together.py  money.py    the drills
-    drill.py  runner.py  report.py    what a drill is, running them, the table
+    audit.py        counts billed, kept, duplicate and lost responses
+    commands.py     runs `grabient` commands as processes that can be killed
+    preload.py      what the fork server of those processes imports in advance
+    environment.py  a data directory, its sandbox, and the actions of a drill
+    drill.py  runner.py  report.py    the definition of a drill, the runner, the table
+    crashes.py  lost_responses.py  partial_results.py  odd_responses.py  concurrency.py  money.py    the drills
 """

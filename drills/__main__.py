@@ -1,4 +1,4 @@
-"""`python -m drills [NAME ...] [--rounds N] [--seed N] [--json]`: a table; status 1 if a drill is not passed."""
+"""`python -m drills [NAME ...] [--rounds N] [--seed N] [--json]`: print a table; exit with 1 if a drill fails."""
 
 from __future__ import annotations
 
@@ -10,58 +10,63 @@ import time
 from collections.abc import Callable, Iterator
 
 from drills.drill import Drill
-from drills.report import Outcome, note, say
-from drills.runner import AT_A_TIME, run_all
+from drills.report import Outcome, print_note, print_report
+from drills.runner import CONCURRENT_DRILLS, run_all
 
 
-def rooms(rounds: int) -> dict[str, Callable[[], Iterator[Drill]]]:
-    """The drills by name, as they are asked for."""
-    from drills.crashes import at_moments, at_random, in_a_loop
-    from drills.lost_answers import lost_answers
-    from drills.money import money
-    from drills.odd_answers import odd_answers
-    from drills.partial_results import partial_results
-    from drills.together import together
+def drill_kinds(rounds: int) -> dict[str, Callable[[], Iterator[Drill]]]:
+    """Return the generators of drills by the name used on the command line.
+
+    Args:
+        rounds: number of rounds of kills at random times.
+    """
+    from drills.concurrency import concurrency_drills
+    from drills.crashes import crash_point_drills, kill_loop_drills, random_kill_drills
+    from drills.lost_responses import lost_response_drills
+    from drills.money import money_drills
+    from drills.odd_responses import odd_response_drills
+    from drills.partial_results import partial_result_drills
 
     return {
-        "moments": at_moments,
-        "random": lambda: at_random(rounds),
-        "loop": lambda: in_a_loop(max(1, rounds // 4)),
-        "lost": lost_answers,
-        "partial": partial_results,
-        "odd": odd_answers,
-        "together": together,
-        "money": money,
+        "crash-points": crash_point_drills,
+        "random": lambda: random_kill_drills(rounds),
+        "loop": lambda: kill_loop_drills(max(1, rounds // 4)),
+        "lost": lost_response_drills,
+        "partial": partial_result_drills,
+        "odd": odd_response_drills,
+        "concurrency": concurrency_drills,
+        "money": money_drills,
     }
 
 
 def main() -> int:
-    names = rooms(1)
+    """Run the selected drills and return the exit status."""
+    kinds = drill_kinds(1)
     parser = argparse.ArgumentParser(
         prog="python -m drills",
-        description="Break things on purpose, and see that nothing is paid twice and nothing paid for is lost.",
+        description="Inject crashes and faults, and check that nothing is paid for twice and nothing paid for is lost.",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(names)}; by default all")
-    parser.add_argument("--only", metavar="WORDS", help="only drills with these words in their names")
-    parser.add_argument("--rounds", type=int, default=12, metavar="N", help="rounds of random kills; by default 12")
-    parser.add_argument("--seed", type=int, metavar="N", help="what is drawn is drawn from this; by default a new one")
-    parser.add_argument("--json", action="store_true", help="the table and every drill as JSON")
-    wanted = parser.parse_args()
-    unknown = [name for name in wanted.names if name not in names]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"kinds to run: {', '.join(kinds)}; default: all")
+    parser.add_argument("--only", metavar="TEXT", help="run only drills whose name contains TEXT")
+    parser.add_argument("--rounds", type=int, default=12, metavar="N", help="rounds of random kills; default: 12")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of all random choices; default: a new one")
+    parser.add_argument("--json", action="store_true", help="print the table and every drill as JSON")
+    options = parser.parse_args()
+    unknown = [name for name in options.names if name not in kinds]
     if unknown:
-        parser.error(f"no drills {unknown[0]!r}; there are {', '.join(names)}")
-    if wanted.rounds < 1:
-        parser.error("there has to be a round")
-    seed = secrets.randbelow(2**31) if wanted.seed is None else wanted.seed
-    chosen = rooms(wanted.rounds)
-    drills = [drill for name in wanted.names or chosen for drill in chosen[name]()]
-    if wanted.only:
-        drills = [drill for drill in drills if wanted.only in f"{drill.row} {drill.name}"]
+        parser.error(f"unknown kind {unknown[0]!r}; choose from {', '.join(kinds)}")
+    if options.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    selected = drill_kinds(options.rounds)
+    drills = [drill for name in options.names or selected for drill in selected[name]()]
+    if options.only:
+        drills = [drill for drill in drills if options.only in f"{drill.row} {drill.name}"]
     if not drills:
-        parser.error("there is no such drill")
-    note(f"{len(drills)} drills, {AT_A_TIME} at a time; --seed {seed} draws the same again")
+        parser.error("no drill matches")
+    print_note(f"{len(drills)} drills, {CONCURRENT_DRILLS} at a time; repeat with --seed {seed}")
     outcomes = _run(drills, seed)
-    say(outcomes, as_json=wanted.json)
+    print_report(outcomes, as_json=options.json)
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
 
@@ -69,18 +74,18 @@ def _run(drills: list[Drill], seed: int) -> list[Outcome]:
     started = time.monotonic()
     finished = kills = 0
 
-    def told(outcome: Outcome) -> None:
+    def print_progress(outcome: Outcome) -> None:
         nonlocal finished, kills
         finished += 1
-        kills += outcome.kill_points
+        kills += outcome.kills
         minutes, seconds = divmod(round(time.monotonic() - started), 60)
         progress = f"{minutes}:{seconds:02d}  {finished}/{len(drills)}, {kills} kills"
-        verdict = "passed" if outcome.passed else f"NOT PASSED: {outcome.failure} (drawn from {outcome.seed})"
-        note(f"{progress}  {outcome.row}: {outcome.name} ({outcome.seconds:.0f} s): {verdict}")
+        verdict = "passed" if outcome.passed else f"FAILED: {outcome.failure} (drill seed {outcome.seed})"
+        print_note(f"{progress}  {outcome.row}: {outcome.name} ({outcome.seconds:.0f} s): {verdict}")
 
-    # Each drill draws from a seed of its own, so that one alone draws what it drew among all.
+    # Each drill gets a seed of its own, so that it makes the same choices when it runs alone.
     seeded = [(drill, random.Random(f"{seed} {drill.row} {drill.name}").randrange(2**31)) for drill in drills]
-    return run_all(seeded, told)
+    return run_all(seeded, print_progress)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""`grabient` commands as processes that a drill may kill.
+"""`grabient` commands as processes that a drill can kill.
 
-By default they are forked from a process that has loaded the package (`warm.py`): a kill after a tenth of a second then
-hits the work, and a thousand commands take minutes. `start_whole` starts the installed executable instead, as it is.
+By default a command is forked from a process that has imported the package (`preload.py`). A kill after a tenth of a
+second then interrupts the work itself, and a thousand commands take minutes. `start_installed` runs the installed
+executable instead.
 """
 
 from __future__ import annotations
@@ -19,115 +20,131 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# No command of a drill takes a tenth of this; one that does hangs.
-LONGEST_SECONDS = 180.0
-# What the command line says of an exception that nobody foresaw.
-_UNFORESEEN = ("this is a fault of grabient itself", "Traceback (most recent call last)")
+# No command of a drill takes a tenth of this; one that reaches it hangs.
+TIMEOUT_SECONDS = 180.0
+# How the command line reports an unexpected exception.
+UNEXPECTED_ERROR = "this is a fault of grabient itself"
+_UNEXPECTED_ERRORS = (UNEXPECTED_ERROR, "Traceback (most recent call last)")
 
-_forking = multiprocessing.get_context("forkserver")
-_forking.set_forkserver_preload(["drills.warm"])
-_starting = threading.Lock()
+_FORK_SERVER = multiprocessing.get_context("forkserver")
+_FORK_SERVER.set_forkserver_preload(["drills.preload"])
+_process_lock = threading.Lock()
 
 
 class DrillFailed(Exception):
-    """What did not hold."""
+    """A guarantee that a drill checks does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended, and all that it said. `status` is -9 if it was killed."""
+class CompletedCommand:
+    """The exit status of a command, -9 if it was killed, and everything that it printed."""
 
     arguments: tuple[str, ...]
     status: int
-    out: str
-    err: str
+    stdout: str
+    stderr: str
 
     @property
-    def said(self) -> str:
-        return self.out + self.err
+    def output(self) -> str:
+        """Standard output followed by standard error."""
+        return self.stdout + self.stderr
+
+    @property
+    def unwrapped_output(self) -> str:
+        """The output as a single line, so that a message can be found whatever the width of the terminal."""
+        return " ".join(self.output.split())
 
     @property
     def killed(self) -> bool:
+        """Whether the process ended by SIGKILL."""
         return self.status == -signal.SIGKILL
 
-    @property
-    def last_line(self) -> str:
-        return next((line for line in reversed(self.said.splitlines()) if line.strip()), "")
-
     def __str__(self) -> str:
-        return f"grabient {' '.join(self.arguments)} ended with {self.status}: {self.last_line}"
+        last_line = next((line for line in reversed(self.output.splitlines()) if line.strip()), "")
+        return f"grabient {' '.join(self.arguments)} exited with {self.status}: {last_line}"
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A command at work."""
+class RunningCommand:
+    """A command that has been started."""
 
     arguments: tuple[str, ...]
     pid: int
     output: Path
+    # Waits for at most so many seconds; gives the exit status, or None if the process still runs.
     _wait: Callable[[float], int | None]
 
-    def kill_after(self, seconds: float) -> Ended:
-        """`kill -9` at that time, unless it has ended by then."""
+    def kill_after(self, seconds: float) -> CompletedCommand:
+        """Kill the process after this time, unless it has exited by then."""
         if self._wait(seconds) is None:
             os.kill(self.pid, signal.SIGKILL)
-        return self.ended()
+        return self.wait()
 
-    def wait_until(self, true: Callable[[], bool]) -> None:
-        """Let it go on until something holds elsewhere."""
-        deadline = time.monotonic() + LONGEST_SECONDS
-        while not true():
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Let the process run until a condition holds.
+
+        Raises:
+            DrillFailed: the process exited, or the time ran out, before the condition held.
+        """
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while not condition():
             if self._wait(0.02) is not None or time.monotonic() > deadline:
-                raise DrillFailed(f"what was waited for did not come about; {self.ended()}")
+                raise DrillFailed(f"the expected condition did not occur; {self.wait()}")
 
-    def ended(self) -> Ended:
-        """Wait for its end."""
-        status = self._wait(LONGEST_SECONDS)
+    def wait(self) -> CompletedCommand:
+        """Wait until the process exits.
+
+        Raises:
+            DrillFailed: it hangs, or it reported an unexpected exception.
+        """
+        status = self._wait(TIMEOUT_SECONDS)
         if status is None:
             os.kill(self.pid, signal.SIGKILL)
-            self._wait(LONGEST_SECONDS)
-            raise DrillFailed(f"grabient {' '.join(self.arguments)} did not end within {LONGEST_SECONDS:.0f} s")
-        ended = Ended(self.arguments, status, *(_read(path) for path in _outputs(self.output)))
-        if any(words in ended.said for words in _UNFORESEEN):
-            raise DrillFailed(str(ended))
-        return ended
+            self._wait(TIMEOUT_SECONDS)
+            raise DrillFailed(f"grabient {' '.join(self.arguments)} did not exit within {TIMEOUT_SECONDS:.0f} s")
+        completed = CompletedCommand(self.arguments, status, *(_read(path) for path in _output_paths(self.output)))
+        if any(words in completed.output for words in _UNEXPECTED_ERRORS):
+            raise DrillFailed(str(completed))
+        return completed
 
 
-def _outputs(output: Path) -> tuple[Path, Path]:
-    """Where standard output and standard error of a command go."""
+def _output_paths(output: Path) -> tuple[Path, Path]:
+    """Return the files for standard output and standard error."""
     return output, output.with_suffix(".err")
 
 
 def _read(path: Path) -> str:
-    # A process that is killed as it starts has not made its files yet.
+    # A process that is killed while starting has not created its files.
     return path.read_text("utf-8", "replace") if path.exists() else ""
 
 
-def start(arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> Running:
-    """Start `grabient ARGUMENTS` with exactly this environment; what it says goes to `output`."""
-    process = _forking.Process(target=_command, args=(tuple(arguments), dict(environment), str(output)), daemon=True)
-    # The fork server has one caller at a time.
-    with _starting:
+def start(arguments: Sequence[str], variables: Mapping[str, str], output: Path) -> RunningCommand:
+    """Fork `grabient ARGUMENTS` with exactly these environment variables, printing to `output`."""
+    process = _FORK_SERVER.Process(
+        target=_run_command, args=(tuple(arguments), dict(variables), str(output)), daemon=True
+    )
+    # The fork server serves one caller at a time.
+    with _process_lock:
         process.start()
 
     def wait(seconds: float) -> int | None:
         multiprocessing.connection.wait([process.sentinel], seconds)
-        # Whoever starts a process looks after all that have ended, and of two that ask at once one is told nothing.
-        with _starting:
+        # Every start also reaps all exited processes, and of two threads that reap at once one gets no status.
+        with _process_lock:
             process.join(0)
             return process.exitcode
 
     assert process.pid is not None
-    return Running(tuple(arguments), process.pid, output, wait)
+    return RunningCommand(tuple(arguments), process.pid, output, wait)
 
 
-def start_whole(arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> Running:
-    """The same with the installed executable, from the start of its process to the end."""
+def start_installed(arguments: Sequence[str], variables: Mapping[str, str], output: Path) -> RunningCommand:
+    """Start the installed executable, so that the process includes its imports and its shutdown."""
     grabient = Path(sys.executable).with_name("grabient")
-    out, err = _outputs(output)
-    with out.open("wb") as out_file, err.open("wb") as err_file:
+    stdout, stderr = _output_paths(output)
+    with stdout.open("wb") as stdout_file, stderr.open("wb") as stderr_file:
         process = subprocess.Popen(
-            [grabient, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=out_file, stderr=err_file
+            [grabient, *arguments], env=variables, stdin=subprocess.DEVNULL, stdout=stdout_file, stderr=stderr_file
         )
 
     def wait(seconds: float) -> int | None:
@@ -136,20 +153,20 @@ def start_whole(arguments: Sequence[str], environment: Mapping[str, str], output
         except subprocess.TimeoutExpired:
             return None
 
-    return Running(tuple(arguments), process.pid, output, wait)
+    return RunningCommand(tuple(arguments), process.pid, output, wait)
 
 
-def _command(arguments: tuple[str, ...], environment: dict[str, str], output: str) -> None:
-    for number, path in enumerate(_outputs(Path(output)), start=1):
+def _run_command(arguments: tuple[str, ...], variables: dict[str, str], output: str) -> None:
+    for number, path in enumerate(_output_paths(Path(output)), start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     os.environ.clear()
-    os.environ.update(environment)
-    from grabient_pipeline import crash_points as moments
+    os.environ.update(variables)
+    from grabient_pipeline import crash_points
     from grabient_pipeline.cli import main, recording
 
-    # It reads its variable when it is loaded.
-    importlib.reload(moments)
-    # What a command leaves behind for the Dagster UI takes most of its time and is no part of the promise.
+    # The module reads its variable on import.
+    importlib.reload(crash_points)
+    # Recording runs for the Dagster UI takes most of a command's time and is not what the drills test.
     recording.record = lambda *_: None
     sys.argv = ["grabient", *arguments]
     main()

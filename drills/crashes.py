@@ -1,4 +1,4 @@
-"""`kill -9` at every marked moment of every step, and at any time."""
+"""`kill -9` at every crash point of every step, and at random times."""
 
 from __future__ import annotations
 
@@ -9,202 +9,208 @@ from functools import partial
 
 from drills.commands import DrillFailed
 from drills.drill import Drill
-from drills.ground import PROVIDERS, Ground
+from drills.environment import PROVIDERS, DrillEnvironment
 from grabient_pipeline.crash_points import CRASH_POINTS
 
-AT_MOMENTS = "kill -9 at every marked moment"
-AT_RANDOM = "kill -9 at any time"
-IN_A_LOOP = "kill -9 of poll --watch, again and again"
+AT_CRASH_POINTS = "kill -9 at every crash point"
+AT_RANDOM_TIMES = "kill -9 at random times"
+IN_A_LOOP = "repeated kill -9 of poll --watch"
 
-# A kill may hit a creation on its way: the provider gets so long to have it.
+# A kill may interrupt a creation in progress; the provider gets this long to finish it.
 _MARGIN_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class _Way:
-    """How a moment is reached: what goes before, and the command that gets there. `times`: how often it may be."""
+class CrashScenario:
+    """How a command reaches a crash point.
 
-    prepare: Callable[[Ground], object]
-    command: Callable[[Ground], Sequence[object]]
+    Attributes:
+        prepare: what happens before.
+        command: gives the command that reaches the crash point.
+        stages: the stages in which it is reached.
+        occurrences: how often one command reaches it, at most.
+    """
+
+    prepare: Callable[[DrillEnvironment], object]
+    command: Callable[[DrillEnvironment], Sequence[object]]
     stages: tuple[str, ...] = ("tagging", "refinement")
-    times: int = 1
+    occurrences: int = 1
 
 
-def _nothing(_: Ground) -> None:
+def _do_nothing(_: DrillEnvironment) -> None:
     pass
 
 
-def _ask(ground: Ground) -> None:
-    ground.must(*ground.asking)
-    ground.end_batches()
+def _submit(environment: DrillEnvironment) -> None:
+    environment.run_checked(*environment.submit_command)
+    environment.end_batches()
 
 
-def _lose(ground: Ground) -> None:
-    ground.arm("create_then_500", ground.providers[0], times=1)
-    ground.run(*ground.asking)
-    ground.end_batches()
+def _lose_response(environment: DrillEnvironment) -> None:
+    environment.arm_fault("create_then_500", environment.providers[0], times=1)
+    environment.run(*environment.submit_command)
+    environment.end_batches()
 
 
-def _collect(ground: Ground) -> None:
-    _ask(ground)
-    ground.must("poll")
+def _collect(environment: DrillEnvironment) -> None:
+    _submit(environment)
+    environment.run_checked("poll")
 
 
-def _forget_the_parses(ground: Ground) -> None:
-    """As if a better parser had come with an update."""
-    _collect(ground)
-    with ground.warehouse.connect() as connection:
+def _outdate_parser(environment: DrillEnvironment) -> None:
+    """Simulate an update with a newer parser."""
+    _collect(environment)
+    with environment.warehouse.connect() as connection:
         connection.execute("UPDATE answer_parses SET parser_version = 0")
 
 
-def _forget_the_recipe(ground: Ground) -> None:
-    """As if another way to compose embed texts had come with an update."""
-    _collect(ground)
-    with ground.warehouse.connect() as connection:
+def _outdate_embed_texts(environment: DrillEnvironment) -> None:
+    """Simulate an update that composes embed texts differently."""
+    _collect(environment)
+    with environment.warehouse.connect() as connection:
         connection.execute("UPDATE palette_tag_refined SET embed_text_recipe = 0")
 
 
-def _import(ground: Ground) -> Sequence[object]:
-    return ("import", ground.palettes_file)
+def _import_command(environment: DrillEnvironment) -> Sequence[object]:
+    return ("import", environment.palettes_file)
 
 
-def _asking(ground: Ground) -> Sequence[object]:
-    return ground.asking
+def _submit_command(environment: DrillEnvironment) -> Sequence[object]:
+    return environment.submit_command
 
 
-def _reconciling(_: Ground) -> Sequence[object]:
+def _reconcile_command(_: DrillEnvironment) -> Sequence[object]:
     return ("reconcile", "--margin", "0")
 
 
-def _polling(_: Ground) -> Sequence[object]:
+def _poll_command(_: DrillEnvironment) -> Sequence[object]:
     return ("poll",)
 
 
-_IMPORTING = _Way(_nothing, _import, ("empty",))
-_SENDING = _Way(_nothing, _asking)
-_FINDING = _Way(_lose, _reconciling)
-_COLLECTING = _Way(_ask, _polling)
-_READING = _Way(_forget_the_parses, _polling)
+_IMPORT = CrashScenario(_do_nothing, _import_command, ("empty",))
+_SUBMIT = CrashScenario(_do_nothing, _submit_command)
+_RECONCILE = CrashScenario(_lose_response, _reconcile_command)
+_COLLECT = CrashScenario(_submit, _poll_command)
+_PARSE = CrashScenario(_outdate_parser, _poll_command)
+_COMPOSE = CrashScenario(_outdate_embed_texts, _poll_command, ("refinement",))
 # A poll publishes after each of its steps.
-_PUBLISHING = _Way(_ask, _polling, times=3)
+_PUBLISH = CrashScenario(_submit, _poll_command, occurrences=3)
 
-_WAYS: dict[str, _Way] = {
-    "import.writing": _IMPORTING,
-    "import.written": _IMPORTING,
-    "reserve.writing": _SENDING,
-    "reserve.written": _SENDING,
-    "submit.file_written": _SENDING,
-    "submit.uploaded": _SENDING,
-    "submit.created": _SENDING,
-    "submit.recorded": _SENDING,
-    "reconcile.searched": _FINDING,
-    "reconcile.adopted": _FINDING,
-    "poll.asked": _COLLECTING,
-    "poll.recorded": _COLLECTING,
-    "collect.downloaded": _COLLECTING,
-    "collect.staged": _COLLECTING,
-    "collect.settling": _COLLECTING,
-    "collect.settled": _COLLECTING,
-    "parse.read": _READING,
-    "parse.storing": _READING,
-    "consensus.counting": _COLLECTING,
-    "consensus.counted": _COLLECTING,
-    "compose.writing": _Way(_forget_the_recipe, _polling, ("refinement",)),
-    "score.writing": _COLLECTING,
-    "publish.copied": _PUBLISHING,
-    "publish.published": _PUBLISHING,
+_SCENARIOS: dict[str, CrashScenario] = {
+    "import.writing": _IMPORT,
+    "import.written": _IMPORT,
+    "reserve.writing": _SUBMIT,
+    "reserve.written": _SUBMIT,
+    "submit.file_written": _SUBMIT,
+    "submit.uploaded": _SUBMIT,
+    "submit.created": _SUBMIT,
+    "submit.recorded": _SUBMIT,
+    "reconcile.searched": _RECONCILE,
+    "reconcile.adopted": _RECONCILE,
+    "poll.asked": _COLLECT,
+    "poll.recorded": _COLLECT,
+    "collect.downloaded": _COLLECT,
+    "collect.staged": _COLLECT,
+    "collect.settling": _COLLECT,
+    "collect.settled": _COLLECT,
+    "parse.read": _PARSE,
+    "parse.storing": _PARSE,
+    "consensus.counting": _COLLECT,
+    "consensus.counted": _COLLECT,
+    "compose.writing": _COMPOSE,
+    "score.writing": _COLLECT,
+    "publish.copied": _PUBLISH,
+    "publish.published": _PUBLISH,
 }
 
 
-def at_moments(providers: Sequence[str] = PROVIDERS, *, repeated: bool = True) -> Iterator[Drill]:
-    """A drill for every moment, provider and stage.
+def crash_point_drills(providers: Sequence[str] = PROVIDERS, *, repeated: bool = True) -> Iterator[Drill]:
+    """Yield a drill for every crash point, stage and provider.
 
     Args:
-        repeated: also at the second and third time that a moment is reached, where it is reached so often.
+        providers: the providers to include.
+        repeated: also crash at the later occurrences of a crash point that one command reaches several times.
     """
-    unknown = set(CRASH_POINTS) ^ set(_WAYS)
-    if unknown:
-        raise DrillFailed(f"no way is known to the moments {', '.join(sorted(unknown))}")
-    for moment, way in _WAYS.items():
-        for stage in way.stages:
+    mismatched = set(CRASH_POINTS) ^ set(_SCENARIOS)
+    if mismatched:
+        raise DrillFailed(f"crash points without a scenario, or scenarios without one: {', '.join(sorted(mismatched))}")
+    for name, scenario in _SCENARIOS.items():
+        for stage in scenario.stages:
             for provider in providers:
-                for number in range(1, (way.times if repeated else 1) + 1):
-                    place = moment if number == 1 else f"{moment}:{number}"
+                for occurrence in range(1, (scenario.occurrences if repeated else 1) + 1):
+                    crash_point = name if occurrence == 1 else f"{name}:{occurrence}"
                     yield Drill(
-                        AT_MOMENTS,
-                        f"{place}, {provider}, {stage}",
-                        partial(_die, way=way, moment=place),
+                        AT_CRASH_POINTS,
+                        f"{crash_point}, {provider}, {stage}",
+                        partial(_crash, scenario=scenario, crash_point=crash_point),
                         (provider,),
                         stage,
                     )
 
 
-def _die(ground: Ground, way: _Way, moment: str) -> None:
-    way.prepare(ground)
-    ground.die_at(moment, *way.command(ground))
-    if not _has_palettes(ground):
-        ground.must("import", ground.palettes_file)
+def _crash(environment: DrillEnvironment, scenario: CrashScenario, crash_point: str) -> None:
+    scenario.prepare(environment)
+    environment.crash_at(crash_point, *scenario.command(environment))
+    if environment.run_json("status")["palettes"] == 0:
+        environment.run_checked("import", environment.palettes_file)
 
 
-def _has_palettes(ground: Ground) -> bool:
-    return ground.facts("status")["palettes"] > 0
-
-
-def at_random(rounds: int, kills: int = 5) -> Iterator[Drill]:
-    """Drills in which one command after another dies at a time that is drawn, with all providers at once."""
+def random_kill_drills(rounds: int, kills: int = 5) -> Iterator[Drill]:
+    """Yield drills in which one command after another is killed at a random time, with all providers at once."""
     for number in range(1, rounds + 1):
         stage = ("tagging", "refinement")[number % 2]
-        # A refinement has one provider.
+        # A refinement uses one provider.
         providers = PROVIDERS if stage == "tagging" else (PROVIDERS[number // 2 % len(PROVIDERS)],)
         yield Drill(
-            AT_RANDOM,
+            AT_RANDOM_TIMES,
             f"round {number}, {stage}",
-            partial(_die_at_any_time, kills=kills),
+            partial(_kill_at_random_times, kills=kills),
             providers,
             stage,
             _MARGIN_SECONDS,
         )
 
 
-def _die_at_any_time(ground: Ground, kills: int) -> None:
-    longest = _seconds_of(ground)
+def _kill_at_random_times(environment: DrillEnvironment, kills: int) -> None:
+    longest = _measure_poll(environment)
+    submit = environment.submit_command
     for _ in range(4 * kills):
-        if ground.kill_points == kills:
+        if environment.kills == kills:
             return
-        command = ground.rng.choice(
-            (ground.asking, ground.asking, ("poll",), ("poll",), ("cancel", "--all"), ("reconcile", "--margin", 3))
+        command = environment.rng.choice(
+            (submit, submit, ("poll",), ("poll",), ("cancel", "--all"), ("reconcile", "--margin", 3))
         )
-        ended = ground.start(*command).kill_after(ground.rng.uniform(0.01, longest))
-        if ended.killed:
-            ground.survived()
-        if ground.rng.random() < 0.5:
-            ground.end_batches()
+        completed = environment.start(*command).kill_after(environment.rng.uniform(0.01, longest))
+        if completed.killed:
+            environment.record_kill()
+        if environment.rng.random() < 0.5:
+            environment.end_batches()
 
 
-def _seconds_of(ground: Ground) -> float:
-    """How long a command takes here and now."""
+def _measure_poll(environment: DrillEnvironment) -> float:
+    """Return the seconds that a command takes on this machine."""
     started = time.monotonic()
-    ground.must("poll")
+    environment.run_checked("poll")
     return time.monotonic() - started
 
 
-def in_a_loop(rounds: int, kills: int = 4) -> Iterator[Drill]:
-    """Drills in which whole processes, as a person starts them, are killed."""
+def kill_loop_drills(rounds: int, kills: int = 4) -> Iterator[Drill]:
+    """Yield drills in which whole processes, started as a person starts them, are killed."""
     for number in range(1, rounds + 1):
         yield Drill(
             IN_A_LOOP,
             f"round {number}",
-            partial(_watch_and_die, kills=kills),
+            partial(_kill_watching_commands, kills=kills),
             PROVIDERS,
             margin_seconds=_MARGIN_SECONDS,
         )
 
 
-def _watch_and_die(ground: Ground, kills: int) -> None:
+def _kill_watching_commands(environment: DrillEnvironment, kills: int) -> None:
     for _ in range(kills):
-        asking = ground.start_whole(*ground.asking)
-        watching = ground.start_whole("poll", "--watch", "--interval", "0.1")
-        for running in (asking, watching):
-            if running.kill_after(ground.rng.uniform(0.5, 4.0)).killed:
-                ground.survived()
-        ground.end_batches()
+        submit = environment.start_installed(*environment.submit_command)
+        watch = environment.start_installed("poll", "--watch", "--interval", "0.1")
+        for command in (submit, watch):
+            if command.kill_after(environment.rng.uniform(0.5, 4.0)).killed:
+                environment.record_kill()
+        environment.end_batches()

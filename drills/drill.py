@@ -1,27 +1,32 @@
-"""What a drill is: a name, whom it is about, and what it does on its ground."""
+"""The definition of a drill: its name, the providers it involves, and what it does in its environment."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drills.ground import PROVIDERS, Ground
+from drills.environment import PROVIDERS, DrillEnvironment
 
 
 @dataclass(frozen=True)
 class Drill:
-    """One thing that goes wrong.
+    """One failure scenario.
 
-    `row`: the line of the table that it is added to; a line may be that of many drills. `stage`: what the data
-    directory has when it begins, and what is asked for; "empty" if there is no data directory yet. `settled`: whether
-    plain commands go on afterwards and everything has to be settled then, which is the rule.
+    Attributes:
+        row: the row of the report that counts this drill; several drills may share one.
+        name: unique within the row.
+        run: injects the failure. Afterwards plain commands run until nothing is pending.
+        providers: the providers involved.
+        stage: the contents of the data directory at the start and the stage to submit: "tagging", "refinement", or
+            "empty" for a drill that starts without a data directory.
+        margin_seconds: how long a lost batch is looked for before it is released.
+        analyses: the analysis count.
     """
 
     row: str
     name: str
-    run: Callable[[Ground], None]
+    run: Callable[[DrillEnvironment], None]
     providers: tuple[str, ...] = PROVIDERS
     stage: str = "tagging"
     margin_seconds: float = 0.0
     analyses: int = 2
-    settled: bool = True

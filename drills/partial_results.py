@@ -1,4 +1,4 @@
-"""Half a batch: what was finished is kept, what was not is asked again, and nothing else."""
+"""Batches that end early: finished results are kept, and exactly the missing requests are submitted again."""
 
 from __future__ import annotations
 
@@ -7,93 +7,85 @@ from functools import partial
 
 from drills.commands import DrillFailed
 from drills.drill import Drill
-from drills.ground import PROVIDERS, Ground
+from drills.environment import PROVIDERS, DrillEnvironment
 
 
-def partial_results() -> Iterator[Drill]:
-    """Every way in which a batch ends before its time, in both stages."""
+def partial_result_drills() -> Iterator[Drill]:
+    """Yield a drill for every way in which a batch ends early, in both stages."""
     drills = {
-        "expired, half of it done": _expire,
-        "cancelled by us, half of it done": _cancel,
-        "cancelled by us, the answer lost": partial(_cancel, fault="cancel_then_500"),
-        "cancelled by us, just too late": partial(_cancel, fault="cancel_too_late"),
-        "cancelled at the provider": _cancelled_there,
-        "failed as a whole": _fail,
-        "some of its requests failed": _fail_some,
+        "expired, half finished": _expire,
+        "cancelled by grabient, half finished": _cancel,
+        "cancelled by grabient, response lost": partial(_cancel, fault="cancel_then_500"),
+        "cancelled by grabient, too late": partial(_cancel, fault="cancel_too_late"),
+        "cancelled at the provider": _cancel_at_provider,
+        "failed entirely": _fail_batch,
+        "some requests failed": _fail_rows,
     }
     for name, run in drills.items():
-        # Anthropic's batches do not fail as a whole.
-        providers = PROVIDERS[1:] if run is _fail else PROVIDERS
+        # Anthropic's batches never fail as a whole.
+        providers = PROVIDERS[1:] if run is _fail_batch else PROVIDERS
         yield Drill(f"partial result: {name}", f"{name}, all providers", run, providers, analyses=4)
         for provider in providers:
             yield Drill(f"partial result: {name}", f"{name}, {provider}, refinement", run, (provider,), "refinement")
 
 
-def _kept(ground: Ground) -> int:
-    return ground.facts("status")["requests"].get("succeeded", 0)
+def _expire(environment: DrillEnvironment) -> None:
+    environment.arm_fault("expire", share=0.5)
+    environment.run_checked(*environment.submit_command)
+    environment.disarm_faults()
+    environment.end_batches()
+    environment.run("poll")
+    _assert_only_missing_resubmitted(environment)
 
 
-def _exactly_the_rest(ground: Ground) -> None:
-    """What the next asking asks for is what has no answer yet."""
-    status = ground.facts("status")
-    missing = sum(count for state, count in status["requests"].items() if state in ("released", "failed"))
-    asked = ground.facts(*ground.asking)["requests"]
-    if asked != missing:
-        raise DrillFailed(f"{missing} requests had no answer, and {asked} were asked again")
-
-
-def _expire(ground: Ground) -> None:
-    ground.arm("expire", share=0.5)
-    ground.must(*ground.asking)
-    ground.disarm()
-    ground.end_batches()
-    ground.run("poll")
-    _only_first_stage_counts(ground)
-
-
-def _cancel(ground: Ground, fault: str = "") -> None:
-    ground.arm("slow_batch")
-    ground.arm("cancel_keeps", share=0.5)
+def _cancel(environment: DrillEnvironment, fault: str = "") -> None:
+    environment.arm_fault("slow_batch")
+    environment.arm_fault("cancel_keeps", share=0.5)
     if fault:
-        ground.arm(fault)
-    ground.must(*ground.asking)
-    ground.run("cancel", "--all")
-    ground.end_batches()
-    ground.run("poll")
-    ground.disarm()
-    _only_first_stage_counts(ground)
+        environment.arm_fault(fault)
+    environment.run_checked(*environment.submit_command)
+    environment.run("cancel", "--all")
+    environment.end_batches()
+    environment.run("poll")
+    environment.disarm_faults()
+    _assert_only_missing_resubmitted(environment)
 
 
-def _cancelled_there(ground: Ground) -> None:
-    ground.arm("slow_batch")
-    ground.arm("cancel_keeps", share=0.5)
-    ground.must(*ground.asking)
-    ground.cancel_at_the_provider()
-    ground.end_batches()
-    ground.disarm()
-    ground.run("poll")
-    _only_first_stage_counts(ground)
+def _cancel_at_provider(environment: DrillEnvironment) -> None:
+    environment.arm_fault("slow_batch")
+    environment.arm_fault("cancel_keeps", share=0.5)
+    environment.run_checked(*environment.submit_command)
+    environment.cancel_at_provider()
+    environment.end_batches()
+    environment.disarm_faults()
+    environment.run("poll")
+    _assert_only_missing_resubmitted(environment)
 
 
-def _fail(ground: Ground) -> None:
-    ground.arm("fail_batch")
-    ground.must(*ground.asking)
-    ground.disarm()
-    ground.end_batches()
-    ground.run("poll")
-    _only_first_stage_counts(ground)
+def _fail_batch(environment: DrillEnvironment) -> None:
+    environment.arm_fault("fail_batch")
+    environment.run_checked(*environment.submit_command)
+    environment.disarm_faults()
+    environment.end_batches()
+    environment.run("poll")
+    _assert_only_missing_resubmitted(environment)
 
 
-def _fail_some(ground: Ground) -> None:
-    ground.arm("fail_rows", share=0.5)
-    ground.must(*ground.asking)
-    ground.disarm()
-    ground.end_batches()
-    ground.run("poll")
-    _only_first_stage_counts(ground)
+def _fail_rows(environment: DrillEnvironment) -> None:
+    environment.arm_fault("fail_rows", share=0.5)
+    environment.run_checked(*environment.submit_command)
+    environment.disarm_faults()
+    environment.end_batches()
+    environment.run("poll")
+    _assert_only_missing_resubmitted(environment)
 
 
-def _only_first_stage_counts(ground: Ground) -> None:
-    # A poll that collects refinements sends the rest of them by itself.
-    if ground.stage == "tagging":
-        _exactly_the_rest(ground)
+def _assert_only_missing_resubmitted(environment: DrillEnvironment) -> None:
+    # In the refinement stage the poll itself submits the remaining requests.
+    if environment.stage != "tagging":
+        return
+    states = environment.run_json("status")["requests"]
+    missing = sum(count for state, count in states.items() if state in ("released", "failed"))
+    submitted = environment.run_json(*environment.submit_command)["requests"]
+    if submitted != missing:
+        raise DrillFailed(f"{missing} requests had no response, but {submitted} were submitted again")

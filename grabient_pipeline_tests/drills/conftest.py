@@ -1,4 +1,4 @@
-"""One sandbox process for all drills of a test process, and the data directories that they begin with."""
+"""One sandbox process for all drills of a test process, and the data directories they start from."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from drills.ground import Ground, laid_out, prepared
-from drills.runner import Place
+from drills.environment import DrillEnvironment, prepare_template, set_up
+from drills.runner import Worker
 from grabient_pipeline.sandbox import SandboxServer
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     with SandboxServer(where="process", batch_seconds=0) as server:
-        yield Place(server, tmp_path_factory.mktemp("drills"))
+        yield Worker(server, tmp_path_factory.mktemp("drills"))
 
 
 @pytest.fixture
-def ground(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    """Three palettes and OpenAI, to go wrong with by hand."""
-    folder = tmp_path_factory.mktemp("ground") / "drill"
-    ground = Ground(place.sandbox, folder, random.Random(1), ("openai",))
-    with laid_out(ground, prepared(place.sandbox, place.folder, "tagging")):
-        yield ground
+def drill_environment(worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrillEnvironment]:
+    """Three palettes and OpenAI, for tests that cause a failure by hand."""
+    folder = tmp_path_factory.mktemp("environment") / "drill"
+    environment = DrillEnvironment(worker.sandbox, folder, random.Random(1), ("openai",))
+    with set_up(environment, prepare_template(worker.sandbox, worker.folder, "tagging")):
+        yield environment

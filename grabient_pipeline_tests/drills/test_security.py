@@ -1,4 +1,4 @@
-"""Keys stay where they belong, hostile answers stay text, servers stay on this machine."""
+"""API keys are written nowhere, adversarial responses stay plain text, servers listen on localhost only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import httpx2
 import pytest
 
 import grabient_pipeline
-from drills.ground import MODELS, PALETTES
+from drills.environment import MODELS, PALETTES
 from grabient_pipeline.defs.asset_checks import CHECKS
 from grabient_pipeline.defs.assets import ASSETS
 from grabient_pipeline.defs.assets.batches import BackfillConfig
@@ -33,8 +33,8 @@ GRABIENT = Path(sys.executable).with_name("grabient")
 PROVIDER_ASSETS = tuple(f"{provider}_batches" for provider in MODELS)
 
 
-def new_keys() -> dict[str, str]:
-    """Keys that the sandbox takes, and that are nowhere else in the world."""
+def make_keys() -> dict[str, str]:
+    """Unique keys that the sandbox accepts."""
     return {
         name: f"sandbox-{secrets.token_hex(16)}"
         for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GROQ_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY")
@@ -43,7 +43,7 @@ def new_keys() -> dict[str, str]:
 
 @pytest.fixture
 def keys() -> dict[str, str]:
-    return new_keys()
+    return make_keys()
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def sandbox(tmp_path: Path) -> Iterator[SandboxServer]:
         yield server
 
 
-def variables_of(sandbox: SandboxServer, keys: dict[str, str], data_dir: Path) -> dict[str, str]:
+def build_variables(sandbox: SandboxServer, keys: dict[str, str], data_dir: Path) -> dict[str, str]:
     return {
         **sandbox.environment(),
         **keys,
@@ -67,13 +67,13 @@ def variables_of(sandbox: SandboxServer, keys: dict[str, str], data_dir: Path) -
 def environment(
     tmp_path: Path, keys: dict[str, str], sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str]:
-    variables = variables_of(sandbox, keys, tmp_path / "data")
+    variables = build_variables(sandbox, keys, tmp_path / "data")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     return {**os.environ, **variables}
 
 
-def palettes_in(folder: Path) -> Path:
+def write_palettes(folder: Path) -> Path:
     lines = SAMPLE_PALETTES.read_text("utf-8").splitlines()[:PALETTES]
     path = folder / "palettes.jsonl"
     path.write_text("\n".join(lines), "utf-8")
@@ -82,14 +82,14 @@ def palettes_in(folder: Path) -> Path:
 
 @pytest.fixture
 def palettes(tmp_path: Path) -> Path:
-    return palettes_in(tmp_path)
+    return write_palettes(tmp_path)
 
 
 def run(tmp_path: Path, environment: dict[str, str], *arguments: object) -> int:
-    """A command as a process; what it says is kept beside what it writes."""
-    with (tmp_path / "said.txt").open("ab") as said:
+    """Run a command as a process; its output goes to a file beside the data directory."""
+    with (tmp_path / "output.txt").open("ab") as output:
         return subprocess.run(
-            [GRABIENT, *map(str, arguments)], env=environment, stdout=said, stderr=said, timeout=120, check=False
+            [GRABIENT, *map(str, arguments)], env=environment, stdout=output, stderr=output, timeout=120, check=False
         ).returncode
 
 
@@ -106,8 +106,8 @@ def materialize(instance: dg.DagsterInstance, palettes: Path, *names: str, raise
     )
 
 
-def holding(folder: Path, words: dict[str, str]) -> list[str]:
-    """The files below a folder in which one of the words stands, in whatever format, and which."""
+def find_words(folder: Path, words: dict[str, str]) -> list[str]:
+    """Return every file of any format in a folder that contains one of the words, with the name of the word."""
     found: list[str] = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         content = path.read_bytes()
@@ -126,11 +126,11 @@ class TestKeys:
         capfd: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """The way of a person and the ways in which it goes wrong, with every traceback on."""
+        """Normal use and its failures, with all tracebacks enabled."""
         models = [word for name in MODELS.values() for word in ("--model", name)]
         once = ("--analysis-count", 1)
         assert run(tmp_path, environment, "import", palettes) == 0
-        # A provider that repeats the key that it was sent, and two whose answers get lost.
+        # One provider repeats the key in its error message; the responses of two others get lost.
         sandbox.sandbox.faults.arm("refuse", "openai", 1, status=401, message=f"wrong key {keys['OPENAI_API_KEY']}")
         sandbox.sandbox.faults.arm("create_then_500", "groq", 1)
         sandbox.sandbox.faults.arm("create_then_drop", "anthropic", 1)
@@ -148,52 +148,52 @@ class TestKeys:
             materialize(instance, palettes, "openai_batches", raise_on_error=False)
             sandbox.sandbox.faults.disarm()
             materialize(instance, palettes, "tag_responses", "palette_tags")
-        said = capfd.readouterr()
-        (tmp_path / "dagster.txt").write_text(said.out + said.err, "utf-8")
+        output = capfd.readouterr()
+        (tmp_path / "dagster.txt").write_text(output.out + output.err, "utf-8")
         (tmp_path / "calls.txt").write_text(
             httpx2.get(f"{sandbox.url}/_sandbox/requests").text + httpx2.get(f"{sandbox.url}/_sandbox/batches").text,
             "utf-8",
         )
 
-        assert holding(tmp_path, keys) == []
-        # The search finds what is there: the palettes stand in the tables, and Dagster's storage has its runs.
-        assert holding(tmp_path, {"a state": "in_flight"})
+        assert find_words(tmp_path, keys) == []
+        # The search does find what was written, and Dagster's storage has its runs.
+        assert find_words(tmp_path, {"a state": "in_flight"})
         assert list(home.rglob("*.db"))
 
-    def test_the_search_for_them_finds_one(self, tmp_path: Path, keys: dict[str, str]) -> None:
+    def test_the_search_finds_a_key_that_was_written(self, tmp_path: Path, keys: dict[str, str]) -> None:
         (tmp_path / "deep").mkdir()
         (tmp_path / "deep" / "log").write_bytes(b"\x00" + keys["GROQ_API_KEY"].encode() + b"\xff")
-        assert holding(tmp_path, keys) == [f"GROQ_API_KEY in {Path('deep') / 'log'}"]
+        assert find_words(tmp_path, keys) == [f"GROQ_API_KEY in {Path('deep') / 'log'}"]
 
 
 @pytest.fixture(scope="session")
-def said_of_spoilt(once: Callable[[str, Callable[[Path], None]], Path]) -> tuple[Path, str]:
-    """A data directory whose every answer, of both stages, was written by an enemy; and what the commands said."""
+def adversarial_run(once: Callable[[str, Callable[[Path], None]], Path]) -> tuple[Path, str]:
+    """A data directory with adversarial responses only, in both stages, and the output of the commands."""
 
     def make(folder: Path) -> None:
         models = [word for name in MODELS.values() for word in ("--model", name)]
         with SandboxServer(batch_seconds=0, faults=[{"name": "hostile_words"}]) as server:
-            environment = {**os.environ, **variables_of(server, new_keys(), folder / "data")}
-            assert run(folder, environment, "import", palettes_in(folder)) == 0
+            environment = {**os.environ, **build_variables(server, make_keys(), folder / "data")}
+            assert run(folder, environment, "import", write_palettes(folder)) == 0
             assert run(folder, environment, "backfill", *models, "--analysis-count", 2) == 0
             assert run(folder, environment, "poll", "--watch", "--interval", 0.1) == 0
             for command in ("status", "quarantine", "scorecard"):
                 assert run(folder, environment, command) == 0
 
-    folder = once("spoilt", make)
-    return folder / "data", (folder / "said.txt").read_text("utf-8")
+    folder = once("adversarial", make)
+    return folder / "data", (folder / "output.txt").read_text("utf-8")
 
 
 @pytest.fixture
-def spoilt(said_of_spoilt: tuple[Path, str]) -> Path:
-    return said_of_spoilt[0]
+def adversarial_data(adversarial_run: tuple[Path, str]) -> Path:
+    return adversarial_run[0]
 
 
-class TestHostileAnswers:
-    """They are kept as they came, and nothing that is made of them is anything but text."""
+class TestAdversarialResponses:
+    """Raw responses are kept unchanged, and everything derived from them is plain text."""
 
-    def test_they_came_and_every_table_is_there(self, spoilt: Path) -> None:
-        with grabient_pipeline.connect(spoilt) as connection:
+    def test_they_are_stored_and_every_table_exists(self, adversarial_data: Path) -> None:
+        with grabient_pipeline.connect(adversarial_data) as connection:
             raw = "\n".join(text for (text,) in connection.execute("SELECT text FROM tag_responses").fetchall() if text)
             ((palettes, refined),) = connection.execute(
                 "SELECT (SELECT count(*) FROM palettes), (SELECT count(*) FROM palette_tag_refined)"
@@ -202,8 +202,8 @@ class TestHostileAnswers:
         assert "<script>alert(1)</script>" in raw
         assert palettes == refined == PALETTES
 
-    def test_a_tag_is_a_word_for_every_program_that_reads_it(self, spoilt: Path) -> None:
-        tags = tags_of(spoilt)
+    def test_tags_are_harmless_in_every_format(self, adversarial_data: Path) -> None:
+        tags = select_tags(adversarial_data)
         assert tags
         for tag in tags:
             assert tag.isprintable(), tag
@@ -211,9 +211,9 @@ class TestHostileAnswers:
             assert tag[0] not in "=+-@", tag
             assert "\u202e" not in tag
 
-    def test_a_spreadsheet_finds_no_formula_in_an_export(self, spoilt: Path, tmp_path: Path) -> None:
+    def test_an_export_contains_no_spreadsheet_formula(self, adversarial_data: Path, tmp_path: Path) -> None:
         export, texts = tmp_path / "tags.csv", tmp_path / "texts.csv"
-        with grabient_pipeline.connect(spoilt) as connection:
+        with grabient_pipeline.connect(adversarial_data) as connection:
             connection.sql(
                 "SELECT seed, unnest(tags.associations) AS tag FROM palette_tags WHERE tags IS NOT NULL"
             ).write_csv(str(export))
@@ -221,27 +221,27 @@ class TestHostileAnswers:
         for path in (export, texts):
             rows = list(csv.reader(io.StringIO(path.read_text("utf-8"))))
             assert len(rows) > 1
-            # A seed may begin with a minus; it is ours.
+            # A seed may start with a minus; it is not the model's.
             assert not [row for row in rows if row[-1].startswith(("=", "+", "-", "@", "\t", "\r"))]
 
-    def test_a_terminal_is_told_nothing_but_text(self, said_of_spoilt: tuple[Path, str]) -> None:
-        _, said = said_of_spoilt
-        assert "usable" in said
-        assert [character for character in said if not (character.isprintable() or character == "\n")] == []
+    def test_terminal_output_has_no_control_characters(self, adversarial_run: tuple[Path, str]) -> None:
+        _, output = adversarial_run
+        assert "usable" in output
+        assert [character for character in output if not (character.isprintable() or character == "\n")] == []
 
-    def test_the_ui_is_given_no_markup(self, spoilt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("GRABIENT_DATA_DIR", str(spoilt))
+    def test_dagster_metadata_contains_no_markup(self, adversarial_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("GRABIENT_DATA_DIR", str(adversarial_data))
         monkeypatch.setenv("GRABIENT_REFINEMENT_MODEL", "none")
-        monkeypatch.setenv("DAGSTER_HOME", str(write_dagster_home(Settings(spoilt))))
+        monkeypatch.setenv("DAGSTER_HOME", str(write_dagster_home(Settings(adversarial_data))))
         texts: list[str] = []
         with dg.DagsterInstance.get() as instance:
-            materialize(instance, spoilt, "palette_tags", "palette_tag_consensus", "palette_tag_refined")
+            materialize(instance, adversarial_data, "palette_tags", "palette_tag_consensus", "palette_tag_refined")
             for name in ("palette_tags", "palette_tag_consensus", "palette_tag_refined"):
                 event = instance.get_latest_materialization_event(dg.AssetKey(name))
                 assert event is not None
                 assert event.asset_materialization is not None
                 for value in event.asset_materialization.metadata.values():
-                    # Markdown is all that the UI renders; pictures of ours are in it, and rows of plain words.
+                    # The UI renders Markdown only: our own pictures, and rows of plain words.
                     if isinstance(value, dg.MarkdownMetadataValue):
                         for line in (value.md_str or "").splitlines():
                             assert re.fullmatch(rf"{_PICTURE}|(\| ({_PICTURE})?[\w ,.;'/-]*)+\|", line), line
@@ -254,13 +254,13 @@ class TestHostileAnswers:
 _PICTURE = r"!\[[\w ]*\]\(data:image/png;base64,[\w+/=]+\)"
 
 
-def test_the_hostile_words_are_hostile() -> None:
-    """What the parser would take away anyway proves nothing: each kind has to be among them."""
+def test_the_sandbox_sends_every_kind_of_adversarial_text() -> None:
+    """The tests above prove nothing about a kind of text that the sandbox never sends."""
     for kind in ("drop/**/table", "<script>", "onerror=", "javascript:", "\x1b[", "\x1b]", "\u202e", "=cmd", "@sum"):
         assert any(kind in word for word in WORDS), kind
 
 
-def tags_of(data_dir: Path) -> set[str]:
+def select_tags(data_dir: Path) -> set[str]:
     fields = ("mood", "style", "harmony", "seasonal", "associations")
     tags: set[str] = set()
     with grabient_pipeline.connect(data_dir) as connection:
@@ -269,16 +269,16 @@ def tags_of(data_dir: Path) -> set[str]:
                 column = (
                     f"tags.{field}" if table != "palette_tag_consensus" else f"list_transform({field}, lambda x: x.tag)"
                 )
-                tags |= words_in(connection, f"SELECT DISTINCT unnest({column}) FROM {table}")  # noqa: S608
+                tags |= select_words(connection, f"SELECT DISTINCT unnest({column}) FROM {table}")  # noqa: S608
     return tags
 
 
-def words_in(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
+def select_words(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
     return {word for (word,) in connection.execute(sql).fetchall() if word is not None}
 
 
-def listening(pids: set[int]) -> list[tuple[str, int]]:
-    """The addresses and ports on which these processes listen, as the kernel tells them."""
+def find_listeners(pids: set[int]) -> list[tuple[str, int]]:
+    """Return the addresses and ports on which these processes listen, from /proc."""
     inodes: set[str] = set()
     for pid in pids:
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
@@ -288,18 +288,18 @@ def listening(pids: set[int]) -> list[tuple[str, int]]:
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
             fields = line.split()
-            # 0A is a socket that listens.
+            # 0A is the state of a listening socket.
             if fields[3] == "0A" and fields[9] in inodes:
                 address, port = fields[1].split(":")
                 found.append((address, int(port, 16)))
     return found
 
 
-# 127.0.0.1 as the kernel writes it.
+# 127.0.0.1 in /proc/net/tcp.
 LOOPBACK = "0100007F"
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")
-def test_the_sandbox_listens_on_this_machine_alone() -> None:
+def test_the_sandbox_listens_on_localhost_only() -> None:
     with SandboxServer(where="process") as server:
-        assert listening({server.pid}) == [(LOOPBACK, server.port)]
+        assert find_listeners({server.pid}) == [(LOOPBACK, server.port)]

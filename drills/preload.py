@@ -1,11 +1,12 @@
-"""What a process of a command has loaded before it begins, so that a kill hits its work and not its imports.
+"""What the fork server imports in advance, so that a kill interrupts the work of a command and not its imports.
 
-The fork server imports this once; no connection is made.
+The fork server imports this module once. It opens no network connection.
 """
 
 # ruff: noqa: F401
 # pyright: reportUnusedImport=false
 
+import atexit
 import gc
 
 import anthropic.types.messages
@@ -29,8 +30,10 @@ _CATALOGUE = load_catalogue()
 for _model in _CATALOGUE.models:
     batch_price(_model)
 for _provider in _CATALOGUE.providers.values():
-    # Its SDK, and the types that the SDK makes when they are first needed.
+    # Loads the SDK, including the types that it builds on first use.
     open_provider(_provider.key, {_provider.key_variable: "no-key"})
 
-# A collection in a forked process would touch, and so copy, all that was loaded here.
+# A garbage collection in a forked process would touch, and so copy, all these objects.
 gc.freeze()
+# Frozen objects survive the interpreter's final collection, and DuckDB's binding (nanobind) reports them as leaked.
+atexit.register(gc.unfreeze)
