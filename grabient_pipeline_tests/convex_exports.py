@@ -1,7 +1,7 @@
-"""Exports as the earlier system wrote them: of every age of its format, with every defect that was seen, of any size.
+"""Exports of the earlier system: in every age of its format, with every defect seen in practice, of any size.
 
-Seeded: the same arguments give the same export. A defect adds documents and changes none, so that a test knows what the
-rest comes to.
+Seeded, so the same arguments give the same export. A defect adds documents and changes none, so the rest of the export
+has a known outcome.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from grabient_pipeline.palette.seed import Seed, encode_seed
 
-# As the earlier system named them: (provider, model) rightly, and as it was written in the first months.
+# The models of the earlier system: (provider, model).
 MODELS = (
     ("anthropic", "claude-3-5-haiku-20241022"),
     ("openai", "gpt-4o-mini"),
@@ -53,7 +53,7 @@ _START = 1_731_000_000_000.25
 
 @dataclass
 class Tables:
-    """The documents of each table; a table that is not here is not in the export."""
+    """The documents of each table in the export."""
 
     documents: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
 
@@ -62,34 +62,34 @@ class Tables:
 
 
 def convex_id(kind: str, number: int) -> str:
-    """32 characters, as Convex has them."""
+    """Return an id of 32 characters, like those of Convex."""
     return f"{kind}{number:0{32 - len(kind)}d}"
 
 
 def seeds(count: int, seed: int = 7) -> list[str]:
-    """Seeds in the aligned encoding."""
+    """Return seeds in the aligned encoding."""
     chance = random.Random(seed)
     return [encode_seed(Seed(tuple(round(chance.random(), 3) for _ in range(12)))) for _ in range(count)]
 
 
 def tags(chance: random.Random) -> dict[str, Any]:
-    """Tags as the earlier system's models gave them, with the field that is asked for no more."""
-    said: dict[str, Any] = {
+    """Return tags of the earlier system, including a field that is no longer requested."""
+    answer: dict[str, Any] = {
         name: chance.sample(words, chance.randint(1, min(4, len(words)))) for name, words in _WORDS.items()
     }
-    said.update({name: chance.choice(values) for name, values in _ONE.items()})
-    return said
+    answer.update({name: chance.choice(values) for name, values in _ONE.items()})
+    return answer
 
 
 def export(
     age: str = "indexes", *, palettes: int = 3, analyses: int = 2, models: tuple[tuple[str, str], ...] = MODELS
 ) -> Tables:
-    """A sound export of an age.
+    """Return a sound export of an age.
 
-    - runs: the first months; runNumber only, names in their bad forms, no prompt versions, refinements without a model
+    - runs: the first months; runNumber only, malformed model names, no prompt versions, refinements without a model
     - both: analysisIndex beside runNumber, after the earlier system's own migration
     - indexes: analysisIndex only, config
-    - cycles: the last; prompt versions, refinement batches, a consensus, cycles, tables of other parts of the site
+    - cycles: the latest; prompt versions, refinement batches, a consensus, cycles, tables of other parts of the site
     """
     chance = random.Random(age)
     tables = Tables()
@@ -168,12 +168,12 @@ def export(
 
 
 def _bad_provider(provider: str, model: str) -> str:
-    """`groq-gpt-oss-20b`: the provider's name with the model's behind it, which Groq's had."""
+    """Return a provider name like `groq-gpt-oss-20b`, which Groq's models had."""
     return f"{provider}-{model.rsplit('/', 1)[-1]}" if provider == "groq" else provider
 
 
 def document(kind: str, number: int, **fields: Any) -> dict[str, Any]:
-    """A document with an id and a time, as Convex has them."""
+    """Return a document with an id and a creation time, like those of Convex."""
     return _document(kind, number, **fields)
 
 
@@ -181,13 +181,13 @@ def _document(kind: str, number: int, **fields: Any) -> dict[str, Any]:
     return {"_id": convex_id(kind, number), "_creationTime": _START + number, **fields}
 
 
-# What was seen to be wrong with exports. Each takes a sound one and adds to it.
+# Defects seen in exports. Each function adds documents to a sound export.
 
 Spoil = Callable[[Tables], None]
 
 
 def _answer(tables: Tables, number: int, **fields: Any) -> dict[str, Any]:
-    """The first answer again, under another id and with other fields; a field that is None goes."""
+    """Return the first answer with another id and other fields; a field with the value `_GONE` is removed."""
     first = tables.documents["palette_tags"][0]
     changed = {**first, **_document("x", number), **fields}
     return {name: value for name, value in changed.items() if value is not _GONE}
@@ -204,7 +204,7 @@ def _another_spelling(tables: Tables) -> None:
 
 
 def decimal(seed: str) -> str:
-    """The same palette in the decimal encoding."""
+    """Return the same palette in the decimal encoding."""
     from grabient_pipeline.palette.seed import decode_seed
 
     return ",".join(f"{value:g}" for value in decode_seed(seed).coefficients)
@@ -274,11 +274,8 @@ DEFECTS: dict[str, Spoil] = {
 }
 
 
-# Writing them
-
-
 def write_zip(path: Path, tables: Tables, *, prefix: str = "", missing: tuple[str, ...] = ()) -> Path:
-    """As `npx convex export` writes it."""
+    """Write a zip like that of `npx convex export`."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{prefix}README.md", "# An export\n")
         archive.writestr(f"{prefix}_tables/{DOCUMENTS}", "".join(f'{{"name":"{name}"}}\n' for name in tables.documents))
@@ -290,7 +287,7 @@ def write_zip(path: Path, tables: Tables, *, prefix: str = "", missing: tuple[st
 
 
 def write_folder(path: Path, tables: Tables) -> Path:
-    """The same, unpacked."""
+    """Write the same as an unpacked folder."""
     for name, rows in tables.documents.items():
         folder = path / name
         folder.mkdir(parents=True)
@@ -302,13 +299,13 @@ DOCUMENTS = "documents.jsonl"
 
 
 def encoded(rows: list[Any]) -> Iterator[bytes]:
-    """Documents as lines; bytes stand for themselves."""
+    """Yield documents as lines; bytes are lines already."""
     for row in rows:
         yield (row if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False).encode()) + b"\n"
 
 
 def write_large_zip(path: Path, answers: int, *, palettes: int) -> Path:
-    """An export of the last age with so many answers, written as a stream."""
+    """Write an export of the latest age with this number of answers, as a stream."""
     chance = random.Random(3)
     variety = [json.dumps(tags(chance), separators=(",", ":")) for _ in range(997)]
     spelt = seeds(palettes)

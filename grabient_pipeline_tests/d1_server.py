@@ -1,4 +1,4 @@
-"""Cloudflare's endpoint for a D1 database, on this machine: an SQLite database behind it, and faults on demand."""
+"""A local stand-in for Cloudflare's D1 endpoint, with an SQLite database behind it and faults on demand."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ LIKED = {SEEDS[0], SEEDS[1]}
 
 
 class D1:
-    """Cloudflare's endpoint for one database, as its API documents it, over an SQLite database of its own.
+    """Cloudflare's documented endpoint for one database, on an SQLite database.
 
-    `faults`: statuses with which the next calls are answered instead; `broken` has what they say.
+    `faults`: statuses to return for the next calls instead of a result.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ def failure(code: int, message: str) -> dict:
 
 @contextmanager
 def d1_server() -> Iterator[D1]:
-    """The endpoint while the block runs; its `environment` leads there."""
+    """Serve the endpoint while the block runs; `environment` has the variables that point to it."""
     database = D1()
 
     class Handler(BaseHTTPRequestHandler):

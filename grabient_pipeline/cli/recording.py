@@ -43,11 +43,11 @@ def record_convex(settings: Settings, report: ConvexReport) -> None:
         palettes = report.tables.get("palettes", TableReport())
         answers = report.tables.get("palette_tags", TableReport())
         return {
-            "palettes": palettes_metadata(settings.data_dir, ImportReport(palettes.taken, palettes.already_there)),
-            "palette_tags": palette_tags_metadata(settings.data_dir, ParseReport(0, answers.taken, 0)),
+            "palettes": palettes_metadata(settings.data_dir, ImportReport(palettes.imported, palettes.already_there)),
+            "palette_tags": palette_tags_metadata(settings.data_dir, ParseReport(0, answers.imported, 0)),
         }
 
-    if any(table.taken for table in report.tables.values()):
+    if any(table.imported for table in report.tables.values()):
         record(settings, "grabient import-convex", metadata)
 
 

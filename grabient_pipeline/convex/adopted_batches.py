@@ -1,8 +1,8 @@
-"""Batches that were under way at a provider when the export was made: followed by their id, collected from here.
+"""Adopted batches: in progress at a provider when the export was made, polled and collected from here.
 
-What they carry is not in the export, so nothing of them is reserved; each row of results names its palette and its
-analysis index in the custom id that the earlier system gave it, and becomes an answer like an imported one. The
-provider's id is all that is needed, and without it a batch is not adopted.
+The export does not have their requests, so the ledger has none either. The custom id of each result was chosen by the
+earlier system and has the palette's document id and the analysis index, so a result becomes an answer like an imported
+one. A batch whose id at the provider is missing cannot be adopted.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS, finish, is_col
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.batches.staging import scratch_folder
 from grabient_pipeline.batches.workspace import Workspace
-from grabient_pipeline.convex.documents import Answer
-from grabient_pipeline.convex.importer import answer_frame, take_answers
+from grabient_pipeline.convex.answers import import_answers
 from grabient_pipeline.convex.report import TableReport
+from grabient_pipeline.convex.rows import AnswerRow, answers_frame
 from grabient_pipeline.providers.base import BatchProvider, ResultRow, UnreadableRow, result_rows
 from grabient_pipeline.warehouse import registered, sql, transaction
 
-# What the provider never ran is no answer.
+# With any other outcome the provider never ran the request.
 _ANSWERED = ("succeeded", "errored")
 
-# kind, custom id, detail: as `collection_findings` keeps them.
+# A row of `collection_findings`: kind, custom id, detail.
 _Finding = tuple[str, str | None, str | None]
 
 
@@ -42,7 +42,7 @@ def fetch_adopted(workspace: Workspace, provider: BatchProvider, batch: EndedBat
     findings: list[_Finding] = []
     with scratch_folder(workspace.spool, batch.submission) as folder:
         rows = result_rows(provider, download_results(provider, batch, folder))
-        answers = list(_answers(rows, batch, version, seeds, findings))
+        answers = list(_read_answers(rows, batch, version, seeds, findings))
 
     def store() -> CollectedBatch | None:
         with workspace.warehouse.connect(RECORD_WAIT_SECONDS) as connection, transaction(connection):
@@ -51,29 +51,28 @@ def fetch_adopted(workspace: Workspace, provider: BatchProvider, batch: EndedBat
     return store
 
 
-def _answers(
+def _read_answers(
     rows: Iterator[ResultRow | UnreadableRow],
     batch: EndedBatch,
     version: str,
     seeds: Mapping[str, str],
     findings: list[_Finding],
-) -> Iterator[Answer]:
+) -> Iterator[AnswerRow]:
+    """Yield the answers of an adopted batch, and append rows that are not answers to `findings`."""
     for number, row in enumerate(rows, start=1):
         if isinstance(row, UnreadableRow):
             findings.append(("unreadable", None, f"{row.reason}: {row.line}"))
             continue
         palette, _, index = row.custom_id.rpartition("_")
         if palette not in seeds or not (index.isascii() and index.isdigit() and len(index) < 9):
-            findings.append(
-                _kept_as_it_came(row.custom_id, "names no palette that is known here", row.text or row.error)
-            )
+            findings.append(_unreadable(row.custom_id, "the custom id names no known palette", row.text or row.error))
             continue
         if row.outcome not in _ANSWERED:
             continue
         parsed = TAGGING.parse(row.text, row.finish_reason) if row.outcome == "succeeded" else None
-        yield Answer(
+        yield AnswerRow(
             line_number=number,
-            key=row.custom_id,
+            convex_id=row.custom_id,
             created=None,
             custom_id=f"{batch.submission}_{row.custom_id}",
             submission=batch.submission,
@@ -91,18 +90,18 @@ def _answers(
             output_tokens=row.output_tokens,
             reason=parsed.error if parsed else None,
             tags=parsed.tags.as_json() if parsed and parsed.tags else None,
-            fields=None,
+            convex_fields=None,
             repair=None,
         )
 
 
-def _kept_as_it_came(custom_id: str, why: str, text: str | None) -> _Finding:
-    """A row that is paid for and has no place: with its text, so that it counts as kept."""
-    return "unreadable", custom_id, f"{why}: {text}"
+def _unreadable(custom_id: str, reason: str, text: str | None) -> _Finding:
+    """Return the finding for a paid result that cannot be stored as an answer; its text is kept in the finding."""
+    return "unreadable", custom_id, f"{reason}: {text}"
 
 
 def _settle(
-    connection: duckdb.DuckDBPyConnection, batch: EndedBatch, answers: Sequence[Answer], findings: list[_Finding]
+    connection: duckdb.DuckDBPyConnection, batch: EndedBatch, answers: Sequence[AnswerRow], findings: list[_Finding]
 ) -> CollectedBatch | None:
     submission = {"submission": batch.submission}
     if is_collected(connection, batch.submission):
@@ -110,20 +109,20 @@ def _settle(
 
     texts = {answer.line_number: answer.text for answer in answers}
 
-    def lost(key: str, line_number: int, reason: str) -> None:
-        findings.append(_kept_as_it_came(key, reason, texts[line_number]))
+    def add_finding(convex_id: str, line_number: int, reason: str) -> None:
+        findings.append(_unreadable(convex_id, reason, texts[line_number]))
 
-    with registered(connection, "earlier", answer_frame(answers, TAGGING.parser_version)):
-        take_answers(connection, TableReport(), lost)
+    with registered(connection, "incoming_answers", answers_frame(answers, TAGGING.parser_version)):
+        import_answers(connection, TableReport(), add_finding)
     columns = {"kind": pl.String, "custom_id": pl.String, "detail": pl.String}
-    found = pl.DataFrame(findings, schema=columns, orient="row")
-    with registered(connection, "found", found):
+    frame = pl.DataFrame(findings, schema=columns, orient="row")
+    with registered(connection, "findings", frame):
         connection.execute(sql(__package__, "insert_findings"), submission)
     cost_usd = finish(connection, batch.submission)
     states = connection.execute(
         "SELECT state, count(*) FROM tag_requests WHERE submission = $submission GROUP BY state", submission
     ).fetchall()
-    kinds = found["kind"].value_counts()
+    kinds = frame["kind"].value_counts()
     return CollectedBatch(
         batch.submission,
         batch.stage,

@@ -1,4 +1,4 @@
-"""`grabient import-convex` and `grabient migrate`: the move from the earlier system."""
+"""`grabient import-convex` and `grabient migrate`: the migration from the earlier system."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from grabient_pipeline.formatting import pluralize
 if TYPE_CHECKING:
     from collections import Counter
 
-    from grabient_pipeline.convex.report import ConvexReport
+    from grabient_pipeline.convex.report import ConvexReport, TableReport
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the commands to the application."""
     app.command("import-convex", epilog="Example: grabient import-convex snapshot.zip --dry-run")(import_convex)
     group = application(
-        "migrate", "Number the answers of the earlier system anew. First check, then run-number, then clear-run-number."
+        "migrate", "Migrate the run numbers of the earlier system: first check, then run-number, then clear-run-number."
     )
     group.command("check", epilog="Example: grabient migrate check")(check)
     group.command("run-number", epilog="Example: grabient migrate run-number --json")(run_number)
@@ -35,15 +35,15 @@ def import_convex(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="PATH", help="What npx convex export wrote: a zip, or the folder that it was unpacked to."
+            metavar="PATH", help="The output of npx convex export: a zip, or the folder it was unpacked to."
         ),
     ],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only tell what would be taken, repaired and set aside.")
+        bool, typer.Option("--dry-run", help="Only report what would be imported, repaired and rejected.")
     ] = False,
     json: _Json = False,
 ) -> None:
-    """Take over what the earlier system has paid for. Can be run again: it goes on where it stopped."""
+    """Import an export of the earlier system. An interrupted import resumes where it stopped."""
     from grabient_pipeline.cli import terminal
     from grabient_pipeline.convex import steps
     from grabient_pipeline.pipeline import Pipeline
@@ -60,43 +60,43 @@ def import_convex(
     else:
         _say_report(report)
     if report.broken:
-        told = "; ".join(f"{name} {why}" for name, why in report.broken.items())
-        raise failed(f"{told}. What could be read has gone in; export again and import that, it takes what is missing")
+        reasons = "; ".join(f"{name} {reason}" for name, reason in report.broken.items())
+        raise failed(f"{reasons}. The readable part is imported; export again and import that to add the rest")
 
 
 def check(json: _Json = False) -> None:
-    """Count the imported answers by what numbers them, and tell what run-number would change."""
+    """Count the imported answers by their numbers, and report what run-number would change."""
     from grabient_pipeline.cli import terminal
     from grabient_pipeline.convex import steps
     from grabient_pipeline.pipeline import Pipeline
 
-    found = steps.check_run_numbers(Pipeline.from_environment())
+    result = steps.check_run_numbers(Pipeline.from_environment())
     if json:
-        terminal.say_json(found.as_dict())
+        terminal.say_json(result.as_dict())
         return
     for count, what in (
-        (found.only_analysis_index, "have an analysis index only"),
-        (found.only_run_number, "have a run number only"),
-        (found.both, "have both: the analysis index counts"),
-        (found.neither, "have neither"),
+        (result.only_analysis_index, "have only an analysis index"),
+        (result.only_run_number, "have only a run number"),
+        (result.both, "have both: the analysis index counts"),
+        (result.neither, "have neither"),
     ):
         terminal.say(f"{count:>12,} {what}")
-    if found.clean:
-        terminal.say("Clean: every answer has its analysis index.")
+    if result.clean:
+        terminal.say("Clean: every answer has an analysis index.")
         return
     terminal.say()
     terminal.say("grabient migrate run-number would number", "bold")
     for count, what in (
-        (found.from_run_number, "by their run number less 1"),
-        (found.to_zero, "as 0, having neither"),
-        (found.to_next_free, "as the next that is free, having neither where 0 is taken"),
-        (found.collisions, "collide with another answer: one of the two stays, the other is kept aside"),
+        (result.from_run_number, "by their run number minus 1"),
+        (result.to_zero, "as 0, because they have neither"),
+        (result.to_next_free, "as the next free index, because they have neither and 0 is taken"),
+        (result.collisions, "collide with another answer: one of the two stays, the other is kept as rejected"),
     ):
         terminal.say(f"{count:>12,} {what}")
 
 
 def run_number(json: _Json = False) -> None:
-    """Give the answers without an analysis index one: their run number less 1, else 0 or the next that is free."""
+    """Number the answers without an analysis index: their run number minus 1, else 0 or the next free index."""
     from grabient_pipeline.cli import terminal
     from grabient_pipeline.convex import steps
     from grabient_pipeline.pipeline import Pipeline
@@ -106,14 +106,14 @@ def run_number(json: _Json = False) -> None:
         terminal.say_json(report.as_dict())
         return
     terminal.say(
-        f"{report.from_run_number:,} numbered by their run number less 1, {report.to_zero:,} as 0, "
-        f"{report.to_next_free:,} as the next that was free"
+        f"{report.from_run_number:,} numbered by their run number minus 1, {report.to_zero:,} as 0, "
+        f"{report.to_next_free:,} as the next free index"
     )
     _say_counts("conflict", report.conflicts)
 
 
 def clear_run_number(json: _Json = False) -> None:
-    """Forget the run numbers. Refuses while an answer has no analysis index."""
+    """Clear the run numbers. Fails while an answer has no analysis index."""
     from grabient_pipeline.cli import terminal
     from grabient_pipeline.convex import steps
     from grabient_pipeline.pipeline import Pipeline
@@ -129,51 +129,62 @@ def _say_report(report: ConvexReport) -> None:
     from grabient_pipeline.cli import terminal
 
     if report.resumed:
-        terminal.note("An import of this export was interrupted; this one went on where it had stopped.")
-    would = "would be " if report.dry_run else ""
-    copied = {name: table for name, table in report.tables.items() if table.left_out is None}
-    terminal.say_table(
-        ["table", "read", f"{would}taken", "there already", "waiting", "set aside", "conflicts"],
-        [
-            [
-                name,
-                f"{table.read:,}",
-                f"{table.taken:,}",
-                f"{table.already_there:,}",
-                f"{table.waiting:,}",
-                f"{table.set_aside.total():,}",
-                f"{table.conflicts.total():,}",
-            ]
-            for name, table in copied.items()
-        ],
-        right={"read", f"{would}taken", "there already", "waiting", "set aside", "conflicts"},
-    )
-    for name, table in copied.items():
-        for kind, counts in (
-            ("repaired", table.repaired),
-            ("set aside", table.set_aside),
-            ("conflict", table.conflicts),
-        ):
-            _say_counts(f"{name}, {kind}", counts)
-        if table.adopted:
-            terminal.say(f"{name}: {pluralize(table.adopted, 'batch', 'batches')} under way will be polled from here")
+        terminal.note("An import of this export was interrupted; this one resumed where it had stopped.")
+    imported = {name: table for name, table in report.tables.items() if table.left_out is None}
+    _say_table(imported, "would be imported" if report.dry_run else "imported")
+    for name, table in imported.items():
+        _say_details(name, table)
+    _say_warnings(report)
+    if any(table.rejected or table.conflicts for table in imported.values()):
+        terminal.note("Rejected documents are kept unchanged, with the reason, in convex_set_aside.")
+    if any(table.pending_index for table in imported.values()):
+        terminal.note(
+            "Answers that are pending have no analysis index: grabient migrate check, then grabient migrate run-number."
+        )
+    if report.dry_run:
+        terminal.say("Nothing was written.")
+
+
+def _say_table(tables: dict[str, TableReport], imported: str) -> None:
+    from grabient_pipeline.cli import terminal
+
+    columns = {
+        "read": [table.read for table in tables.values()],
+        imported: [table.imported for table in tables.values()],
+        "already there": [table.already_there for table in tables.values()],
+        "pending": [table.pending_index for table in tables.values()],
+        "rejected": [table.rejected.total() for table in tables.values()],
+        "conflicts": [table.conflicts.total() for table in tables.values()],
+    }
+    rows = [
+        [name, *(f"{count:,}" for count in counts)]
+        for name, counts in zip(tables, zip(*columns.values(), strict=True), strict=True)
+    ]
+    terminal.say_table(["table", *columns], rows, right=set(columns))
+
+
+def _say_details(name: str, table: TableReport) -> None:
+    from grabient_pipeline.cli import terminal
+
+    _say_counts(f"{name}, repaired", table.repaired)
+    _say_counts(f"{name}, rejected", table.rejected)
+    _say_counts(f"{name}, conflict", table.conflicts)
+    if table.adopted:
+        terminal.say(f"{name}: {pluralize(table.adopted, 'batch', 'batches')} in progress will be polled from here")
+
+
+def _say_warnings(report: ConvexReport) -> None:
+    from grabient_pipeline.cli import terminal
+
     for name, table in report.tables.items():
         if table.left_out:
-            terminal.say(f"{name}: not copied, {table.left_out}", "dim")
+            terminal.say(f"{name}: not imported, {table.left_out}", "dim")
     for name in report.missing_tables:
         terminal.note(f"{name} is not in the export", "dim")
     for line in report.refused:
         terminal.warn(line)
     if report.unpriced_models:
-        terminal.warn(f"no price is known, so no cost is shown, for {', '.join(report.unpriced_models)}")
-    if any(table.set_aside or table.conflicts for table in copied.values()):
-        terminal.note("What was set aside is kept whole, with its reason, in convex_set_aside.")
-    if any(table.waiting for table in copied.values()):
-        terminal.note(
-            "Those that wait have no analysis index: grabient migrate check, then grabient migrate run-number."
-        )
-    if report.dry_run:
-        terminal.say("Nothing was written.")
+        terminal.warn(f"no known price, so no cost is shown, for {', '.join(report.unpriced_models)}")
 
 
 def _say_counts(what: str, counts: Counter[str]) -> None:

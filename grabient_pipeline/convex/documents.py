@@ -1,7 +1,7 @@
-"""A document of the earlier system as a row of ours: its fields renamed, its numbers whole again, its names repaired.
+"""Read documents of the earlier system into rows: fields renamed, integers restored, model names repaired.
 
-Pure. What cannot be a row raises `SetAsideError` with the reason; nothing is left out without one. Fields that have no
-column here stay with the row, as JSON.
+Pure. A document that cannot become a row raises `RejectedDocumentError` with the reason; none is dropped silently.
+Fields without a column are kept with the row, as JSON.
 """
 
 from __future__ import annotations
@@ -14,291 +14,39 @@ from functools import cache
 from typing import Any, Final, NamedTuple, cast
 
 import orjson
-import polars as pl
 
-from grabient_pipeline.convex.model_names import FIRST_REFINING_MODEL, Named, UndecidedError, known_names
+from grabient_pipeline.convex.model_names import (
+    FIRST_REFINING_MODEL,
+    ResolvedModel,
+    UnresolvedModelError,
+    model_resolver,
+)
+from grabient_pipeline.convex.rows import (
+    SUBMISSION_PREFIX,
+    AnswerRow,
+    BatchRow,
+    PaletteRow,
+    PromptRow,
+    SettingRow,
+    Source,
+)
 from grabient_pipeline.tagging import ParsedAnswer
 
 Document = dict[str, Any]
+Parse = Callable[..., ParsedAnswer]
 
-# What stands for the prompt where a document of the first weeks does not name it.
+# The prompt version of documents from the first weeks, which do not name one.
 UNVERSIONED: Final = {"tagging": "unversioned", "refinement": "unversioned-refinement"}
-# Submissions of what came from the earlier system begin with this; no token of ours can.
-EARLIER: Final = "convex-"
 
-_STAGE_OF_TYPE: Final = {"tagging": "tagging", "refinement": "refinement"}
-_LATEST_MOMENT: Final = 4_102_444_800_000  # the year 2100, in milliseconds
-_LARGEST: Final = 2**31 - 1
+_STAGES: Final = ("tagging", "refinement")
+_LATEST_TIME: Final = 4_102_444_800_000  # the year 2100, in milliseconds
+_MAX_INTEGER: Final = 2**31 - 1
 
-
-class SetAsideError(Exception):
-    """A document that cannot be taken. `reason` begins with what it can be counted by, up to a colon."""
-
-    def __init__(self, reason: str, kind: str = "invalid") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.kind = kind
-
-
-class Palette(NamedTuple):
-    """A row of `palettes`."""
-
-    line_number: int
-    key: str
-    created: int | None
-    seed: str
-    image_url: str | None
-
-
-class PromptVersion(NamedTuple):
-    """A row of `prompt_versions`."""
-
-    line_number: int
-    key: str
-    created: int | None
-    version: str
-    stage: str
-    content: str
-    message: str | None
-
-
-class Batch(NamedTuple):
-    """A row of `tag_batches` or `refinement_batches`; `adopted` if it is still under way and can be followed."""
-
-    line_number: int
-    key: str
-    created: int | None
-    submission: str
-    stage: str
-    provider: str
-    model: str
-    batch_id: str | None
-    status: str
-    request_count: int
-    completed_count: int
-    failed_count: int
-    prompt_version: str
-    submitted: int | None
-    ended: int | None
-    error: str | None
-    fields: str | None
-    repair: str | None
-    adopted: bool
-
-
-class Answer(NamedTuple):
-    """A row of `palette_tags` or `palette_tag_refined`.
-
-    `text`: the tags as they stand in the document, which is what the parser reads; `reason`: why they cannot be used;
-    `tags`: what it made of them, as JSON.
-    """
-
-    line_number: int
-    key: str
-    created: int | None
-    custom_id: str
-    submission: str
-    seed: str
-    provider: str
-    model: str
-    analysis_index: int | None
-    run_number: int | None
-    prompt_version: str
-    outcome: str
-    text: str | None
-    finish_reason: str | None
-    error: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    reason: str | None
-    tags: str | None
-    fields: str | None
-    repair: str | None
-
-
-_INT, _TEXT = pl.Int64(), pl.String()
-ANSWER_SCHEMA: Final = {
-    "line_number": _INT,
-    "convex_id": _TEXT,
-    "created": _INT,
-    "custom_id": _TEXT,
-    "submission": _TEXT,
-    "seed": _TEXT,
-    "provider": _TEXT,
-    "model": _TEXT,
-    "analysis_index": _INT,
-    "run_number": _INT,
-    "prompt_version": _TEXT,
-    "outcome": _TEXT,
-    "text": _TEXT,
-    "finish_reason": _TEXT,
-    "error": _TEXT,
-    "input_tokens": _INT,
-    "output_tokens": _INT,
-    "reason": _TEXT,
-    "tags": _TEXT,
-    "convex_fields": _TEXT,
-    "repair": _TEXT,
-}
-BATCH_SCHEMA: Final = {
-    "line_number": _INT,
-    "convex_id": _TEXT,
-    "created": _INT,
-    "submission": _TEXT,
-    "stage": _TEXT,
-    "provider": _TEXT,
-    "model": _TEXT,
-    "batch_id": _TEXT,
-    "status": _TEXT,
-    "request_count": _INT,
-    "completed_count": _INT,
-    "failed_count": _INT,
-    "prompt_version": _TEXT,
-    "submitted": _INT,
-    "ended": _INT,
-    "error": _TEXT,
-    "convex_fields": _TEXT,
-    "repair": _TEXT,
-    "adopted": pl.Boolean(),
-}
-PALETTE_SCHEMA: Final = {
-    "line_number": _INT,
-    "convex_id": _TEXT,
-    "created": _INT,
-    "seed": _TEXT,
-    "image_url": _TEXT,
-}
-PROMPT_SCHEMA: Final = {
-    "line_number": _INT,
-    "convex_id": _TEXT,
-    "created": _INT,
-    "version": _TEXT,
-    "stage": _TEXT,
-    "content": _TEXT,
-    "message": _TEXT,
-}
-
-
-def decode(line: bytes) -> Document:
-    """The document of a line.
-
-    Raises:
-        SetAsideError: the line is not a JSON object.
-    """
-    try:
-        document = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise SetAsideError(f"is not JSON: {error.msg} at column {error.colno}", "unreadable") from None
-    if not isinstance(document, dict):
-        raise SetAsideError("is JSON, but no object", "unreadable")
-    return cast("Document", document)
-
-
-def document_key(document: Mapping[str, Any] | None, line: bytes) -> str:
-    """What a document is known by: its id, or a hash of its line where it has none."""
-    key = document.get("_id") if document else None
-    if isinstance(key, str) and 0 < len(key) <= 64 and key.isascii() and key.isprintable():
-        return key
-    return hashlib.md5(line.strip(), usedforsecurity=False).hexdigest()
-
-
-def analysis_count(document: Document) -> int:
-    """The setting of `config`."""
-    count = _whole(document, "tagAnalysisCount")
-    if count is None or not 1 <= count <= 20:
-        raise SetAsideError(f"tagAnalysisCount is not from 1 to 20: {document.get('tagAnalysisCount')!r}")
-    return count
-
-
-def palette(document: Document, key: str, line_number: int) -> Palette:
-    """A document of `palettes`."""
-    return Palette(
-        line_number, key, _moment(document, "_creationTime"), _text(document, "seed"), _optional(document, "imageUrl")
-    )
-
-
-def prompt_version(document: Document, key: str, line_number: int) -> PromptVersion:
-    """A document of `prompt_versions`."""
-    stage = _STAGE_OF_TYPE.get(str(document.get("type")))
-    if stage is None:
-        raise SetAsideError(f"is the prompt of no stage here: {document.get('type')!r}", "undecided")
-    return PromptVersion(
-        line_number,
-        key,
-        _moment(document, "_creationTime"),
-        _text(document, "version"),
-        stage,
-        _text(document, "content"),
-        _optional(document, "message"),
-    )
-
-
-def batch(document: Document, key: str, line_number: int, stage: str) -> Batch:
-    """A document of `tag_batches` or `refinement_batches`."""
-    named = _named(document, stage)
-    batch_id = _optional(document, "batchId")
-    status, adopted = _status(document, stage, named, batch_id)
-    created = _moment(document, "_creationTime")
-    submitted = _moment(document, "createdAt") or created
-    return Batch(
-        line_number,
-        key,
-        created,
-        EARLIER + _digest("batch", key),
-        stage,
-        named.provider,
-        named.model,
-        batch_id,
-        status,
-        _whole(document, "requestCount") or 0,
-        _whole(document, "completedCount") or 0,
-        _whole(document, "failedCount") or 0,
-        _optional(document, "promptVersion") or UNVERSIONED[stage],
-        submitted,
-        None if adopted else _moment(document, "completedAt") or submitted,
-        _optional(document, "error"),
-        _rest(document, _BATCH_FIELDS),
-        named.repair,
-        adopted,
-    )
-
-
-def tagging_answer(document: Document, key: str, line_number: int, parse: Callable[..., ParsedAnswer]) -> Answer:
-    """A document of `palette_tags`; `analysis_index` is None where it says none."""
-    index, run = _whole(document, "analysisIndex"), _whole(document, "runNumber")
-    if index is not None and index < 0:
-        raise SetAsideError(f"analysisIndex is below 0: {index}")
-    if run is not None and run < 1:
-        raise SetAsideError(f"runNumber is not from 1 on: {run}")
-    version = _optional(document, "promptVersion")
-    named = _named(document, "tagging")
-    repairs = [named.repair] if named.repair else []
-    if version is None:
-        version = UNVERSIONED["tagging"]
-        repairs.append("no prompt version")
-    return _answer(document, key, line_number, "tagging", named, version, repairs, parse, index, run, _TAG_FIELDS)
-
-
-def refined_answer(document: Document, key: str, line_number: int, parse: Callable[..., ParsedAnswer]) -> Answer:
-    """A document of `palette_tag_refined`."""
-    repairs: list[str] = []
-    if _optional(document, "model") is None:
-        document = {**document, "model": FIRST_REFINING_MODEL}
-        repairs.append(f"no model: it was {FIRST_REFINING_MODEL}")
-    named = _named(document, "refinement")
-    if named.repair:
-        repairs.append(named.repair)
-    version = _optional(document, "promptVersion")
-    if version is None:
-        version = UNVERSIONED["refinement"]
-        repairs.append("no prompt version")
-    return _answer(document, key, line_number, "refinement", named, version, repairs, parse, 0, None, _REFINED_FIELDS)
-
-
-_ANY_FIELDS: Final = frozenset({"_id", "_creationTime", "provider", "model", "promptVersion", "error"})
-_REFINED_FIELDS: Final = _ANY_FIELDS | {"seed", "tags", "usage"}
+# Fields of a document that become columns.
+_COMMON_FIELDS: Final = frozenset({"_id", "_creationTime", "provider", "model", "promptVersion", "error"})
+_REFINED_FIELDS: Final = _COMMON_FIELDS | {"seed", "tags", "usage"}
 _TAG_FIELDS: Final = _REFINED_FIELDS | {"analysisIndex", "runNumber"}
-_BATCH_FIELDS: Final = _ANY_FIELDS | {
+_BATCH_FIELDS: Final = _COMMON_FIELDS | {
     "batchId",
     "status",
     "requestCount",
@@ -309,127 +57,251 @@ _BATCH_FIELDS: Final = _ANY_FIELDS | {
 }
 
 
-def _answer(
-    document: Document,
-    key: str,
-    line_number: int,
-    stage: str,
-    named: Named,
-    version: str,
-    repairs: list[str],
-    parse: Callable[..., ParsedAnswer],
-    index: int | None,
-    run: int | None,
-    fields: Collection[str],
-) -> Answer:
-    seed = _text(document, "seed")
+class RejectedDocumentError(Exception):
+    """A document that cannot be imported. The part of `reason` before the first colon is the same for a whole class."""
+
+    def __init__(self, reason: str, kind: str = "invalid") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.kind = kind
+
+
+def decode(line: bytes) -> Document:
+    """Decode the document of a line.
+
+    Raises:
+        RejectedDocumentError: the line is not a JSON object.
+    """
+    try:
+        document = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise RejectedDocumentError(f"is not JSON: {error.msg} at column {error.colno}", "unreadable") from None
+    if not isinstance(document, dict):
+        raise RejectedDocumentError("is JSON, but not an object", "unreadable")
+    return cast("Document", document)
+
+
+def document_id(document: Mapping[str, Any] | None, line: bytes) -> str:
+    """Return the id of a document, or a hash of its line if it has none."""
+    key = document.get("_id") if document else None
+    if isinstance(key, str) and 0 < len(key) <= 64 and key.isascii() and key.isprintable():
+        return key
+    return hashlib.md5(line.strip(), usedforsecurity=False).hexdigest()
+
+
+def read_setting(document: Document, source: Source) -> SettingRow:
+    """Read a document of `config`."""
+    count = _integer(document, "tagAnalysisCount")
+    if count is None or not 1 <= count <= 20:
+        raise RejectedDocumentError(f"tagAnalysisCount is not from 1 to 20: {document.get('tagAnalysisCount')!r}")
+    return SettingRow(*source, count)
+
+
+def read_palette(document: Document, source: Source) -> PaletteRow:
+    """Read a document of `palettes`."""
+    created = _microseconds(document, "_creationTime")
+    return PaletteRow(*source, created, _required_text(document, "seed"), _optional_text(document, "imageUrl"))
+
+
+def read_prompt(document: Document, source: Source) -> PromptRow:
+    """Read a document of `prompt_versions`."""
+    stage = document.get("type")
+    if stage not in _STAGES:
+        raise RejectedDocumentError(f"is a prompt of an unknown stage: {stage!r}", "undecided")
+    return PromptRow(
+        *source,
+        created=_microseconds(document, "_creationTime"),
+        version=_required_text(document, "version"),
+        stage=stage,
+        content=_required_text(document, "content"),
+        message=_optional_text(document, "message"),
+    )
+
+
+def read_batch(document: Document, source: Source, stage: str) -> BatchRow:
+    """Read a document of `tag_batches` or `refinement_batches`."""
+    model = _resolve_model(document, stage)
+    batch_id = _optional_text(document, "batchId")
+    status, adopted = _batch_status(document, stage, model, batch_id)
+    created = _microseconds(document, "_creationTime")
+    submitted = _microseconds(document, "createdAt") or created
+    return BatchRow(
+        *source,
+        created=created,
+        submission=SUBMISSION_PREFIX + _digest("batch", source.convex_id),
+        stage=stage,
+        provider=model.provider,
+        model=model.model,
+        batch_id=batch_id,
+        status=status,
+        request_count=_integer(document, "requestCount") or 0,
+        completed_count=_integer(document, "completedCount") or 0,
+        failed_count=_integer(document, "failedCount") or 0,
+        prompt_version=_optional_text(document, "promptVersion") or UNVERSIONED[stage],
+        submitted=submitted,
+        ended=None if adopted else _microseconds(document, "completedAt") or submitted,
+        error=_optional_text(document, "error"),
+        convex_fields=_other_fields(document, _BATCH_FIELDS),
+        repair=model.repair,
+        adopted=adopted,
+    )
+
+
+class _Request(NamedTuple):
+    """The request that an answer belongs to, and the repairs that were needed to find it."""
+
+    stage: str
+    provider: str
+    model: str
+    prompt_version: str
+    repairs: list[str]
+    analysis_index: int | None = 0
+    run_number: int | None = None
+
+
+def read_tagging_answer(document: Document, source: Source, parse: Parse) -> AnswerRow:
+    """Read a document of `palette_tags`; `analysis_index` is None if the document has none."""
+    index, run = _integer(document, "analysisIndex"), _integer(document, "runNumber")
+    if index is not None and index < 0:
+        raise RejectedDocumentError(f"analysisIndex is below 0: {index}")
+    if run is not None and run < 1:
+        raise RejectedDocumentError(f"runNumber is below 1: {run}")
+    request = _read_request(document, "tagging", [])._replace(analysis_index=index, run_number=run)
+    return _read_answer(document, source, request, parse, _TAG_FIELDS)
+
+
+def read_refined_answer(document: Document, source: Source, parse: Parse) -> AnswerRow:
+    """Read a document of `palette_tag_refined`."""
+    repairs: list[str] = []
+    if _optional_text(document, "model") is None:
+        document = {**document, "model": FIRST_REFINING_MODEL}
+        repairs.append(f"no model: it was {FIRST_REFINING_MODEL}")
+    return _read_answer(document, source, _read_request(document, "refinement", repairs), parse, _REFINED_FIELDS)
+
+
+def _read_request(document: Document, stage: str, repairs: list[str]) -> _Request:
+    version = _optional_text(document, "promptVersion")
+    model = _resolve_model(document, stage)
+    if model.repair:
+        repairs.append(model.repair)
+    if version is None:
+        version = UNVERSIONED[stage]
+        repairs.append("no prompt version")
+    return _Request(stage, model.provider, model.model, version, repairs)
+
+
+def _read_answer(
+    document: Document, source: Source, request: _Request, parse: Parse, known_fields: Collection[str]
+) -> AnswerRow:
+    seed = _required_text(document, "seed")
     tags = document.get("tags")
     text = tags if isinstance(tags, str) else None if tags is None else orjson.dumps(tags).decode()
     error = document.get("error")
     if error is not None and not isinstance(error, str):
         error = orjson.dumps(error).decode()
-    parsed = reason = None
-    if not error:
-        answer = parse(text)
-        reason = answer.error
-        parsed = answer.tags.as_json() if answer.tags else None
-    rest = _rest(document, fields) if document.keys() - fields else None
+    reason, parsed_tags = (None, None) if error else _parse_tags(text, parse)
     usage = document.get("usage")
-    tokens = cast("Document", usage) if isinstance(usage, dict) else _NO_USAGE
-    submission = _submission(stage, named.provider, named.model, version)
-    return Answer(
-        line_number,
-        key,
-        _moment(document, "_creationTime"),
-        f"{submission}_{key}",
-        submission,
-        seed,
-        named.provider,
-        named.model,
-        index,
-        run,
-        version,
-        "errored" if error else "succeeded",
-        text,
-        None,
-        error or None,
-        _tokens(tokens.get("inputTokens")),
-        _tokens(tokens.get("outputTokens")),
-        reason,
-        parsed,
-        rest,
-        ", ".join(repairs) or None,
+    tokens = cast("Document", usage) if isinstance(usage, dict) else {}
+    submission = _answers_submission(request.stage, request.provider, request.model, request.prompt_version)
+    return AnswerRow(
+        *source,
+        created=_microseconds(document, "_creationTime"),
+        custom_id=f"{submission}_{source.convex_id}",
+        submission=submission,
+        seed=seed,
+        provider=request.provider,
+        model=request.model,
+        analysis_index=request.analysis_index,
+        run_number=request.run_number,
+        prompt_version=request.prompt_version,
+        outcome="errored" if error else "succeeded",
+        text=text,
+        finish_reason=None,
+        error=error or None,
+        input_tokens=_token_count(tokens.get("inputTokens")),
+        output_tokens=_token_count(tokens.get("outputTokens")),
+        reason=reason,
+        tags=parsed_tags,
+        convex_fields=_other_fields(document, known_fields) if document.keys() - known_fields else None,
+        repair=", ".join(request.repairs) or None,
     )
 
 
-_NO_USAGE: Final[Document] = {}
+def _parse_tags(text: str | None, parse: Parse) -> tuple[str | None, str | None]:
+    """Return why the tags are not usable, or the tags as JSON."""
+    answer = parse(text)
+    return answer.error, answer.tags.as_json() if answer.tags else None
 
 
 @cache
-def _submission(stage: str, provider: str, model: str, version: str) -> str:
-    """The answers of a model to a prompt are one batch here: which of them came together is not known any more."""
-    return EARLIER + _digest("answers", stage, provider, model, version)
+def _answers_submission(stage: str, provider: str, model: str, version: str) -> str:
+    """Return the submission of a model's answers to a prompt: exports do not record which batch an answer came from."""
+    return SUBMISSION_PREFIX + _digest("answers", stage, provider, model, version)
 
 
 def _digest(*parts: str) -> str:
     return base64.b32encode(hashlib.sha256("\0".join(parts).encode()).digest()[:10]).decode().lower()
 
 
-def _status(document: Document, stage: str, named: Named, batch_id: str | None) -> tuple[str, bool]:
-    said = document.get("status")
-    error = (_optional(document, "error") or "").lower()
-    if said == "completed":
+def _batch_status(document: Document, stage: str, model: ResolvedModel, batch_id: str | None) -> tuple[str, bool]:
+    """Return the status of a batch, and whether it is adopted."""
+    status = document.get("status")
+    error = (_optional_text(document, "error") or "").lower()
+    if status == "completed":
         return "completed", False
-    if said == "failed":
+    if status == "failed":
         return ("cancelled" if "cancel" in error else "expired" if "expired" in error else "failed"), False
-    if said not in ("pending", "processing"):
-        raise SetAsideError(f"has a status that is not known: {said!r}", "undecided")
-    let_it_end = "let the earlier system collect it, export again and import that"
+    if status not in ("pending", "processing"):
+        raise RejectedDocumentError(f"has an unknown status: {status!r}", "undecided")
+    advice = "collect it in the earlier system, export again and import that"
     if batch_id is None:
-        raise SetAsideError(f"is under way, but its id at the provider is not known: {let_it_end}", "undecided")
+        raise RejectedDocumentError(f"is in progress, but its id at the provider is missing: {advice}", "undecided")
     if stage != "tagging":
-        raise SetAsideError(f"is a refinement under way, whose ground is not known: {let_it_end}", "undecided")
-    if named.provider == "google":
-        raise SetAsideError(f"is under way at Google, whose answers carried no ids then: {let_it_end}", "undecided")
+        raise RejectedDocumentError(f"is a refinement in progress, whose consensus is unknown: {advice}", "undecided")
+    if model.provider == "google":
+        raise RejectedDocumentError(
+            f"is in progress at Google, whose results had no custom ids then: {advice}", "undecided"
+        )
     return "submitted", True
 
 
-def _named(document: Document, stage: str) -> Named:
+def _resolve_model(document: Document, stage: str) -> ResolvedModel:
     provider, model = document.get("provider"), document.get("model")
     try:
         if stage == "refinement" and provider is None:
-            return _resolved_by_model(str(model))
-        return _resolved(str(provider or ""), str(model or ""))
-    except UndecidedError as error:
-        raise SetAsideError(f"which model is meant cannot be decided: {error}", "undecided") from None
+            return _resolve_by_model(str(model))
+        return _resolve_names(str(provider or ""), str(model or ""))
+    except UnresolvedModelError as error:
+        raise RejectedDocumentError(f"the model cannot be determined: {error}", "undecided") from None
 
 
 @cache
-def _resolved(provider: str, model: str) -> Named:
-    return known_names().resolve(provider, model)
+def _resolve_names(provider: str, model: str) -> ResolvedModel:
+    return model_resolver().resolve(provider, model)
 
 
 @cache
-def _resolved_by_model(model: str) -> Named:
-    """Refinements never named the provider."""
-    named = known_names().resolve("", model)
-    return Named(named.provider, named.model, None if named.model == model else f"model {model!r} is {named.model}")
+def _resolve_by_model(model: str) -> ResolvedModel:
+    """Resolve the model of a refinement, which never named its provider."""
+    resolved = model_resolver().resolve("", model)
+    repair = None if resolved.model == model else f"model {model!r} is {resolved.model}"
+    return resolved._replace(repair=repair)
 
 
-def _text(document: Document, field: str) -> str:
+def _required_text(document: Document, field: str) -> str:
     value = document.get(field)
     if not isinstance(value, str) or not value:
-        raise SetAsideError(f"has no text in {field}")
+        raise RejectedDocumentError(f"has no text in {field}")
     return value
 
 
-def _optional(document: Document, field: str) -> str | None:
+def _optional_text(document: Document, field: str) -> str | None:
     value = document.get(field)
     return (value.strip() or None) if isinstance(value, str) else None
 
 
-def _whole(document: Document, field: str) -> int | None:
-    """A number of Convex's, which is a double, or a big integer in a string."""
+def _integer(document: Document, field: str) -> int | None:
+    """Return an integer, which Convex exports as a double, or as a string if it was a BigInt."""
     value = document.get(field)
     if value is None:
         return None
@@ -437,25 +309,25 @@ def _whole(document: Document, field: str) -> int | None:
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST:
-        raise SetAsideError(f"{field} is no whole number: {str(value)[:40]!r}")
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _MAX_INTEGER:
+        raise RejectedDocumentError(f"{field} is not an integer: {str(value)[:40]!r}")
     return value
 
 
-def _tokens(value: object) -> int | None:
+def _token_count(value: object) -> int | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
-        return min(int(value), _LARGEST)
+        return min(int(value), _MAX_INTEGER)
     return None
 
 
-def _moment(document: Document, field: str) -> int | None:
-    """Milliseconds with a fraction, as microseconds."""
+def _microseconds(document: Document, field: str) -> int | None:
+    """Return a time, which Convex exports as milliseconds with a fraction, in microseconds."""
     value = document.get(field)
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _LATEST_MOMENT:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _LATEST_TIME:
         return int(value * 1000)
     return None
 
 
-def _rest(document: Document, known: Collection[str]) -> str | None:
-    rest = {name: value for name, value in document.items() if name not in known}
-    return orjson.dumps(rest).decode() if rest else None
+def _other_fields(document: Document, known: Collection[str]) -> str | None:
+    others = {name: value for name, value in document.items() if name not in known}
+    return orjson.dumps(others).decode() if others else None

@@ -7,14 +7,14 @@ from grabient_pipeline.batches.collect import register_fetcher
 from grabient_pipeline.batches.stages import TAGGING, Stage
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.convex.adopted_batches import fetch_adopted
-from grabient_pipeline.convex.documents import EARLIER
+from grabient_pipeline.convex.rows import SUBMISSION_PREFIX
 from grabient_pipeline.convex.run_numbers import waiting_answers
 from grabient_pipeline.errors import MigrationError
 
 
 def register() -> None:
     """Register the two hooks: fetching adopted batches, and a check before each backfill."""
-    register_fetcher(EARLIER, fetch_adopted)
+    register_fetcher(SUBMISSION_PREFIX, fetch_adopted)
     register_backfill_check(check_answers_have_an_index)
 
 

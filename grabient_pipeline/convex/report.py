@@ -1,4 +1,4 @@
-"""What an import did, or in a dry run would do, table by table."""
+"""The result of an import, or of its dry run, table by table."""
 
 from __future__ import annotations
 
@@ -7,70 +7,70 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+# The counts as `convex_imports.counts` and `--json` have them. Stored and public, so these keys never change.
+_NUMBERS = {
+    "read": "read",
+    "taken": "imported",
+    "already_there": "already_there",
+    "waiting": "pending_index",
+    "adopted": "adopted",
+}
+_COUNTERS = {"repaired": "repaired", "set_aside": "rejected", "conflicts": "conflicts"}
+_NOTES = ("left_out", "broken")
+
 
 @dataclass
 class TableReport:
-    """The rows of one table of the export.
+    """What became of the lines of one table of the export.
 
-    `read`: its lines. `taken`: rows that are new here. `already_there`: rows that an earlier import took. `waiting`:
-    answers that have no analysis index yet. `repaired`: rows taken with a repair, by what was repaired. `set_aside`:
-    rows not taken, by the reason. `conflicts`: two rows for one key, by which won and why. `adopted`: batches that are
-    still under way and are followed from here. `left_out`: why the table is not copied. `broken`: why it could not be
-    read to its end.
+    Attributes:
+        read: lines of the table.
+        imported: rows that are new here.
+        already_there: rows that an earlier import wrote.
+        pending_index: answers that have no analysis index yet.
+        adopted: batches in progress that are polled from here.
+        repaired: imported rows that needed a repair, by repair.
+        rejected: documents that were not imported, by reason.
+        conflicts: documents that lost to another one with the same key, by outcome.
+        left_out: why the table is not imported at all.
+        broken: why the table could not be read to its end.
     """
 
     read: int = 0
-    taken: int = 0
+    imported: int = 0
     already_there: int = 0
-    waiting: int = 0
+    pending_index: int = 0
     adopted: int = 0
     repaired: Counter[str] = field(default_factory=Counter[str])
-    set_aside: Counter[str] = field(default_factory=Counter[str])
+    rejected: Counter[str] = field(default_factory=Counter[str])
     conflicts: Counter[str] = field(default_factory=Counter[str])
     left_out: str | None = None
     broken: str | None = None
 
     def add(self, other: TableReport) -> None:
-        """Count another piece of the same table."""
-        self.read += other.read
-        self.taken += other.taken
-        self.already_there += other.already_there
-        self.waiting += other.waiting
-        self.adopted += other.adopted
-        self.repaired += other.repaired
-        self.set_aside += other.set_aside
-        self.conflicts += other.conflicts
+        """Add the counts of another chunk of the same table."""
+        for name in (*_NUMBERS.values(), *_COUNTERS.values()):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def counts(self) -> dict[str, Any]:
-        """As plain values, for the database and for JSON."""
-        plain: dict[str, Any] = {
-            "read": self.read,
-            "taken": self.taken,
-            "already_there": self.already_there,
-            "waiting": self.waiting,
-            "adopted": self.adopted,
-            "repaired": dict(self.repaired.most_common()),
-            "set_aside": dict(self.set_aside.most_common()),
-            "conflicts": dict(self.conflicts.most_common()),
-        }
-        if self.left_out:
-            plain["left_out"] = self.left_out
-        if self.broken:
-            plain["broken"] = self.broken
+        """Return plain values, for the database and for JSON."""
+        plain: dict[str, Any] = {key: getattr(self, name) for key, name in _NUMBERS.items()}
+        plain |= {key: dict(getattr(self, name).most_common()) for key, name in _COUNTERS.items()}
+        plain |= {name: note for name in _NOTES if (note := getattr(self, name))}
         return plain
 
     @classmethod
-    def of(cls, counts: Mapping[str, Any]) -> TableReport:
-        """The report that `counts` came from."""
-        plain: dict[str, Any] = {**counts}
-        for name in ("repaired", "set_aside", "conflicts"):
-            plain[name] = Counter[str](counts[name])
-        return cls(**plain)
+    def from_counts(cls, counts: Mapping[str, Any]) -> TableReport:
+        """Return the report from which `counts` came."""
+        values: dict[str, Any] = {name: counts[key] for key, name in _NUMBERS.items()}
+        values |= {name: Counter[str](counts[key]) for key, name in _COUNTERS.items()}
+        values |= {name: counts.get(name) for name in _NOTES}
+        return cls(**values)
 
 
 @dataclass
 class ConvexReport:
-    """What became of an export. `resumed`: it went on where a killed import had stopped."""
+    """The result of an import. `resumed`: it continued an import that was interrupted."""
 
     source: str
     tables: dict[str, TableReport] = field(default_factory=dict[str, TableReport])
@@ -86,7 +86,7 @@ class ConvexReport:
         return {name: table.broken for name, table in self.tables.items() if table.broken}
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
+        """Return plain values, for JSON."""
         return {
             "source": self.source,
             "dry_run": self.dry_run,

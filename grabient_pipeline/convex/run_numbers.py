@@ -1,7 +1,7 @@
 """The three migrations of answers that have the legacy `runNumber`, from 1, instead of an `analysisIndex`, from 0.
 
-An import takes answers with an analysis index into the ledger at once, and keeps the others waiting, since a place in
-the ledger has an analysis index. Each step is one transaction and can be run again: it then finds nothing to do.
+The ledger requires an analysis index. An import adds answers that have one to the ledger at once, and keeps the others
+in `unnumbered_palette_tags`. Each migration is one transaction and idempotent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from grabient_pipeline.convex.importer import take_answers
+from grabient_pipeline.convex.answers import import_answers
 from grabient_pipeline.convex.report import TableReport
 from grabient_pipeline.errors import MigrationError
 from grabient_pipeline.warehouse import Warehouse, sql, transaction
@@ -20,10 +20,17 @@ from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
 @dataclass(frozen=True, slots=True)
 class RunNumberCheck:
-    """Imported answers by what numbers them, and what `migrate_run_numbers` would do with those that wait.
+    """Imported answers by their numbers, and what `migrate_run_numbers` would do with those without an analysis index.
 
-    `from_run_number`: would get their run number less 1; `to_zero`, `to_next_free`: have neither and would get 0, or
-    the next index that is free. `collisions`: of two answers for one place one would win.
+    Attributes:
+        only_analysis_index: answers with an analysis index and no run number.
+        only_run_number: answers with a run number and no analysis index.
+        both: answers with both.
+        neither: answers with neither.
+        from_run_number: answers that would get their run number minus 1.
+        to_zero: answers with neither that would get 0.
+        to_next_free: answers with neither that would get the next free index, because 0 is taken.
+        collisions: answers whose index another answer has, so that only one of the two would stay.
     """
 
     only_analysis_index: int
@@ -37,17 +44,17 @@ class RunNumberCheck:
 
     @property
     def clean(self) -> bool:
-        """Every answer has its analysis index."""
+        """Whether every answer has an analysis index."""
         return self.only_run_number == self.neither == 0
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
+        """Return plain values, for JSON."""
         return {**asdict(self), "clean": self.clean}
 
 
 @dataclass
 class RunNumberReport:
-    """What `migrate_run_numbers` did. `conflicts`: answers whose place another one holds, by which won and why."""
+    """The result of `migrate_run_numbers`. `conflicts`: answers whose index another answer has, by outcome."""
 
     from_run_number: int = 0
     to_zero: int = 0
@@ -55,40 +62,40 @@ class RunNumberReport:
     conflicts: Counter[str] = field(default_factory=Counter[str])
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
+        """Return plain values, for JSON."""
         return {**asdict(self), "conflicts": dict(self.conflicts)}
 
 
 def check_run_numbers(warehouse: Warehouse) -> RunNumberCheck:
-    """Count, and change nothing."""
+    """Count the imported answers by their numbers, without changing anything."""
     with warehouse.connect() as connection, transaction(connection):
         return _check(connection)
 
 
 def migrate_run_numbers(warehouse: Warehouse) -> RunNumberReport:
-    """Give every answer that waits its analysis index, and take it into the ledger."""
+    """Number the answers without an analysis index, and add them to the ledger."""
     with warehouse.connect() as connection, transaction(connection):
         before = _check(connection)
         report = RunNumberReport(before.from_run_number, before.to_zero, before.to_next_free)
         if before.clean:
             return report
-        told = TableReport()
+        imported = TableReport()
 
-        def lost(key: str, line_number: int, reason: str) -> None:
-            del key, line_number
+        def add_conflict(convex_id: str, line_number: int, reason: str) -> None:
+            del convex_id, line_number
             report.conflicts[reason] += 1
 
-        take_answers(connection, told, lost)
-        report.conflicts += told.conflicts
+        import_answers(connection, imported, add_conflict)
+        report.conflicts += imported.conflicts
         connection.execute(sql(__package__, "reject_unnumbered"))
     return report
 
 
 def clear_run_numbers(warehouse: Warehouse) -> int:
-    """Forget the run numbers, which nothing needs any more; how many there were.
+    """Clear the run numbers, and return how many there were.
 
     Raises:
-        MigrationError: an answer still waits for its analysis index.
+        MigrationError: an answer still has no analysis index.
     """
     with warehouse.connect() as connection, transaction(connection):
         check = _check(connection)
@@ -102,7 +109,7 @@ def clear_run_numbers(warehouse: Warehouse) -> int:
 
 
 def waiting_answers(warehouse: Warehouse, prompt_version: str) -> int:
-    """How many answers to this prompt wait for their analysis index."""
+    """Return how many answers to this prompt have no analysis index yet."""
     with warehouse.connect() as connection:
         ((count,),) = connection.execute(
             "SELECT count(*) FROM unnumbered_palette_tags WHERE prompt_version = ?", [prompt_version]

@@ -1,1 +1,1 @@
-"""How palettes come in: files read row by row, checked at the door, written once however they are spelt."""
+"""Importing palettes: from files and from Cloudflare D1, row by row, each palette once whatever its encoding."""

@@ -1,4 +1,4 @@
-"""Palettes into the table `palettes`: described, known by their canonical form, written once."""
+"""Write palettes into the table `palettes`, described and identified by their canonical form, so each only once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from grabient_pipeline.imports.d1_files import dump_rows, sqlite_rows
 from grabient_pipeline.imports.files import InvalidRow, PaletteRow, Rows, excerpt, read_rows
 from grabient_pipeline.palette import InvalidSeedError, Palette, describe_palettes, read_palette
 from grabient_pipeline.settings import SAMPLE_PALETTES
-from grabient_pipeline.warehouse import Warehouse, sql, transaction
+from grabient_pipeline.warehouse import Warehouse, registered, sql, transaction
 
-_ROWS_AT_A_TIME = 20_000
+_ROWS_PER_TRANSACTION = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidPalette:
-    """A row that did not go in: where it stands, what it says, and why not."""
+    """A row that was not imported: its source, its number there, an excerpt, and the reason."""
 
     source: str
     number: int
@@ -33,20 +33,21 @@ class InvalidPalette:
     reason: str
 
     def __str__(self) -> str:
+        """Return the row as one line for people."""
         return f"{self.source}, line {self.number}: {self.text!r} {self.reason}"
 
 
 @dataclass
 class ImportReport:
-    """New palettes, palettes that were there already (in this spelling or another), and rows that are none."""
+    """Counts of new palettes and of palettes already there (in this or another encoding), and the invalid rows."""
 
     imported: int = 0
     already_there: int = 0
     invalid: list[InvalidPalette] = field(default_factory=list[InvalidPalette])
 
 
-# Exports of the site's database, which are asked for their palettes.
-_DATABASES: dict[str, Callable[[Path, str | None], Rows]] = {
+# Exports of the site's database, by extension.
+_DATABASE_READERS: dict[str, Callable[[Path, str | None], Rows]] = {
     ".sqlite": sqlite_rows,
     ".sqlite3": sqlite_rows,
     ".db": sqlite_rows,
@@ -90,19 +91,21 @@ def import_files(warehouse: Warehouse, files: Sequence[Path], d1_query: str | No
     """Import the palettes of these files, in order.
 
     Args:
-        d1_query: what an export of the site's database is asked; by default for the palettes that its admins like.
+        warehouse: the database.
+        files: palettes in any of the supported formats.
+        d1_query: the query for exports of the site's database; by default the palettes that its admins like.
 
     Raises:
-        ImportFileError: a file cannot be read at all; what stood before it has gone in.
+        ImportFileError: a file cannot be read; the rows before the failure are imported.
     """
     report = ImportReport()
     for file in files:
-        import_rows(warehouse, _rows(file, d1_query), file.name, report)
+        import_rows(warehouse, _read_file(file, d1_query), file.name, report)
     return report
 
 
-def _rows(file: Path, d1_query: str | None) -> Rows:
-    read = _DATABASES.get(file.suffix.lower())
+def _read_file(file: Path, d1_query: str | None) -> Rows:
+    read = _DATABASE_READERS.get(file.suffix.lower())
     if read is None:
         return read_rows(file)
     if not file.is_file():
@@ -113,9 +116,9 @@ def _rows(file: Path, d1_query: str | None) -> Rows:
 def import_rows(
     warehouse: Warehouse, rows: Iterable[PaletteRow | InvalidRow], source: str, report: ImportReport
 ) -> None:
-    """Import rows, some thousands at a time, and add to the report. The same rows again change nothing."""
-    palettes = _valid(rows, source, report)
-    while piece := list(islice(palettes, _ROWS_AT_A_TIME)):
+    """Import rows, some thousands per transaction, and add to the report. Importing rows again has no effect."""
+    palettes = _read_palettes(rows, source, report)
+    while piece := list(islice(palettes, _ROWS_PER_TRANSACTION)):
         with warehouse.connect() as connection, transaction(connection):
             imported = write_palettes(connection, piece, source)
         crash_point("import.written")
@@ -123,7 +126,7 @@ def import_rows(
         report.already_there += len(piece) - imported
 
 
-def _valid(
+def _read_palettes(
     rows: Iterable[PaletteRow | InvalidRow], source: str, report: ImportReport
 ) -> Iterator[tuple[PaletteRow, Palette]]:
     for row in rows:
@@ -133,7 +136,7 @@ def _valid(
         try:
             palette = read_palette(row.seed)
         except InvalidSeedError as error:
-            report.invalid.append(InvalidPalette(source, row.number, excerpt(row.seed), f"is no palette: {error}"))
+            report.invalid.append(InvalidPalette(source, row.number, excerpt(row.seed), f"is not a palette: {error}"))
             continue
         yield row, palette
 
@@ -141,8 +144,8 @@ def _valid(
 def write_palettes(
     connection: duckdb.DuckDBPyConnection, piece: Sequence[tuple[PaletteRow, Palette]], source: str
 ) -> int:
-    """Write down palettes in a transaction of the caller's; how many of them are new."""
-    # Of several spellings of one palette, the first is the palette's; the others are noted beside it.
+    """Insert palettes in the caller's transaction, and return how many of them are new."""
+    # The first of several encodings of a palette becomes its seed; the others are recorded as spellings.
     first: dict[str, tuple[PaletteRow, Palette]] = {}
     for row, palette in piece:
         first.setdefault(palette.palette_id, (row, palette))
@@ -175,14 +178,11 @@ def write_palettes(
     spellings = pl.DataFrame([{"seed": palette.seed, "palette_id": palette.palette_id} for _, palette in piece]).unique(
         "seed", keep="first", maintain_order=True
     )
-    connection.register("incoming", palettes)
-    connection.register("spellings", spellings)
     ((before,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
-    connection.execute(sql(__package__, "insert_palettes"), {"source": source})
-    connection.execute(sql(__package__, "insert_spellings"), {"source": source})
+    with registered(connection, "incoming", palettes), registered(connection, "spellings", spellings):
+        connection.execute(sql(__package__, "insert_palettes"), {"source": source})
+        connection.execute(sql(__package__, "insert_spellings"), {"source": source})
     ((after,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()
-    connection.unregister("incoming")
-    connection.unregister("spellings")
     crash_point("import.writing")
     return after - before
 

@@ -1,7 +1,7 @@
-"""Palettes from the site's own database: what is asked of it, and how a row of the answer is a palette.
+"""Palettes from the site's own database: the query, and the mapping of its rows.
 
-The database is Cloudflare's D1, which is SQLite: asked over the network (`d1.py`), or a file that was exported from it
-(`d1_files.py`). It is only ever read.
+The database is Cloudflare D1, which is SQLite. It is queried over the network (`d1.py`) or in an exported file
+(`d1_files.py`), and only ever read.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from typing import Final
 from grabient_pipeline.errors import SettingsError
 from grabient_pipeline.imports.files import InvalidRow, PaletteRow, palette_row
 
-# Where a row of an answer has its seed; the first that is there counts, else the only column.
+# The columns that may hold the seed, in order of preference; otherwise it is the only column.
 _SEED_COLUMNS: Final = ("seed", "palette_id", "id")
 _COMMENTS: Final = re.compile(r"(?:\s*--[^\n]*(?:\n|\Z))+")
 
 
 def default_query() -> str:
-    """The palettes that the site's admins like."""
+    """Return the query for the palettes that the site's admins like."""
     return resources.files(__package__ or "").joinpath("sql", "liked_by_admins.sql").read_text("utf-8")
 
 
-def one_query(text: str) -> str:
-    """The query without what stands before it and ends it; it goes in between the brackets of another.
+def single_select(text: str) -> str:
+    """Return a SELECT without leading comments and the final semicolon, so that it can be a subquery.
 
     Raises:
-        SettingsError: it is not one SELECT.
+        SettingsError: the text is not a single SELECT.
     """
     comments = _COMMENTS.match(text)
     query = text[comments.end() if comments else 0 :].strip().rstrip(";").strip()
     if not re.match(r"(?:select|with)\b", query, re.IGNORECASE):
-        raise SettingsError("the query for palettes must be a SELECT; nothing else is sent to the site's database")
+        raise SettingsError("the query for palettes must be a SELECT; nothing else may run on the site's database")
     if ";" in query:
-        raise SettingsError("the query for palettes must be one SELECT and have no semicolon in it")
+        raise SettingsError("the query for palettes must be a single SELECT without semicolons")
     return query
 
 
 def site_row(number: int, row: Mapping[str, object]) -> PaletteRow | InvalidRow:
-    """A row of an answer as a palette."""
+    """Return a row of the result as a palette."""
     seed = next((row[column] for column in _SEED_COLUMNS if row.get(column) is not None), None)
     if seed is None and len(row) == 1:
         (seed,) = row.values()

@@ -1,6 +1,6 @@
-"""The colour domain: what a palette is, which colours it has, and what can be computed about them.
+"""The colour domain: what a palette is, which colours it has, and everything that is computed from them.
 
-Nothing here knows of models, tables or Dagster. `image` is imported on its own, since it needs Pillow.
+Pure functions of seeds and arrays. Models, tables and Dagster belong to other packages, and so do pictures (`images`).
 """
 
 from grabient_pipeline.palette.description import PaletteDescription, describe_palettes

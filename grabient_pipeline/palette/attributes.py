@@ -1,8 +1,8 @@
-"""The four attributes that are measured: contrast, brightness, saturation, temperature.
+"""The four measured attributes: temperature, contrast, brightness, saturation.
 
-Every boundary stands here and nowhere else. `ATTRIBUTE_DEFINITIONS` says in words, from the same constants,
-what the functions below measure, so that what a model is asked and what its answer is checked against are one
-thing. They are measured on what a model is shown: the whole-number L of LCH and S of HSL.
+Their values and every boundary are defined only here. `ATTRIBUTE_DEFINITIONS` describes in words, from the same
+constants, what the functions below measure, so a model is asked exactly what its answer is checked against. They are
+measured on the numbers that a model sees: the integer L of LCH and S of HSL.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ LIGHT_ABOVE = 65
 VIBRANT_ABOVE = 50
 MUTED_BELOW = 40
 
-# OkLCh hues in degrees. sRGB red is at 29, yellow at 110, green at 142, blue at 264, magenta at 328. What
-# lies between warm and cool on either side (yellow-greens; purples and magentas) is as much the one as the
-# other, so it counts half to each: that leaves no palette without an answer.
+# OkLCh hues in degrees. sRGB red is at 29, yellow at 110, green at 142, blue at 264, magenta at 328. Hues between warm
+# and cool on either side (yellow-greens; purples and magentas) belong as much to one as to the other, so they count
+# half to each, and every palette gets a value.
 WARM_FROM = 345
 WARM_TO = 115
 COOL_FROM = 135
@@ -35,10 +35,6 @@ REAL_SHARE = 0.25
 # Mean OkLCh chroma; sRGB red has 0.258, slate grey 0.03.
 NEUTRAL_CHROMA_BELOW = 0.02
 
-CONTRASTS = ("high", "medium", "low")
-BRIGHTNESSES = ("dark", "medium", "light", "varied")
-SATURATIONS = ("vibrant", "muted", "mixed")
-TEMPERATURES = ("warm", "cool", "neutral", "cool-warm")
 
 ATTRIBUTE_DEFINITIONS: dict[str, dict[str, str]] = {
     "temperature": {
@@ -68,10 +64,12 @@ ATTRIBUTE_DEFINITIONS: dict[str, dict[str, str]] = {
     },
 }
 
+ATTRIBUTE_VALUES = {attribute: tuple(definitions) for attribute, definitions in ATTRIBUTE_DEFINITIONS.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class MeasuredAttributes:
-    """One value a palette in each list."""
+    """The values of many palettes: one list per attribute, in the order of the palettes."""
 
     temperature: list[str]
     contrast: list[str]
@@ -82,7 +80,7 @@ class MeasuredAttributes:
 def measure_attributes(
     hsl: NDArray[np.int16], lch: NDArray[np.int16], oklch: NDArray[np.float64]
 ) -> MeasuredAttributes:
-    """The attributes of palettes from their colours in three spaces, each (n, steps, 3)."""
+    """Measure the attributes of palettes from their colours in three spaces, each (n, steps, 3)."""
     lightness = lch[..., 0].astype(np.int32)
     return MeasuredAttributes(
         temperature=_temperature(chroma=oklch[..., 1], hue=oklch[..., 2]),
@@ -94,14 +92,14 @@ def measure_attributes(
 
 def _contrast(lightness: NDArray[np.int32]) -> list[str]:
     difference = lightness.max(axis=1) - lightness.min(axis=1)
-    return _chosen([difference > CONTRAST_HIGH_ABOVE, difference < CONTRAST_LOW_BELOW], ["high", "low"], "medium")
+    return _choose([difference > CONTRAST_HIGH_ABOVE, difference < CONTRAST_LOW_BELOW], ["high", "low"], "medium")
 
 
 def _brightness(lightness: NDArray[np.int32]) -> list[str]:
     varied = (lightness < DARK_BELOW).any(axis=1) & (lightness > LIGHT_ABOVE).any(axis=1)
     # Sums rather than means: whole numbers compare exactly.
     total, steps = lightness.sum(axis=1), lightness.shape[1]
-    return _chosen(
+    return _choose(
         [varied, total < DARK_BELOW * steps, total > LIGHT_ABOVE * steps],
         ["varied", "dark", "light"],
         "medium",
@@ -112,7 +110,7 @@ def _saturation(saturation: NDArray[np.int16]) -> list[str]:
     half = saturation.shape[1] / 2
     vibrant = (saturation > VIBRANT_ABOVE).sum(axis=1) > half
     muted = (saturation < MUTED_BELOW).sum(axis=1) > half
-    return _chosen([vibrant, muted], ["vibrant", "muted"], "mixed")
+    return _choose([vibrant, muted], ["vibrant", "muted"], "mixed")
 
 
 def _temperature(chroma: NDArray[np.float64], hue: NDArray[np.float64]) -> list[str]:
@@ -121,7 +119,7 @@ def _temperature(chroma: NDArray[np.float64], hue: NDArray[np.float64]) -> list[
     warmth = np.where(warm_hue, 1.0, np.where(cool_hue, 0.0, 0.5))
     total = chroma.sum(axis=1)
     warm_share = (chroma * warmth).sum(axis=1) / np.maximum(total, 1e-9)
-    return _chosen(
+    return _choose(
         [
             total < NEUTRAL_CHROMA_BELOW * chroma.shape[1],
             warm_share > 1 - REAL_SHARE,
@@ -132,9 +130,9 @@ def _temperature(chroma: NDArray[np.float64], hue: NDArray[np.float64]) -> list[
     )
 
 
-def _chosen(conditions: Sequence[ArrayLike], values: list[str], otherwise: str) -> list[str]:
-    """The value of the first condition that holds, a palette at a time."""
+def _choose(conditions: Sequence[ArrayLike], values: list[str], otherwise: str) -> list[str]:
+    """Return for each palette the value of the first condition that holds."""
     conditions = [np.asarray(condition) for condition in conditions]
     choices: list[int] = np.select(conditions, list(range(len(values))), len(values)).tolist()
-    # The same few string objects for all palettes; NumPy would make a new one for each.
+    # All palettes share the same few string objects; NumPy would create one for each.
     return [(*values, otherwise)[choice] for choice in choices]

@@ -1,4 +1,4 @@
-"""The colour data of a palette: the JSON object that a model is shown in place of a picture."""
+"""The colour data of a palette: the JSON object that a model gets instead of a picture."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ COLOUR_DATA_FORMAT = (
     ' hex ["#rrggbb"], rgb [[r,g,b]] 0-255, hsl [[degrees,percent,percent]],'
     " lch [[L 0-100,C,h degrees]] (CIE, D65); colorNames: up to 4 names in the same order"
 )
-"""The format in words. It is part of a prompt's version: change it whenever the bytes would change."""
+"""The format in words. It is part of a prompt's version: change it whenever the bytes change."""
 
 
 def colour_data(
@@ -21,7 +21,7 @@ def colour_data(
     lch: NDArray[np.int16],
     names: Sequence[Sequence[str]],
 ) -> list[bytes]:
-    """One JSON object a palette, as bytes; the arrays are (n, 11, 3)."""
+    """Return one JSON object per palette, as bytes; the arrays are (n, 11, 3)."""
     return [
         _json({"hex": row[0], "rgb": row[1], "hsl": row[2], "lch": row[3], "colorNames": row[4]})
         for row in zip(hexes, rgb, hsl, lch, names, strict=True)
@@ -29,5 +29,5 @@ def colour_data(
 
 
 def _json(value: dict[str, object]) -> bytes:
-    # Copied, since orjson keeps a buffer of several times the size behind what it returns.
+    # Copied, because orjson keeps a buffer of several times the size behind its result.
     return bytes(memoryview(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)))

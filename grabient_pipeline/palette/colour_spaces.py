@@ -1,7 +1,6 @@
-"""Conversions from 8-bit sRGB to the spaces that palettes are measured in, whole arrays (..., 3) at a time.
+"""Conversions of arrays (..., 3) from 8-bit sRGB to the colour spaces in which palettes are measured.
 
-HSL and LCH are whole numbers, since that is what people and models read; OkLab and OkLCh are floats, since
-they are computed with.
+HSL and LCH are integers, for people and models to read; OkLab and OkLCh are floats, for computing.
 """
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-# IEC 61966-2-1. The 256 values a channel can have are looked up, not computed.
+# IEC 61966-2-1, as a table of the 256 values of a channel.
 _CHANNEL = np.arange(256) / 255
 _LINEAR: Floats = np.where(_CHANNEL <= 0.04045, _CHANNEL / 12.92, ((_CHANNEL + 0.055) / 1.055) ** 2.4)
 
@@ -44,9 +43,9 @@ _OKLAB = np.array(
 
 
 def srgb_to_hsl(rgb: NDArray[np.uint8]) -> NDArray[np.int16]:
-    """HSL as degrees, percent, percent, rounded half up.
+    """Convert to HSL as degrees, percent, percent, rounded half up.
 
-    The usual formulas, in whole numbers throughout, so that a half is exactly a half.
+    The usual formulas in integer arithmetic, so that halves are exact.
     """
     red, green, blue = (rgb[..., channel].astype(np.int32) for channel in range(3))
     highest = np.maximum(np.maximum(red, green), blue)
@@ -67,8 +66,8 @@ def srgb_to_hsl(rgb: NDArray[np.uint8]) -> NDArray[np.int16]:
 
 
 def srgb_to_lch(rgb: NDArray[np.uint8]) -> NDArray[np.int16]:
-    """CIE LCH(ab) under D65 as whole lightness, chroma and degrees; the hue of a neutral colour is 0."""
-    xyz = _mixed(_LINEAR[rgb], _XYZ) / _WHITE
+    """Convert to CIE LCH(ab) under D65 as integer lightness, chroma and degrees; the hue of a neutral colour is 0."""
+    xyz = _multiply_matrix(_LINEAR[rgb], _XYZ) / _WHITE
     compressed = np.where(xyz > _CIE_EPSILON, np.cbrt(xyz), (_CIE_KAPPA * xyz + 16) / 116)
     x, y, z = (compressed[..., axis] for axis in range(3))
     a = 500 * (x - y)
@@ -80,18 +79,18 @@ def srgb_to_lch(rgb: NDArray[np.uint8]) -> NDArray[np.int16]:
 
 
 def srgb_to_oklab(rgb: NDArray[np.uint8]) -> Floats:
-    """OkLab: lightness 0 to 1, a, b."""
-    return _mixed(np.cbrt(_mixed(_LINEAR[rgb], _OKLAB_CONES)), _OKLAB)
+    """Convert to OkLab: lightness 0 to 1, a, b."""
+    return _multiply_matrix(np.cbrt(_multiply_matrix(_LINEAR[rgb], _OKLAB_CONES)), _OKLAB)
 
 
 def oklab_to_oklch(oklab: Floats) -> Floats:
-    """OkLab in polar form: lightness, chroma, hue in degrees below 360. A neutral colour's is noise."""
+    """Convert OkLab to polar form: lightness, chroma, hue in degrees below 360. A neutral colour's hue is noise."""
     lightness, a, b = (oklab[..., axis] for axis in range(3))
     return np.stack([lightness, np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360], axis=-1)
 
 
-def _mixed(colours: Floats, matrix: Floats) -> Floats:
-    # Spelled out rather than `@`, whose last bits may depend on how many colours there are.
+def _multiply_matrix(colours: Floats, matrix: Floats) -> Floats:
+    # Written out, because the last bits of `@` may depend on the number of colours.
     first, second, third = (colours[..., axis] for axis in range(3))
     return np.stack([row[0] * first + row[1] * second + row[2] * third for row in matrix], axis=-1)
 

@@ -1,4 +1,4 @@
-"""Everything that is computed about palettes, for many of them at once."""
+"""The complete description of palettes, computed for many of them at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from grabient_pipeline.palette.harmony import harmonies
 from grabient_pipeline.palette.names import colour_names
 from grabient_pipeline.palette.seed import coefficients_of
 
-# Palettes at a time; the arrays of a chunk take some 15 MB.
+# Palettes per chunk, whose arrays take some 15 MB.
 _CHUNK = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class PaletteDescription:
-    """What a palette looks like: its 11 colours, their JSON for a model, and what is measured and named."""
+    """A palette's 11 colours, their JSON for a model, its measured attributes and harmonies, and its colour names."""
 
     hex: list[str]
     colour_data: bytes
@@ -30,7 +30,11 @@ class PaletteDescription:
 
 
 def describe_palettes(canonical_seeds: Sequence[str]) -> list[PaletteDescription]:
-    """Descriptions in the order of the seeds. Raises `InvalidSeedError` for one that is not canonical."""
+    """Describe palettes, in the order of the seeds.
+
+    Raises:
+        InvalidSeedError: a seed is not in canonical form.
+    """
     descriptions: list[PaletteDescription] = []
     for start in range(0, len(canonical_seeds), _CHUNK):
         descriptions += _describe(canonical_seeds[start : start + _CHUNK])

@@ -1,7 +1,6 @@
-"""Which classical harmonies the hues of a palette make.
+"""The classical harmonies of a palette.
 
-Five colours are looked at; those with chroma are grouped by hue, and the distances between the groups' hues
-decide.
+Five samples of the palette are grouped by hue, without the achromatic ones. The hue distances of the groups decide.
 """
 
 import numpy as np
@@ -18,7 +17,7 @@ HARMONIES = (
 )
 MAX_HARMONIES = 3
 
-# OkLCh chroma up to which a colour has no hue worth naming.
+# OkLCh chroma up to which a colour counts as achromatic.
 ACHROMATIC_CHROMA = 0.02
 # Degrees of hue.
 CLUSTER_REACH = 25
@@ -36,9 +35,9 @@ _PLACES = {
 
 
 def harmonies(oklch: NDArray[np.float64]) -> list[list[str]]:
-    """The names, at most three a palette and maybe none, for palettes in OkLCh (n, steps, 3).
+    """Return up to three harmonies per palette, possibly none, for palettes in OkLCh (n, steps, 3).
 
-    `achromatic` is for a palette without a chromatic sample.
+    A palette without a chromatic sample is `achromatic`.
     """
     hues, present = _hue_groups(oklch)
     count = present.sum(axis=1)
@@ -62,7 +61,7 @@ def harmonies(oklch: NDArray[np.float64]) -> list[list[str]]:
         found[name] = several & _has_groups_at(hues, present, places)
 
     flags = np.stack([found[name] for name in HARMONIES], axis=1)
-    # Palettes share few combinations, so each is spelled once.
+    # Palettes share few combinations, so each is converted to names once.
     combinations, which = np.unique(flags, axis=0, return_inverse=True)
     names = [
         [name for name, holds in zip(HARMONIES, row, strict=True) if holds][:MAX_HARMONIES] for row in combinations
@@ -71,7 +70,7 @@ def harmonies(oklch: NDArray[np.float64]) -> list[list[str]]:
 
 
 def _hue_groups(oklch: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The hues of the groups (n, 5), most chroma first, and which of the five places hold a group."""
+    """Return the hues of the groups (n, 5), most chroma first, and which of the five columns hold a group."""
     steps = oklch.shape[1]
     samples = oklch[:, [0, steps // 4, steps // 2, 3 * steps // 4, steps - 1]]
     chroma, hue = samples[..., 1], samples[..., 2]
@@ -82,7 +81,7 @@ def _hue_groups(oklch: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     weights = np.full_like(hue, -1)
     for sample in range(hue.shape[1]):
         leads = unused[:, sample]
-        # Samples before this one are used or dropped, so what is near and unused comes later.
+        # Earlier samples are used or dropped, so a near and unused sample comes later.
         near = _hue_distance(hue, hue[:, [sample]]) <= CLUSTER_REACH
         members = leads[:, np.newaxis] & unused & near
         mean = np.arctan2((y * members).sum(axis=1), (x * members).sum(axis=1))
@@ -95,7 +94,7 @@ def _hue_groups(oklch: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
 
 
 def _has_groups_at(hues: NDArray[np.float64], present: NDArray[np.bool_], places: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Whether a group is near each of some angles from the first one; the angles are too far apart to share one."""
+    """Return where groups are near all the given angles from the first; the angles are too far apart to share one."""
     holds = np.ones(len(hues), dtype=np.bool_)
     for place in places:
         near = _hue_distance(hues[:, 1:], hues[:, [0]] + place) <= TOLERANCE

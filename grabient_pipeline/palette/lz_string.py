@@ -1,14 +1,13 @@
-"""A strict reader of lz-string's URI-safe form, in which the oldest seeds are written.
+"""A strict decoder of lz-string's URI-safe form, the encoding of the oldest seeds.
 
-lz-string is an LZ78 variant. The text is a stream of bits, six a character, most significant first; a code is
-read least significant bit first. Code 0 announces a new 8-bit character, 1 a new 16-bit one, 2 the end; every
-other code is an entry of the dictionary, which grows by one entry a code. Only reading is needed: nothing
-writes this form any more.
+lz-string is an LZ78 variant. The text is a stream of bits, six per character, most significant first; a code is read
+least significant bit first. Code 0 announces a new 8-bit character, 1 a new 16-bit one, 2 the end; every other code
+refers to an entry of the dictionary, which grows by one entry per code. There is no encoder, because new seeds are not
+written in this form.
 """
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-$"
-# The 65th character, `$`, stands for padding in other forms of lz-string; as a value it is 64, whose six low
-# bits are zero.
+# The 65th character, `$`, is padding in other forms of lz-string; its value is 64, whose six low bits are zero.
 _BITS = {character: f"{value & 63:06b}" for value, character in enumerate(_ALPHABET)}
 
 _NEW_BYTE = 0
@@ -32,7 +31,7 @@ class _BitStream:
         self._position = 0
 
     def read(self, width: int) -> int:
-        # A compressor always leaves at least one bit of padding, so a stream read to the last bit was cut.
+        # A compressor always leaves at least one bit of padding, so a stream read to the last bit was truncated.
         if self._position + width >= self._length:
             raise LzStringError("the text ends before its end marker")
         value = (self._bits >> self._position) & ((1 << width) - 1)
@@ -41,11 +40,13 @@ class _BitStream:
 
 
 def decompress(text: str, max_length: int) -> str:
-    """The text that lz-string's `compressToEncodedURIComponent` was given.
+    """Return the text that was passed to lz-string's `compressToEncodedURIComponent`.
 
-    What follows the end marker within the alphabet is ignored, as every implementation does. Raises
-    `LzStringError` for a foreign character, a cut or senseless stream, and as soon as the output is longer
-    than `max_length`.
+    Characters of the alphabet after the end marker are ignored, as in every implementation.
+
+    Raises:
+        LzStringError: a character outside the alphabet, a truncated or invalid stream, or an output longer than
+            `max_length`, which is raised as soon as it gets too long.
     """
     stream = _BitStream(text)
     entries: list[str] = []
@@ -54,7 +55,7 @@ def decompress(text: str, max_length: int) -> str:
     previous = ""
 
     while True:
-        # As many bits as the number of the next free entry has.
+        # A code is as wide as the number of the next free entry.
         code = stream.read((_FIRST_ENTRY + len(entries)).bit_length())
         if code == _END:
             return "".join(output)

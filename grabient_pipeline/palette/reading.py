@@ -1,4 +1,4 @@
-"""From a seed as somebody wrote it to the palette that it is."""
+"""Read a palette from a seed in any encoding."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from grabient_pipeline.palette.seed import canonical_seed, decode_seed, palette_
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """A palette: its seed as given, what identifies it, and its 12 coefficients with the globals applied."""
+    """A palette: its seed as given, its identity, and its 12 coefficients with the global modifiers applied."""
 
     seed: str
     canonical_seed: str
@@ -16,7 +16,11 @@ class Palette:
 
 
 def read_palette(text: str) -> Palette:
-    """Reads a seed in any encoding. Raises `InvalidSeedError` with the reason for what is not a palette."""
+    """Read a seed in any encoding.
+
+    Raises:
+        InvalidSeedError: the text is not a seed; the message says why.
+    """
     seed = decode_seed(text)
     canonical = canonical_seed(seed)
     return Palette(text, canonical, palette_id(canonical), seed.applied_coefficients)

@@ -1,7 +1,7 @@
-"""Seeds: the strings that palettes are made of, read in three encodings and written in one.
+"""Seeds: the strings that encode palettes, decoded from three encodings and encoded in one.
 
-A seed holds 12 coefficients, `a b c d` for red, green and blue each, and 4 global modifiers (exposure,
-contrast, frequency, phase), all to three decimals. Colours are not made here; see `gradient`.
+A seed holds 12 coefficients, `a b c d` for red, green and blue each, and 4 global modifiers (exposure, contrast,
+frequency, phase), all with three decimals. `gradient` computes the colours.
 """
 
 import base64
@@ -22,7 +22,7 @@ GLOBAL_COUNT = 4
 DEFAULT_GLOBALS = (0.0, 1.0, 1.0, 0.0)
 CANONICAL_LENGTH = 37
 
-# No spelling of 16 numbers needs more; it bounds the time that a hostile string can take.
+# No encoding of 16 numbers needs more; the limit bounds the time that a hostile string can take.
 MAX_SEED_LENGTH = 4096
 
 MAX_PHASE = 1.001
@@ -47,22 +47,25 @@ _SCALE = 1000
 MIN_COEFFICIENT = -_COEFFICIENT_ZERO / _SCALE
 MAX_COEFFICIENT = (_COEFFICIENT_ZERO - 1) / _SCALE
 
-# ASCII only: float() would take digits of any script, underscores and "nan".
+# ASCII only: float() would accept digits of any script, underscores and "nan".
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _THOUSANDTH = Decimal("0.001")
 
 
 class InvalidSeedError(ValueError):
-    """The text is not a palette; the message says why."""
+    """The text is not a seed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """A palette's numbers, always clamped, checked and rounded, whatever they are made from.
+    """A palette's numbers, which the constructor clamps, checks and rounds.
 
-    `coefficients` are `a b c d`, each for red, green, blue; `global_modifiers` are exposure, contrast,
-    frequency, phase. Raises `InvalidSeedError` for the wrong number of values, a value that is not finite, or
-    a global modifier out of its range.
+    Args:
+        coefficients: `a b c d`, each for red, green, blue.
+        global_modifiers: exposure, contrast, frequency, phase.
+
+    Raises:
+        InvalidSeedError: the wrong number of values, a value that is not finite, or a modifier outside its range.
     """
 
     coefficients: tuple[float, ...]
@@ -80,8 +83,8 @@ class Seed:
                 raise InvalidSeedError(f"{name} {value:g} is outside {lowest:g} to {highest:g}")
 
         clamped = [min(max(value, MIN_COEFFICIENT), MAX_COEFFICIENT) for value in self.coefficients]
-        object.__setattr__(self, "coefficients", tuple(map(_rounded, clamped)))
-        object.__setattr__(self, "global_modifiers", tuple(map(_rounded, self.global_modifiers)))
+        object.__setattr__(self, "coefficients", tuple(map(_round_to_thousandths, clamped)))
+        object.__setattr__(self, "global_modifiers", tuple(map(_round_to_thousandths, self.global_modifiers)))
 
     @property
     def applied_coefficients(self) -> tuple[float, ...]:
@@ -97,9 +100,10 @@ class Seed:
 
 
 def decode_seed(text: str) -> Seed:
-    """Reads a seed in any of the three encodings: aligned, decimal, or legacy (lz-string).
+    """Decode a seed in any of the three encodings: aligned, decimal, or legacy (lz-string).
 
-    Raises `InvalidSeedError`, and nothing else, for whatever is not a palette.
+    Raises:
+        InvalidSeedError: the text is not a seed. No other exception is raised.
     """
     if not text:
         raise InvalidSeedError("the seed is empty")
@@ -119,8 +123,8 @@ def decode_seed(text: str) -> Seed:
 
 
 def encode_seed(seed: Seed) -> str:
-    """The aligned encoding; the globals block is left out where all are the defaults."""
-    # Compared as rounded thousandths: in floats 1.001 - 1 is less than 0.001, and the modifier would be lost.
+    """Encode a seed in the aligned encoding, without the globals block if all globals are the defaults."""
+    # Compares rounded thousandths: in floats 1.001 - 1 is less than 0.001, and the modifier would be lost.
     modifiers = () if seed.global_modifiers == DEFAULT_GLOBALS else seed.global_modifiers
     characters = [_PREFIX]
     for value in seed.coefficients:
@@ -133,21 +137,22 @@ def encode_seed(seed: Seed) -> str:
 
 
 def canonical_seed(seed: Seed) -> str:
-    """The identity of a palette across encodings: globals applied, aligned, always 37 characters."""
+    """Return the identity of a palette across encodings: globals applied, aligned, always 37 characters."""
     if seed.global_modifiers == DEFAULT_GLOBALS:
         return encode_seed(seed)
     return encode_seed(Seed(seed.applied_coefficients))
 
 
 def palette_id(canonical: str) -> str:
-    """16 characters of `[a-z2-7]` that stand for a canonical seed."""
+    """Return the id of a canonical seed: 16 characters of `[a-z2-7]`."""
     return base64.b32encode(hashlib.sha256(canonical.encode()).digest()[:10]).decode().lower()
 
 
 def coefficients_of(canonical_seeds: Sequence[str]) -> NDArray[np.float64]:
-    """The coefficients of many canonical seeds at once: an array (n, 12).
+    """Return the coefficients of many canonical seeds at once: an array (n, 12).
 
-    Raises `InvalidSeedError` naming the first that is not 37 characters in the aligned encoding.
+    Raises:
+        InvalidSeedError: a seed is not 37 characters in the aligned encoding; the message has the first one.
     """
     joined = "".join(canonical_seeds).encode("ascii", errors="replace")
     well_formed = len(joined) == CANONICAL_LENGTH * len(canonical_seeds) and all(
@@ -158,7 +163,7 @@ def coefficients_of(canonical_seeds: Sequence[str]) -> NDArray[np.float64]:
         digits = _DIGIT_OF_BYTE[characters].reshape(-1, COEFFICIENT_COUNT, _COEFFICIENT_WIDTH)
         if (digits >= 0).all():
             steps = (digits[..., 0] << 12) + (digits[..., 1] << 6) + digits[..., 2]
-            # One correctly rounded division gives the same number as reading the three decimals would.
+            # One correctly rounded division gives the same number as parsing the three decimals.
             return (steps - _COEFFICIENT_ZERO) / _SCALE
     for text in canonical_seeds:
         if len(text) != CANONICAL_LENGTH or encode_seed(decode_seed(text)) != text:
@@ -192,7 +197,7 @@ def _decode_numbers(text: str) -> Seed:
     if len(values) != COEFFICIENT_COUNT + GLOBAL_COUNT:
         raise InvalidSeedError(f"{len(values)} values; 12 or 16 are needed")
     *others, phase = values
-    # Seeds of the first years give the phase in radians; cycles never leave this range.
+    # Seeds of the first years have the phase in radians; a phase in cycles is never outside this range.
     if abs(phase) > MAX_PHASE:
         phase /= math.pi
     return Seed(tuple(others[:COEFFICIENT_COUNT]), (*others[COEFFICIENT_COUNT:], phase))
@@ -204,11 +209,11 @@ def _number(token: str) -> float:
     return float(token)
 
 
-def _rounded(value: float) -> float:
-    """To three decimals, exact ties of the binary value away from zero, and never -0."""
+def _round_to_thousandths(value: float) -> float:
+    """Round to three decimals, exact ties of the binary value away from zero, and never to -0."""
     scaled = value * _SCALE
     steps = round(scaled)
-    # Floats decide everything but near ties, where the multiplication itself may have rounded.
+    # Floats suffice except for near ties, where the multiplication itself may have rounded.
     if abs(scaled - steps) > 0.499999:
         return float(Decimal(value).quantize(_THOUSANDTH, ROUND_HALF_UP)) + 0.0
     return steps / _SCALE

@@ -1,11 +1,11 @@
-"""The language domain: what models are asked about a palette, and what is made of their answers.
+"""The language domain: the prompts, and the tags that are read from the answers.
 
-Pure: no Dagster, no database, no network. Which model is asked by which API, and what it costs, is decided
-elsewhere.
+Pure: no Dagster, no database, no network. Models, APIs and costs are the concern of `providers` and `batches`.
 """
 
 from grabient_pipeline.tagging.embed_text import EMBED_TEXT_RECIPE, Measured, compose_embed_text
-from grabient_pipeline.tagging.parsing.extract import PARSER_VERSION, AnswerError, ParsedAnswer, Tags, parse_answer
+from grabient_pipeline.tagging.parsing.answer import AnswerError, ParsedAnswer, Tags
+from grabient_pipeline.tagging.parsing.parse import PARSER_VERSION, parse_answer
 from grabient_pipeline.tagging.prompts import TAGGING_PROMPT, Prompt, user_message
 from grabient_pipeline.tagging.refinement import (
     REFINEMENT_PARSER_VERSION,

@@ -1,7 +1,7 @@
-"""The embed text: what is turned into a vector, so that a palette can be found by words.
+"""The embed text: the text that is embedded as a vector, so that palettes can be searched by words.
 
-Composed here and by no model, so that a better recipe costs no call. A pure function of what is measured and of the
-tags.
+Composed by code and not by a model, so a better recipe costs no API call. A pure function of the measured values
+and the tags.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from typing import Final
 
 from grabient_pipeline.tagging import vocabulary
 
-# Raise it when the text for some palette changes: texts of another version are composed anew.
+# Increment when the text for any palette changes: texts of another version are recomposed.
 EMBED_TEXT_RECIPE: Final = 1
 
 MOST_WORDS: Final = 120
 
-# In the order of what tells most.
+# The most telling field first.
 _TAG_FIELDS: Final = ("mood", "style", "seasonal", "associations")
 
-# "medium" or "high" alone would not say of what; the others are words that people search by.
-_SPEAK_ALONE: Final = frozenset(
+# "medium" or "high" alone would be ambiguous; these are words that people search for.
+_CLEAR_ALONE: Final = frozenset(
     (*vocabulary.TEMPERATURE, "dark", "light", *(word for word in vocabulary.SATURATION if word != "mixed"))
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What is known of a palette without asking any model: its attributes, harmony and colour names."""
+    """The measured values of a palette, which need no model: attributes, harmony and colour names."""
 
     temperature: str
     contrast: str
@@ -39,6 +39,7 @@ class Measured:
 
     @property
     def attributes(self) -> tuple[tuple[str, str], ...]:
+        """The four attributes as (name, value)."""
         return (
             ("temperature", self.temperature),
             ("contrast", self.contrast),
@@ -48,12 +49,13 @@ class Measured:
 
 
 def compose_embed_text(measured: Measured, tags: Mapping[str, Sequence[str]] | None) -> str:
-    """At most 120 words, none twice: what is measured, then mood, style, seasonal and associations, each best first.
+    """Compose at most 120 distinct words: measured values, then mood, style, seasonal, associations, each best first.
 
-    Of a tag the words that are not there yet are added, all of them or, where they do not fit any more, none: every tag
-    is in the text whole or not at all.
+    A tag adds those of its words that are not in the text yet. If they do not all fit, it adds none, so every tag is in
+    the text completely or not at all.
 
     Args:
+        measured: the measured values.
         tags: the open fields; None if there are none.
     """
     words: dict[str, None] = {}
@@ -65,8 +67,8 @@ def compose_embed_text(measured: Measured, tags: Mapping[str, Sequence[str]] | N
 
 
 def attribute_phrase(attribute: str, value: str) -> str:
-    """How people would say it: "dark", but "high contrast"."""
-    return value if value in _SPEAK_ALONE else f"{value} {attribute}"
+    """Return the value as people say it: "dark", but "high contrast"."""
+    return value if value in _CLEAR_ALONE else f"{value} {attribute}"
 
 
 def _phrases(measured: Measured, tags: Mapping[str, Sequence[str]]) -> Iterator[str]:

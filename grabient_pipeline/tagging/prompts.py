@@ -1,7 +1,7 @@
-"""What a model is asked, and the version of it.
+"""The tagging prompt and its version.
 
-A version covers what shapes the answer for every model alike: the prompt, the colour data's format and the
-schema. What differs from model to model belongs to the batch.
+A version covers everything that shapes the answer of every model: the prompt, the format of the colour data and the
+schema. Parameters that differ between models belong to the batch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ USER_TEMPLATE: Final = "Tag this palette. Colour data (JSON):\n{colour_data}"
 
 @dataclass(frozen=True)
 class Prompt:
-    """All that is asked of every model alike in one stage; it must not be changed once made."""
+    """The part of a request that is the same for all models and palettes of one stage. Do not mutate its schema."""
 
     stage: str
     system: str
@@ -34,9 +34,9 @@ class Prompt:
 
     @cached_property
     def content(self) -> str:
-        """What shapes the answer, as indented JSON: what is hashed, and kept for people to read.
+        """The ingredients of the version as indented JSON, which is hashed and stored.
 
-        Keys are not sorted: models answer in the order of the schema's properties.
+        Keys are not sorted, because models answer in the order of the schema's properties.
         """
         ingredients = {
             "system": self.system,
@@ -53,13 +53,13 @@ class Prompt:
 
 
 def user_message(colour_data: str) -> str:
-    """What goes with each palette."""
-    # Not str.format: the colour data is full of braces, and so may the template be one day.
+    """Return the user message for one palette."""
+    # Not str.format: the colour data is full of braces, and the template may have some one day.
     return USER_TEMPLATE.replace("{colour_data}", colour_data)
 
 
 def tagging_system_prompt() -> str:
-    """The system prompt of tagging, with the parser's own lists and the measurement's own definitions."""
+    """Return the system prompt of tagging, with the lists of the parser and the definitions of the measurement."""
     return f"""\
 You are an expert in colour and design. You tag colour palettes so that designers and artists find them by \
 searching.
@@ -77,7 +77,7 @@ mood: 2 to 5 emotional words. Not {either(vocabulary.NOT_A_MOOD)}.
 style: 1 to 5 movements, eras, aesthetics, cultural or national traditions, or industries.
 harmony: 1 to 2 of: {listed(vocabulary.HARMONY)}.
 temperature, contrast, brightness, saturation: exactly one value each, by these definitions:
-{_definitions()}
+{_attribute_definitions()}
 seasonal: 0 to 4 seasons or holidays, only from: {listed(vocabulary.SEASONAL)}. [] if nothing is clear.
 associations: 2 to 7 specific, concrete objects, places, materials, textures, environments, periods, \
 activities, foods, natural phenomena or cultures.
@@ -89,16 +89,16 @@ are lower case and singular, of 1 to 2 words unless listed above. Never use \
 
 
 def listed(words: Sequence[str]) -> str:
-    """Words as they stand in a prompt."""
+    """Return words as a comma-separated list."""
     return ", ".join(words)
 
 
 def either(words: Sequence[str]) -> str:
-    """Words of which none may be used."""
+    """Return words as a list that ends in "or"."""
     return f"{listed(words[:-1])} or {words[-1]}"
 
 
-def _definitions() -> str:
+def _attribute_definitions() -> str:
     return "\n".join(
         f"- {attribute}: " + "; ".join(f'"{value}" if {ATTRIBUTE_DEFINITIONS[attribute][value]}' for value in values)
         for attribute, values in vocabulary.ATTRIBUTES.items()

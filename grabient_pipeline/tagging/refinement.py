@@ -1,7 +1,7 @@
-"""The second stage: a strong model condenses what the tagging models agree on.
+"""The second stage: a strong model condenses the tags of the tagging models.
 
-Its prompt, what it is shown of a palette, and what is made of its answer. The four attributes are measured and the
-model is not asked for them.
+Its prompt, its context for a palette, and the parsing of its answer. The four attributes are measured, so the prompt
+does not ask for them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import orjson
 
 from grabient_pipeline.palette.colour_data import COLOUR_DATA_FORMAT
 from grabient_pipeline.tagging import vocabulary
-from grabient_pipeline.tagging.parsing.extract import AnswerError, ParsedAnswer, parse_answer
+from grabient_pipeline.tagging.parsing.answer import AnswerError, ParsedAnswer
+from grabient_pipeline.tagging.parsing.parse import parse_answer
 from grabient_pipeline.tagging.prompts import Prompt, either, listed
 from grabient_pipeline.tagging.schema import REFINED_FIELDS, refinement_schema
 
-# Raise it when the result for some text changes, apart from what PARSER_VERSION says already.
+# Increment when the result for any text changes, unless PARSER_VERSION already covers the change.
 REFINEMENT_PARSER_VERSION: Final = 1
 
-# (least, most) of each field: what is asked for. Of more, the best are kept; of fewer, what there is.
+# (least, most) words requested for each field. Of more, the first are kept; fewer are accepted.
 COUNTS: Final[Mapping[str, tuple[int, int]]] = {
     "mood": (3, 8),
     "style": (2, 6),
@@ -29,9 +30,9 @@ COUNTS: Final[Mapping[str, tuple[int, int]]] = {
     "associations": (10, 20),
 }
 
-# Counted tags that are shown of each field. Enough for outliers worth promoting; a long tail of words that one answer
-# said once costs tokens and says little.
-MOST_SHOWN: Final[Mapping[str, int]] = {
+# Counted tags in the prompt, by field. Enough for outliers worth promoting; a long tail of words that occurred once
+# costs tokens and adds little.
+MAX_COUNTED_TAGS: Final[Mapping[str, int]] = {
     "mood": 30,
     "style": 25,
     "harmony": 6,
@@ -54,25 +55,27 @@ USER_TEMPLATE: Final = (
 
 
 def consensus_text(total_models: int, total_analyses: int, counts: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """The counted tags as a refining model sees them.
+    """Return the counted tags in the form of `CONSENSUS_FORMAT`.
 
     Args:
+        total_models: the models that tagged the palette.
+        total_analyses: their usable answers.
         counts: by field, entries with `tag`, `answers` and `models`, the most voted first.
     """
     shown: dict[str, object] = {"models": total_models, "answers": total_analyses}
-    for field, most in MOST_SHOWN.items():
+    for field, most in MAX_COUNTED_TAGS.items():
         shown[field] = [[entry["tag"], entry["answers"], len(entry["models"])] for entry in counts[field][:most]]
     return orjson.dumps(shown).decode()
 
 
 def refinement_message(colour_data: str, consensus: str) -> str:
-    """What goes with each palette."""
-    before, between, after = _cut(USER_TEMPLATE)
+    """Return the user message for one palette."""
+    before, between, after = _split_template(USER_TEMPLATE)
     return f"{before}{colour_data}{between}{consensus}{after}"
 
 
 def parse_refinement(text: str | None, finish_reason: str | None = None) -> ParsedAnswer:
-    """Read one answer, with the same care as a tagging answer; the attributes stay empty."""
+    """Read one answer like a tagging answer, without the attributes and within `COUNTS`."""
     answer = parse_answer(text, finish_reason)
     if answer.tags is None:
         return answer
@@ -83,8 +86,8 @@ def parse_refinement(text: str | None, finish_reason: str | None = None) -> Pars
     return ParsedAnswer(tags, None)
 
 
-def _cut(template: str) -> tuple[str, str, str]:
-    # Not str.format or two replacements: what is put in is full of braces, and may hold the other place's name.
+def _split_template(template: str) -> tuple[str, str, str]:
+    # Not str.format or two replacements: the values are full of braces, and one may contain the other's placeholder.
     before, rest = template.split("{colour_data}")
     between, after = rest.split("{consensus}")
     return before, between, after
@@ -96,7 +99,7 @@ def _range(field: str) -> str:
 
 
 def refinement_system_prompt() -> str:
-    """The system prompt of refinement, with the parser's own lists."""
+    """Return the system prompt of refinement, with the same lists as the parser."""
     return f"""\
 You are an expert in colour and design. Several models have tagged one gradient palette, each several times; you make \
 the final tags by which designers and artists will find it.

@@ -1,13 +1,15 @@
-"""The words that tags are made of: the closed lists, their synonyms, and what may not be a tag.
+"""The vocabulary of tags: closed lists, their synonyms, and words that may not be a tag.
 
-Each list stands here once; the prompt, the schema and the parser take it from here. What a value of a
-measured attribute means, with its boundaries, belongs to the colour domain.
+The prompt, the schema and the parser all take their lists from here. The values of the measured attributes and their
+boundaries are defined in `palette.attributes`.
 """
 
 from __future__ import annotations
 
 from types import MappingProxyType
 from typing import Final
+
+from grabient_pipeline.palette.attributes import ATTRIBUTE_VALUES
 
 FIELDS: Final = (
     "mood",
@@ -38,20 +40,12 @@ HARMONY: Final = (
     "polychromatic",
 )
 
-TEMPERATURE: Final = ("warm", "cool", "neutral", "cool-warm")
-CONTRAST: Final = ("high", "medium", "low")
-BRIGHTNESS: Final = ("dark", "medium", "light", "varied")
-SATURATION: Final = ("vibrant", "muted", "mixed")
-
-# One value each, and the colours themselves tell which is right.
-ATTRIBUTES: Final = MappingProxyType(
-    {
-        "temperature": TEMPERATURE,
-        "contrast": CONTRAST,
-        "brightness": BRIGHTNESS,
-        "saturation": SATURATION,
-    }
-)
+# An answer has one value of each, and the colours themselves show which one is right.
+ATTRIBUTES: Final = MappingProxyType(ATTRIBUTE_VALUES)
+TEMPERATURE: Final = ATTRIBUTES["temperature"]
+CONTRAST: Final = ATTRIBUTES["contrast"]
+BRIGHTNESS: Final = ATTRIBUTES["brightness"]
+SATURATION: Final = ATTRIBUTES["saturation"]
 
 SEASONAL: Final = (
     "early spring",
@@ -99,8 +93,8 @@ SEASONAL: Final = (
     "earth day",
 )
 
-# What models say instead of a value. "medium" is a synonym in one attribute and a value in another, so each
-# has its own.
+# Words that models use instead of a value. "medium" is a synonym in one attribute and a value in another, so each has
+# its own.
 SYNONYMS: Final = MappingProxyType(
     {
         "temperature": {
@@ -126,7 +120,7 @@ SYNONYMS: Final = MappingProxyType(
     }
 )
 
-# Values of the attributes: as a mood they would say a second time what is measured.
+# Values of the attributes: as a mood they would only repeat a measured value.
 NOT_A_MOOD: Final = (
     "warm",
     "cool",
@@ -141,7 +135,7 @@ NOT_A_MOOD: Final = (
     "low",
 )
 
-# True of every palette, so they find nothing.
+# True of every palette, so useless for searching.
 GENERIC_WORDS: Final = (
     "gradient",
     "palette",
@@ -160,7 +154,7 @@ GENERIC_WORDS: Final = (
     "feeling",
 )
 
-# The same words as models also write them.
+# Other spellings of the same words.
 GENERIC_SPELLINGS: Final = (
     "gradients",
     "palettes",
@@ -173,8 +167,8 @@ GENERIC_SPELLINGS: Final = (
     "feelings",
 )
 
-# Generic alone, but part of good tags ("graphic design", "sunset tone"): forbidden only as the whole tag. The
-# last ones are what a model writes where it has nothing to say.
+# Generic alone, but part of good tags ("graphic design", "sunset tone"): forbidden only as a whole tag. The last ones
+# are placeholders for "no tag".
 GENERIC_ALONE: Final = (
     "aesthetic",
     "association",

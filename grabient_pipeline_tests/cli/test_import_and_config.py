@@ -31,7 +31,7 @@ def test_import_tells_each_invalid_line_and_takes_the_others(
     assert told.status == 0
     assert told.out == "1 imported, 0 already there, 2 invalid\n"
     lines = told.err.splitlines()
-    assert lines[0].startswith("mixed.txt, line 2: 'not a palette' is no palette")
+    assert lines[0].startswith("mixed.txt, line 2: 'not a palette' is not a palette")
     assert lines[1].startswith("mixed.txt, line 3: '[red]")
     assert "\x1b" not in told.err
 
@@ -52,7 +52,7 @@ def test_import_of_nothing_but_invalid_lines_fails(grabient: Grabient, tmp_path:
     ("name", "content", "reason"),
     [
         pytest.param("absent.csv", None, "there is no such file", id="absent"),
-        pytest.param("palettes.xlsx", b"", "not a kind of file", id="unknown kind"),
+        pytest.param("palettes.xlsx", b"", "unsupported kind of file", id="unknown kind"),
         pytest.param("latin.txt", "gr\xfcn".encode("latin-1"), "is not UTF-8", id="not UTF-8"),
         pytest.param("columns.csv", b"a,b\n1,2\n", "has no column", id="no seeds"),
     ],

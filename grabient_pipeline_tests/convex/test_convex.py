@@ -1,4 +1,4 @@
-"""The move from the earlier system: every age of its exports, every defect, and nothing lost on the way."""
+"""Importing from the earlier system: every age of its exports, every defect, and no document lost."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from grabient_pipeline.batches import parse
 from grabient_pipeline.batches.collect import ended_batches
 from grabient_pipeline.batches.orders import BackfillRequest, RefinementRequest
 from grabient_pipeline.batches.stages import TAGGING, Subject
-from grabient_pipeline.convex import archive, importer, steps
+from grabient_pipeline.convex import archive, documents, importer, steps
 from grabient_pipeline.convex.archive import open_export
-from grabient_pipeline.convex.model_names import UndecidedError, known_names
+from grabient_pipeline.convex.model_names import UnresolvedModelError, model_resolver
 from grabient_pipeline.errors import ImportFileError, MigrationError
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.catalogue import load_catalogue
@@ -31,7 +31,7 @@ from grabient_pipeline_tests.conftest import begun
 
 PALETTES, ANALYSES, MODELS = 3, 2, len(exports.MODELS)
 ANSWERS = PALETTES * ANALYSES * MODELS
-# What says when something was done here is another at each import.
+# Times of the import itself, which differ between imports.
 TIMES = (
     "created_at updated_at set_aside_at parsed_at counted_at received_at submitted_at completed_at collected_at".split()
 )
@@ -64,7 +64,7 @@ def write(tmp_path):
 
 
 def contents(pipeline):
-    """All that there is, but for the times at which it came."""
+    """Return the contents of all tables without the times of the import."""
     with pipeline.warehouse.connect() as connection:
         found = {}
         for table in TABLES:
@@ -74,25 +74,25 @@ def contents(pipeline):
         return found
 
 
-class TestAges:
+class TestExportFormats:
     @pytest.mark.parametrize("age", exports.AGES)
     @pytest.mark.parametrize("packed", [True, False], ids=["zip", "folder"])
-    def test_everything_of_a_sound_export_goes_in(self, pipeline, rows, write, tmp_path, age, packed):
+    def test_a_sound_export_is_imported_completely(self, pipeline, rows, write, tmp_path, age, packed):
         tables = exports.export(age)
         path = write(tables) if packed else exports.write_folder(tmp_path / "export", tables)
         report = steps.import_convex(pipeline, path)
         answers = report.tables["palette_tags"]
-        assert (answers.read, answers.taken + answers.waiting) == (ANSWERS, ANSWERS)
-        assert answers.waiting == (ANSWERS if age == "runs" else 0)
-        assert report.tables["palettes"].taken == PALETTES
-        assert report.tables["tag_batches"].taken == MODELS
-        assert report.tables["palette_tag_refined"].taken == PALETTES
+        assert (answers.read, answers.imported + answers.pending_index) == (ANSWERS, ANSWERS)
+        assert answers.pending_index == (ANSWERS if age == "runs" else 0)
+        assert report.tables["palettes"].imported == PALETTES
+        assert report.tables["tag_batches"].imported == MODELS
+        assert report.tables["palette_tag_refined"].imported == PALETTES
         assert rows("FROM convex_set_aside") == []
         assert report.broken == {}
         assert rows("SELECT count(*) FROM convex_imports") == [(0,)]
         assert ("config" in report.missing_tables) == (age == "cycles")
 
-    def test_fields_find_their_columns(self, pipeline, rows, write):
+    def test_fields_map_to_columns(self, pipeline, rows, write):
         tables = exports.export("cycles")
         steps.import_convex(pipeline, write(tables))
         document = tables.documents["palette_tags"][0]
@@ -106,11 +106,11 @@ class TestAges:
         assert tags["temperature"] == document["tags"]["temperature"]
         assert usage == {"input_tokens": 900, "output_tokens": 150}
         assert (convex_id, made) == (document["_id"], int(document["_creationTime"]))
-        # What is asked for no more stays in the raw answer.
+        # Fields that are no longer requested stay in the raw answer.
         ((text,),) = rows("SELECT text FROM tag_responses WHERE custom_id LIKE '%' || ?", [document["_id"]])
         assert json.loads(text) == document["tags"]
 
-    def test_the_setting_is_taken_once_and_what_was_set_here_stays(self, pipeline, write):
+    def test_the_setting_is_imported_once_and_later_changes_stay(self, pipeline, write):
         path = write(exports.export("indexes", analyses=5))
         steps.import_convex(pipeline, path)
         assert pipeline.analysis_count() == 5
@@ -118,7 +118,7 @@ class TestAges:
         steps.import_convex(pipeline, path)
         assert pipeline.analysis_count() == 7
 
-    def test_a_picture_on_the_web_takes_the_place_of_a_file(self, pipeline, rows, write, tmp_path):
+    def test_a_published_picture_replaces_a_local_file(self, pipeline, rows, write, tmp_path):
         tables = exports.export("indexes")
         seed = tables.documents["palettes"][0]["seed"]
         file = tmp_path / "seeds.txt"
@@ -129,7 +129,7 @@ class TestAges:
             ("https://images.example.com/palettes/0.png",)
         ]
 
-    def test_old_prompts_keep_their_hashes_and_unexplained_ones_are_registered(self, pipeline, rows, write):
+    def test_old_prompts_keep_their_hashes(self, pipeline, rows, write):
         steps.import_convex(pipeline, write(exports.export("cycles"), "last.zip"))
         assert rows("SELECT version, stage, content <> '' FROM prompt_versions ORDER BY version") == [
             (exports.VERSION, "tagging", True),
@@ -137,7 +137,7 @@ class TestAges:
             (exports.REFINEMENT_VERSION, "refinement", True),
         ]
 
-    def test_a_version_that_only_answers_name_gets_its_content_from_a_later_export(self, pipeline, rows, write):
+    def test_a_prompt_without_content_gets_it_from_a_later_export(self, pipeline, rows, write):
         tables = exports.export("indexes")
         steps.import_convex(pipeline, write(tables))
         content = "SELECT content FROM prompt_versions WHERE version = ?"
@@ -146,7 +146,7 @@ class TestAges:
         steps.import_convex(pipeline, write(tables, "later.zip"))
         assert rows(content, [exports.VERSION]) == [("Tag!",)]
 
-    def test_refinements_keep_what_was_made_of_them_then(self, pipeline, rows, write):
+    def test_refinements_keep_their_old_embed_text(self, pipeline, rows, write):
         tables = exports.export("cycles")
         steps.import_convex(pipeline, write(tables))
         kept = rows("SELECT provider, model, prompt_version, convex_fields, embed_text FROM palette_tag_refined")
@@ -155,53 +155,53 @@ class TestAges:
         assert all(row[4] for row in kept)
         assert pipeline.status().refined == PALETTES
 
-    def test_of_several_refinements_the_newest_counts_and_all_are_kept(self, pipeline, rows, write):
+    def test_the_newest_of_several_refinements_counts_and_all_are_kept(self, pipeline, rows, write):
         tables = exports.export("cycles")
         again = {**tables.documents["palette_tag_refined"][0], **exports.document("q", 9), "cycle": 2.0}
         tables.add("palette_tag_refined", again)
         report = steps.import_convex(pipeline, write(tables)).tables["palette_tag_refined"]
-        assert (report.taken, report.conflicts.total()) == (PALETTES + 1, 1)
+        assert (report.imported, report.conflicts.total()) == (PALETTES + 1, 1)
         assert (again["_id"],) in rows("SELECT convex_id FROM palette_tag_refined")
         assert rows(
             "SELECT count(*) FROM tag_responses JOIN tag_requests USING (custom_id) WHERE stage = 'refinement'"
         ) == [(PALETTES + 1,)]
 
 
-# What each defect comes to beside the sound rest: (table, taken more, what is set aside, conflicts, repaired).
+# The outcome of each defect: (table, additional imported rows, rejection, conflict, repair).
 OUTCOMES = {
-    "another spelling": ("palettes", 1, "", "", "another spelling"),
+    "another spelling": ("palettes", 1, "", "", "another encoding"),
     "doubled palette": ("palettes", 0, "", "two documents for one seed", ""),
-    "seed that is none": ("palettes", 0, "is no palette", "", ""),
+    "seed that is none": ("palettes", 0, "is not a palette", "", ""),
     "palette without a seed": ("palettes", 0, "has no text in seed", "", ""),
-    "answer to a seed that is none": ("palette_tags", 0, "is no palette", "", ""),
+    "answer to a seed that is none": ("palette_tags", 0, "is not a palette", "", ""),
     "palette that only its answers name": ("palette_tags", 1, "", "", "palettes added that only their answers name"),
-    "unknown model": ("palette_tags", 0, "which model is meant cannot be decided", "", ""),
-    "unknown provider": ("palette_tags", 0, "which model is meant cannot be decided", "", ""),
-    "names of two models": ("palette_tags", 0, "which model is meant cannot be decided", "", ""),
+    "unknown model": ("palette_tags", 0, "the model cannot be determined", "", ""),
+    "unknown provider": ("palette_tags", 0, "the model cannot be determined", "", ""),
+    "names of two models": ("palette_tags", 0, "the model cannot be determined", "", ""),
     "error": ("palette_tags", 1, "", "", ""),
     "error and its success": ("palette_tags", 1, "", "the usable one won over an error", ""),
     "doubled answer": ("palette_tags", 1, "", "the one that came first stays", ""),
-    "index with a fraction": ("palette_tags", 0, "analysisIndex is no whole number", "", ""),
+    "index with a fraction": ("palette_tags", 0, "analysisIndex is not an integer", "", ""),
     "index below 0": ("palette_tags", 0, "analysisIndex is below 0", "", ""),
-    "run 0": ("palette_tags", 0, "runNumber is not from 1 on", "", ""),
+    "run 0": ("palette_tags", 0, "runNumber is below 1", "", ""),
     "neither index nor run": ("palette_tags", 0, "", "", ""),
     "no prompt version": ("palette_tags", 1, "", "", "no prompt version"),
     "tags that are none": ("palette_tags", 2, "", "", ""),
     "line that is not JSON": ("palette_tags", 0, "is not JSON", "", ""),
-    "line that is no object": ("palette_tags", 0, "is JSON, but no object", "", ""),
+    "line that is no object": ("palette_tags", 0, "is JSON, but not an object", "", ""),
     "line that is no UTF-8": ("palette_tags", 0, "is not JSON", "", ""),
     "document without an id": ("palette_tags", 1, "", "", ""),
     "setting out of bounds": ("config", 0, "tagAnalysisCount is not from 1 to 20", "", ""),
-    "batch with an unknown status": ("tag_batches", 0, "has a status that is not known", "", ""),
+    "batch with an unknown status": ("tag_batches", 0, "has an unknown status", "", ""),
     "batch under way": ("tag_batches", 1, "", "", ""),
     "batch under way without an id": (
         "tag_batches",
         0,
-        "is under way, but its id at the provider is not known",
+        "is in progress, but its id at the provider is missing",
         "",
         "",
     ),
-    "batch under way at Google": ("tag_batches", 0, "is under way at Google", "", ""),
+    "batch under way at Google": ("tag_batches", 0, "is in progress at Google", "", ""),
 }
 SOUND = {"config": 1, "palettes": PALETTES, "palette_tags": ANSWERS, "tag_batches": MODELS}
 
@@ -211,26 +211,30 @@ class TestDefects:
         assert OUTCOMES.keys() == exports.DEFECTS.keys()
 
     @pytest.mark.parametrize("defect", exports.DEFECTS)
-    def test_a_defect_is_told_and_the_rest_goes_in(self, pipeline, rows, write, defect):
-        table, more, aside, conflict, repaired = OUTCOMES[defect]
+    def test_a_defect_is_reported_and_the_rest_is_imported(self, pipeline, rows, write, defect):
+        table, more, rejected, conflict, repaired = OUTCOMES[defect]
         tables = exports.export("indexes")
         exports.DEFECTS[defect](tables)
         report = steps.import_convex(pipeline, write(tables)).tables[table]
-        assert report.taken == SOUND[table] + more
-        assert [reason for reason in report.set_aside if aside and reason.startswith(aside)] or not aside
-        assert report.set_aside.total() == bool(aside)
+        assert report.imported == SOUND[table] + more
+        assert [reason for reason in report.rejected if rejected and reason.startswith(rejected)] or not rejected
+        assert report.rejected.total() == bool(rejected)
         assert any(conflict in reason for reason in report.conflicts) or not conflict
         assert report.conflicts.total() == bool(conflict)
         assert any(repaired in reason for reason in report.repaired) or not repaired
-        # Nothing is dropped: every line read is accounted for, and what was not taken is kept whole.
+        # Every line is accounted for, and rejected documents are kept unchanged.
         assert report.read == (
-            report.taken + report.already_there + report.waiting + report.set_aside.total() + report.conflicts.total()
+            report.imported
+            + report.already_there
+            + report.pending_index
+            + report.rejected.total()
+            + report.conflicts.total()
         )
         kept = rows("SELECT kind, reason, document FROM convex_set_aside")
-        assert len(kept) == bool(aside) + bool(conflict)
+        assert len(kept) == bool(rejected) + bool(conflict)
         assert all(document and reason for _, reason, document in kept)
 
-    def test_all_at_once_and_again(self, pipeline, write):
+    def test_all_defects_together_and_a_second_import(self, pipeline, write):
         tables = exports.export("indexes")
         for spoil in exports.DEFECTS.values():
             spoil(tables)
@@ -240,13 +244,13 @@ class TestDefects:
         second = steps.import_convex(pipeline, path)
         assert contents(pipeline) == before
         for name, table in second.tables.items():
-            assert table.taken == table.waiting == 0
+            assert table.imported == table.pending_index == 0
             if not table.left_out:
                 earlier = first.tables[name]
-                assert table.already_there == earlier.taken + earlier.already_there + earlier.waiting
-                assert (table.set_aside, table.conflicts) == (earlier.set_aside, earlier.conflicts)
+                assert table.already_there == earlier.imported + earlier.already_there + earlier.pending_index
+                assert (table.rejected, table.conflicts) == (earlier.rejected, earlier.conflicts)
 
-    def test_an_error_keeps_its_text_and_may_be_asked_again(self, pipeline, rows, write):
+    def test_an_error_keeps_its_text_and_may_be_requested_again(self, pipeline, rows, write):
         tables = exports.export("indexes")
         exports.DEFECTS["error"](tables)
         steps.import_convex(pipeline, write(tables))
@@ -258,7 +262,7 @@ class TestDefects:
     @pytest.mark.parametrize("order", [1, -1], ids=["error first", "success first"])
     @pytest.mark.parametrize("piece", [1, 50_000], ids=["one by one", "together"])
     def test_a_usable_answer_wins_over_an_error_in_any_order(self, pipeline, rows, write, monkeypatch, order, piece):
-        monkeypatch.setattr(importer, "LINES_AT_A_TIME", piece)
+        monkeypatch.setattr(importer, "LINES_PER_CHUNK", piece)
         tables = exports.export("indexes", palettes=1, analyses=1, models=exports.MODELS[:1])
         exports.DEFECTS["error and its success"](tables)
         tables.documents["palette_tags"][1:] = tables.documents["palette_tags"][1:][::order]
@@ -278,38 +282,38 @@ class TestDefects:
         assert spelt == [(exports.convex_id("p", 0),), (exports.convex_id("y", 1),)]
         assert rows("SELECT seed FROM palette_tags WHERE analysis_index = 17") == [(seed,)]
 
-    def test_what_was_set_aside_is_taken_once_it_can_be(self, pipeline, rows, write, monkeypatch):
+    def test_a_rejected_document_is_imported_once_it_is_valid(self, pipeline, rows, write, monkeypatch):
         tables = exports.export("indexes")
         exports.DEFECTS["unknown model"](tables)
         path = write(tables)
         steps.import_convex(pipeline, path)
         assert rows("SELECT kind, line_number FROM convex_set_aside") == [("undecided", ANSWERS + 1)]
-        named = known_names()
+        named = model_resolver()
         named._ids["groq"]["llama-9"] = "llama-9"
         try:
-            importer.documents._resolved.cache_clear()
-            assert steps.import_convex(pipeline, path).tables["palette_tags"].taken == 1
+            documents._resolve_names.cache_clear()
+            assert steps.import_convex(pipeline, path).tables["palette_tags"].imported == 1
         finally:
             del named._ids["groq"]["llama-9"]
-            importer.documents._resolved.cache_clear()
+            documents._resolve_names.cache_clear()
         assert rows("FROM convex_set_aside") == []
 
-    def test_a_missing_table_is_told_and_the_rest_goes_in(self, pipeline, rows, write):
+    def test_a_missing_table_is_reported_and_the_rest_is_imported(self, pipeline, rows, write):
         report = steps.import_convex(pipeline, write(exports.export("indexes"), missing=("palettes", "tag_batches")))
         assert {"palettes", "tag_batches"} <= set(report.missing_tables)
-        assert report.tables["palette_tags"].taken == ANSWERS
+        assert report.tables["palette_tags"].imported == ANSWERS
         assert rows("SELECT count(*) FROM palettes") == [(PALETTES,)]
 
-    def test_tables_of_other_parts_are_named_and_left(self, pipeline, write):
+    def test_other_tables_are_reported_and_not_imported(self, pipeline, write):
         report = steps.import_convex(pipeline, write(exports.export("cycles")))
-        assert report.tables["stats_cache"].left_out == "has no place here"
-        assert report.tables["palette_tag_consensus"].left_out == "counted anew from the answers"
+        assert report.tables["stats_cache"].left_out == "has no counterpart here"
+        assert report.tables["palette_tag_consensus"].left_out == "recounted from the answers"
 
 
 class TestLedger:
     @pytest.fixture
     def today(self):
-        """An export whose answers were given to today's prompt: the very ones that a backfill would ask for."""
+        """An export whose answers are for the current prompt, so a backfill would otherwise request them again."""
         tables = exports.export("indexes")
         for document in tables.documents["palette_tags"]:
             document["promptVersion"] = TAGGING_PROMPT.version
@@ -325,12 +329,12 @@ class TestLedger:
         assert self.backfill(pipeline, analysis_count=ANALYSES).request_count == 0
         assert self.backfill(pipeline, analysis_count=ANALYSES + 1).request_count == PALETTES * MODELS
 
-    def test_what_failed_there_may_be_asked_here(self, pipeline, write, today):
+    def test_failed_answers_may_be_requested_again(self, pipeline, write, today):
         today.documents["palette_tags"][0] |= {"tags": None, "error": "rate limited"}
         steps.import_convex(pipeline, write(today))
         assert self.backfill(pipeline, analysis_count=ANALYSES).request_count == 1
 
-    def test_answers_that_wait_hold_a_backfill_back(self, pipeline, write, today):
+    def test_answers_without_an_index_block_a_backfill(self, pipeline, write, today):
         del today.documents["palette_tags"][0]["analysisIndex"]
         steps.import_convex(pipeline, write(today))
         with pytest.raises(MigrationError, match="grabient migrate run-number first"):
@@ -338,7 +342,7 @@ class TestLedger:
         steps.migrate_run_numbers(pipeline)
         assert self.backfill(pipeline, analysis_count=ANALYSES).request_count == 0
 
-    def test_they_are_counted_and_cost_what_their_tokens_did(self, pipeline, rows, write):
+    def test_imported_answers_count_with_the_cost_of_their_tokens(self, pipeline, rows, write):
         steps.import_convex(pipeline, write(exports.export("indexes")))
         assert rows("SELECT DISTINCT total_models, total_analyses FROM palette_tag_consensus") == [
             (MODELS, MODELS * ANALYSES)
@@ -349,7 +353,7 @@ class TestLedger:
         assert status.cost_usd == pytest.approx(cost + rows("SELECT sum(cost_usd) FROM palette_tag_refined")[0][0])
         assert status.outstanding_usd == 0
 
-    def test_a_better_parser_reads_them_again_and_loses_nothing(self, pipeline, rows, write):
+    def test_reparsing_loses_nothing(self, pipeline, rows, write):
         tables = exports.export("both")
         exports.DEFECTS["error"](tables)
         steps.import_convex(pipeline, write(tables))
@@ -362,7 +366,7 @@ class TestLedger:
         del before["answer_parses"], after["answer_parses"]
         assert after == before
 
-    def test_what_the_earlier_system_refined_is_not_silently_paid_for_again(self, pipeline, write):
+    def test_imported_refinements_are_not_requested_again(self, pipeline, write):
         steps.import_convex(pipeline, write(exports.export("cycles")))
         environment = {"ANTHROPIC_API_KEY": "sandbox-key"}
         refining = Pipeline(pipeline.settings, environment)
@@ -396,7 +400,7 @@ class TestInterrupted:
             spoil(tables)
         return write(tables)
 
-    def test_a_dry_run_tells_the_same_and_writes_nothing(self, pipeline, spoilt):
+    def test_a_dry_run_reports_the_same_and_writes_nothing(self, pipeline, spoilt):
         def files():
             return {path: path.stat().st_mtime_ns for path in pipeline.settings.data_dir.rglob("*") if path.is_file()}
 
@@ -413,14 +417,14 @@ class TestInterrupted:
         assert told.dry_run and not done.dry_run
 
     @pytest.mark.parametrize("killed_at", [2, 5, 9, 13])
-    def test_a_killed_import_goes_on_where_it_stopped(
+    def test_a_killed_import_resumes_where_it_stopped(
         self, pipeline, tmp_path, spoilt, run_python, monkeypatch, killed_at
     ):
-        """With the same report and the same tables as one that nobody killed."""
+        """The report and the tables equal those of an uninterrupted import."""
         process = run_python(KILLED, tmp_path / "killed", spoilt, killed_at)
         process.wait(60)
         assert process.returncode == -signal.SIGKILL, process.stderr.read()
-        monkeypatch.setattr(importer, "LINES_AT_A_TIME", 20)
+        monkeypatch.setattr(importer, "LINES_PER_CHUNK", 20)
         resumed = Pipeline(Settings(tmp_path / "killed", sandbox=True), {})
         report = steps.import_convex(resumed, spoilt)
         assert report.resumed
@@ -428,7 +432,7 @@ class TestInterrupted:
         assert report.tables == expected.tables
         assert contents(resumed) == contents(pipeline)
 
-    def test_another_export_is_not_taken_for_the_interrupted_one(self, tmp_path, spoilt, run_python, write):
+    def test_another_export_does_not_resume_the_interrupted_one(self, tmp_path, spoilt, run_python, write):
         process = run_python(KILLED, tmp_path / "killed", spoilt, 3)
         process.wait(60)
         report = steps.import_convex(
@@ -453,7 +457,7 @@ class Killed:
     def note(self, line):
         pass
 
-importer.LINES_AT_A_TIME = 20
+importer.LINES_PER_CHUNK = 20
 steps.import_convex(Pipeline(Settings(Path(sys.argv[1]), sandbox=True), {}), Path(sys.argv[2]), progress=Killed())
 """
 
@@ -467,16 +471,16 @@ class TestArchives:
     def test_a_truncated_zip(self, pipeline, write):
         path = write(exports.export("indexes"))
         path.write_bytes(path.read_bytes()[:-500])
-        self.refused(pipeline, path, "not a whole zip .* export it again. Nothing was imported")
+        self.refused(pipeline, path, "not a complete zip .* export it again. Nothing was imported")
 
     @pytest.mark.parametrize("content", [b"", b"PK", b"no zip at all" * 100], ids=["empty", "two bytes", "text"])
-    def test_what_is_no_zip(self, pipeline, tmp_path, content):
+    def test_files_that_are_not_zips(self, pipeline, tmp_path, content):
         path = tmp_path / "export.zip"
         path.write_bytes(content)
-        self.refused(pipeline, path, "not a whole zip")
+        self.refused(pipeline, path, "not a complete zip")
 
-    def test_a_table_that_is_broken_in_the_middle(self, pipeline, write):
-        """What stands before the break goes in, and the other tables do."""
+    def test_a_table_that_is_corrupt_in_the_middle(self, pipeline, write):
+        """The part before the corruption is imported, and so are the other tables."""
         path = write(exports.export("indexes", palettes=200))
         data = bytearray(path.read_bytes())
         with zipfile.ZipFile(path) as opened:
@@ -487,20 +491,20 @@ class TestArchives:
         report = steps.import_convex(pipeline, path)
         assert list(report.broken) == ["palette_tags"]
         assert "cannot be read beyond line" in report.broken["palette_tags"]
-        assert 0 < report.tables["palette_tags"].taken < 200 * ANALYSES * MODELS
-        assert report.tables["palette_tag_refined"].taken == 200
+        assert 0 < report.tables["palette_tags"].imported < 200 * ANALYSES * MODELS
+        assert report.tables["palette_tag_refined"].imported == 200
 
-    def test_a_bomb(self, pipeline, write, tmp_path):
+    def test_a_zip_bomb(self, pipeline, write, tmp_path):
         path = write(exports.export("indexes"), missing=("palette_tags",))
         with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as opened:
             opened.writestr("palette_tags/documents.jsonl", b"0" * (20 * 1024**2))
         report = steps.import_convex(pipeline, path)
         assert ["would unpack to" in line for line in report.refused] == [True]
         assert "palette_tags" not in report.tables
-        assert report.tables["palettes"].taken == PALETTES
+        assert report.tables["palettes"].imported == PALETTES
 
-    def test_a_size_that_lies(self, pipeline, write):
-        """The directory says that little comes of it; what comes of it is not read beyond that."""
+    def test_a_false_size(self, pipeline, write):
+        """The directory declares a small size, and nothing beyond it is read."""
         path = write(exports.export("indexes"), missing=("config",))
         with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as opened:
             opened.writestr("config/documents.jsonl", b"1" * (20 * 1024**2))
@@ -511,25 +515,25 @@ class TestArchives:
         path.write_bytes(data.replace(sizes, lies))
         report = steps.import_convex(pipeline, path)
         assert "cannot be read beyond" in report.broken["config"]
-        assert report.tables["palette_tags"].taken == ANSWERS
+        assert report.tables["palette_tags"].imported == ANSWERS
 
-    def test_too_much_altogether(self, pipeline, write, monkeypatch):
-        monkeypatch.setattr(archive, "MOST_BYTES", 10_000)
+    def test_too_many_bytes_in_total(self, pipeline, write, monkeypatch):
+        monkeypatch.setattr(archive, "MAX_BYTES", 10_000)
         self.refused(pipeline, write(exports.export("indexes")), "would unpack to .* Nothing was imported")
 
-    def test_more_entries_than_an_export_has(self, pipeline, write, monkeypatch):
-        monkeypatch.setattr(archive, "MOST_ENTRIES", 10)
+    def test_too_many_entries(self, pipeline, write, monkeypatch):
+        monkeypatch.setattr(archive, "MAX_ENTRIES", 10)
         self.refused(pipeline, write(exports.export("indexes")), "entries")
 
     @pytest.mark.parametrize(
         "name", ["../config", "/etc/config", "..\\config", "C:/config", "a/../../config"], ids=lambda name: repr(name)
     )
-    def test_a_path_that_climbs_out(self, pipeline, write, tmp_path, name):
+    def test_a_path_outside_the_export(self, pipeline, write, tmp_path, name):
         path = write(exports.export("indexes"), missing=("config",))
         with zipfile.ZipFile(path, "a") as opened:
             opened.writestr(f"{name}/documents.jsonl", '{"_id":"c","tagAnalysisCount":3}\n')
         report = steps.import_convex(pipeline, path)
-        assert ["climbs out" in line for line in report.refused] == [True]
+        assert ["outside the export" in line for line in report.refused] == [True]
         assert pipeline.analysis_count() == 8
         assert {entry.name for entry in tmp_path.iterdir()} == {"data", "export.zip"}
 
@@ -545,7 +549,7 @@ class TestArchives:
         path.write_bytes(data)
         report = steps.import_convex(pipeline, path)
         assert sorted(line.split("; ")[0].split(" ", 1)[1] for line in report.refused) == ["is a link", "is encrypted"]
-        assert report.tables["palette_tags"].taken == ANSWERS
+        assert report.tables["palette_tags"].imported == ANSWERS
 
     def test_a_link_in_a_folder(self, pipeline, tmp_path):
         secret = tmp_path / "secret.jsonl"
@@ -556,10 +560,10 @@ class TestArchives:
         (folder / "config").mkdir()
         (folder / "config" / "documents.jsonl").symlink_to(secret)
         report = steps.import_convex(pipeline, folder)
-        assert ["leads out of the export" in line for line in report.refused] == [True]
+        assert ["outside the export" in line for line in report.refused] == [True]
         assert pipeline.analysis_count() == 8
 
-    def test_tables_of_components_are_not_taken_for_ours(self, pipeline, write):
+    def test_tables_of_components_are_ignored(self, pipeline, write):
         path = write(exports.export("indexes"))
         with zipfile.ZipFile(path, "a") as opened:
             opened.writestr("_components/stats/palettes/documents.jsonl", '{"seed": "none"}\n')
@@ -569,39 +573,39 @@ class TestArchives:
     def test_a_folder_with_the_zip_in_it(self, pipeline, tmp_path):
         folder = tmp_path / "downloads"
         folder.mkdir()
-        self.refused(pipeline, folder, "is no Convex export")
+        self.refused(pipeline, folder, "is not a Convex export")
         exports.write_zip(folder / "snapshot.zip", exports.export("indexes"))
-        assert steps.import_convex(pipeline, folder).tables["palettes"].taken == PALETTES
+        assert steps.import_convex(pipeline, folder).tables["palettes"].imported == PALETTES
         exports.write_zip(folder / "other.zip", exports.export("indexes"))
-        self.refused(pipeline, folder, "there are 2 zips in it")
+        self.refused(pipeline, folder, "contains 2 zips")
 
     def test_a_zip_of_the_unpacked_folder(self, pipeline, write):
         path = write(exports.export("indexes"), prefix="snapshot_17/")
-        assert steps.import_convex(pipeline, path).tables["palettes"].taken == PALETTES
+        assert steps.import_convex(pipeline, path).tables["palettes"].imported == PALETTES
 
     def test_two_exports_in_one_zip(self, pipeline, write):
         path = write(exports.export("indexes"), prefix="one/")
         with zipfile.ZipFile(path, "a") as opened:
             opened.writestr("two/stats_cache/documents.jsonl", "")
-        self.refused(pipeline, path, "holds several exports")
+        self.refused(pipeline, path, "contains several exports")
 
-    def test_other_files_and_none(self, pipeline, tmp_path):
+    def test_a_zip_without_tables_and_a_missing_file(self, pipeline, tmp_path):
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as opened:
             opened.writestr("README.md", "x")
-        self.refused(pipeline, tmp_path / "a.zip", "is no Convex export")
+        self.refused(pipeline, tmp_path / "a.zip", "is not a Convex export")
         self.refused(pipeline, tmp_path / "gone.zip", "there is no such file or folder")
 
-    def test_a_line_that_does_not_end(self, pipeline, rows, write, monkeypatch):
-        monkeypatch.setattr(archive, "LONGEST_LINE", 10_000)
+    def test_an_endless_line(self, pipeline, rows, write, monkeypatch):
+        monkeypatch.setattr(archive, "MAX_LINE_LENGTH", 10_000)
         tables = exports.export("indexes")
         tables.documents["palette_tags"].insert(1, b'{"x":"' + b"y" * 300_000 + b'"}')
         report = steps.import_convex(pipeline, write(tables)).tables["palette_tags"]
-        assert report.set_aside == {"is longer than any document": 1}
-        assert (report.read, report.taken) == (ANSWERS + 1, ANSWERS)
+        assert report.rejected == {"is longer than any document": 1}
+        assert (report.read, report.imported) == (ANSWERS + 1, ANSWERS)
         ((line, document),) = rows("SELECT line_number, document FROM convex_set_aside")
         assert (line, len(document)) == (2, 1000)
 
-    def test_the_fingerprint_is_of_the_contents(self, write, tmp_path):
+    def test_the_fingerprint_identifies_the_contents(self, write, tmp_path):
         def fingerprint(path):
             with open_export(path) as export:
                 return export.fingerprint
@@ -611,7 +615,7 @@ class TestArchives:
         assert fingerprint(one) != fingerprint(write(exports.export("both"), "c.zip"))
 
 
-class TestNames:
+class TestModelNames:
     @pytest.mark.parametrize(
         ("provider", "model", "meant"),
         [
@@ -632,8 +636,8 @@ class TestNames:
             ("groq", "llama-3.1-8b-instant", "groq/llama-3.1-8b-instant"),
         ],
     )
-    def test_what_stands_for_one_model_is_that(self, provider, model, meant):
-        named = known_names().resolve(provider, model)
+    def test_unambiguous_names_are_resolved(self, provider, model, meant):
+        named = model_resolver().resolve(provider, model)
         assert f"{named.provider}/{named.model}" == meant
         assert (named.repair is None) == (f"{provider}/{model}" == meant)
 
@@ -651,14 +655,14 @@ class TestNames:
             ("groq-gpt-oss-20b", "llama-9"),
         ],
     )
-    def test_what_may_mean_two_or_none_is_not_guessed_at(self, provider, model):
-        with pytest.raises(UndecidedError):
-            known_names().resolve(provider, model)
+    def test_ambiguous_and_unknown_names_are_errors(self, provider, model):
+        with pytest.raises(UnresolvedModelError):
+            model_resolver().resolve(provider, model)
 
 
 class TestRunNumbers:
     def documents(self, *numbers):
-        """Answers of one model to one palette: (analysis index, run number), None for what is missing."""
+        """Return answers of one model to one palette: (analysis index, run number), None for a missing one."""
         tables = exports.export("indexes", palettes=1, analyses=1, models=(("openai", "gpt-4o-mini"),))
         (first,) = tables.documents.pop("palette_tags")
         for place, (index, run) in enumerate(numbers):
@@ -670,7 +674,7 @@ class TestRunNumbers:
         return tables
 
     def numbered(self, rows):
-        """By document number: its analysis index."""
+        """Return the analysis indexes by document number."""
         found = rows("SELECT convex_id, analysis_index FROM palette_tags ORDER BY convex_id")
         return {int(convex_id[1:]): index for convex_id, index in found}
 
@@ -710,7 +714,7 @@ class TestRunNumbers:
         assert len(rows("FROM convex_set_aside")) == conflicts
         assert steps.check_run_numbers(pipeline).clean
 
-    def test_all_of_it_again_changes_nothing(self, pipeline, write):
+    def test_a_second_migration_changes_nothing(self, pipeline, write):
         path = write(self.documents((0, None), (None, 1), (None, 2), (None, None), (7, 3)))
         steps.import_convex(pipeline, path)
         steps.migrate_run_numbers(pipeline)
@@ -723,10 +727,10 @@ class TestRunNumbers:
         }
         assert contents(pipeline) == before
         again = steps.import_convex(pipeline, path).tables["palette_tags"]
-        assert (again.taken, again.waiting, again.already_there, again.conflicts.total()) == (0, 0, 4, 1)
+        assert (again.imported, again.pending_index, again.already_there, again.conflicts.total()) == (0, 0, 4, 1)
         assert contents(pipeline) == before
 
-    def test_they_are_in_the_ledger_then(self, pipeline, rows, write):
+    def test_migrated_answers_are_in_the_ledger(self, pipeline, rows, write):
         steps.import_convex(pipeline, write(exports.export("runs")))
         assert pipeline.status().answers == 0
         steps.migrate_run_numbers(pipeline)
@@ -745,24 +749,24 @@ class TestRunNumbers:
         assert rows("SELECT count(run_number) FROM palette_tags") == [(0,)]
         assert steps.clear_run_numbers(pipeline) == 0
 
-    def test_an_answer_that_a_later_export_numbers_waits_no_longer(self, pipeline, rows, write):
+    def test_a_later_export_may_number_an_answer(self, pipeline, rows, write):
         tables = self.documents((None, 3))
         steps.import_convex(pipeline, write(tables))
         tables.documents["palette_tags"][0]["analysisIndex"] = 2.0
         report = steps.import_convex(pipeline, write(tables, "later.zip")).tables["palette_tags"]
-        assert (report.taken, report.waiting) == (1, 0)
+        assert (report.imported, report.pending_index) == (1, 0)
         assert steps.check_run_numbers(pipeline).clean
         assert self.numbered(rows) == {0: 2}
 
-    def test_what_an_older_parser_read_is_read_again(self, pipeline, rows, write):
+    def test_answers_of_an_older_parser_are_reparsed(self, pipeline, rows, write):
         steps.import_convex(pipeline, write(self.documents((None, 1))))
         rows("UPDATE unnumbered_palette_tags SET parser_version = 0")
         steps.migrate_run_numbers(pipeline)
         assert pipeline.parse_answers().answers == 1
 
 
-class TestBatchesUnderWay:
-    """The earlier system named its requests by the palette's id and the analysis index, and so do the results."""
+class TestAdoptedBatches:
+    """The custom ids of the earlier system have the palette's id and the analysis index."""
 
     @pytest.fixture
     def moving(self, tmp_path, blank, sandbox: SandboxServer):
@@ -796,7 +800,7 @@ class TestBatchesUnderWay:
         tables.add("tag_batches", under_way)
         return tables
 
-    def test_it_is_polled_and_collected_from_here(self, moving, write):
+    def test_an_adopted_batch_is_polled_and_collected(self, moving, write):
         pipeline, environment = moving
         names = [f"{exports.convex_id('p', palette)}_{index}" for palette in range(2) for index in (1, 2)]
         # One of a palette that the export does not have, and one whose answer it has.
@@ -823,8 +827,8 @@ class TestBatchesUnderWay:
             ).fetchall()
         assert [index for index, _ in answers] == [1, 1, 2, 2]
         assert {version for _, version in answers} == {exports.VERSION}
-        # What has no place is kept with its text.
-        assert ["names no palette" in detail for (detail,) in details] == [True, False]
+        # Results that cannot be stored are kept with their text.
+        assert ["names no known palette" in detail for (detail,) in details] == [True, False]
         assert ["the one that came first stays" in detail for (detail,) in details] == [False, True]
         assert all("{" in detail for (detail,) in details)
         assert requests == 6
@@ -833,12 +837,12 @@ class TestBatchesUnderWay:
         assert pipeline.collect().batches == ()
         assert pipeline.parse_answers().answers == 0
 
-    def test_it_is_let_go_when_the_earlier_system_has_collected_it(self, moving, write):
+    def test_an_adopted_batch_ends_when_the_earlier_system_has_collected_it(self, moving, write):
         pipeline, _ = moving
         tables = self.export("batch_elsewhere", 2)
         steps.import_convex(pipeline, write(tables))
         tables.documents["tag_batches"][-1] |= {"status": "completed", "completedAt": 1_731_000_100_000.0}
         report = steps.import_convex(pipeline, write(tables, "later.zip")).tables["tag_batches"]
-        assert (report.taken, report.adopted) == (1, 0)
+        assert (report.imported, report.adopted) == (1, 0)
         assert pipeline.status().open_batches == ()
         assert ended_batches(pipeline.workspace) == []

@@ -1,4 +1,4 @@
-"""The migration jobs in Dagster do what `grabient migrate` does, and tell the same counts."""
+"""The migration jobs in Dagster do the same as `grabient migrate`, with the same counts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(name):
         return result.success, {name: entry.value for name, entry in metadata.items()}, failures
 
 
-def test_the_three_in_their_order(pipeline):
+def test_the_three_jobs_in_order(pipeline):
     answers = 3 * 2 * len(exports.MODELS)
     success, counts, _ = run("migrate_check")
     assert success

@@ -1,4 +1,4 @@
-"""Palettes from the site's own database: over Cloudflare's API with its own SDK, and from files that were exported."""
+"""Palettes from the site's own database: over Cloudflare's API with its official SDK, and from exported files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.errors import ImportFileError, MissingKeyError, SettingsError
 from grabient_pipeline.imports import d1, d1_files
 from grabient_pipeline.imports.palettes import import_files
-from grabient_pipeline.imports.site import default_query, one_query
+from grabient_pipeline.imports.site import default_query, single_select
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse import Warehouse
@@ -48,7 +48,7 @@ class TestApi:
         assert set(found) == {(seed, "Cloudflare D1") for seed in LIKED}
         assert pipeline.import_palettes(d1=True).already_there == 2
 
-    def test_page_by_page(self, site, rows, monkeypatch):
+    def test_results_are_read_page_by_page(self, site, rows, monkeypatch):
         monkeypatch.setattr(d1, "ROWS_A_PAGE", 2)
         site.database.executemany("INSERT INTO palettes (id) VALUES (?)", [(seed,) for seed in SEEDS])
         assert {row.seed for row in rows("SELECT id FROM palettes")} == set(SEEDS)
@@ -56,51 +56,51 @@ class TestApi:
         assert [row.number for row in rows("SELECT id FROM palettes")] == [1, 2, 3, 4, 5]
 
     @pytest.mark.parametrize("faults", [[429], [500], [503, 429, 502]], ids=str)
-    def test_what_passes_is_tried_again(self, site, rows, faults):
+    def test_transient_faults_are_retried(self, site, rows, faults):
         site.faults = list(faults)
         assert len(rows()) == 3
         assert site.faults == []
 
     @pytest.mark.parametrize(
         ("status", "says"),
-        [(429, "has had too many requests"), (500, "has a fault of its own"), (403, "does not take the token")],
+        [(429, "received too many requests"), (500, "has a server error"), (403, "rejected the token")],
     )
-    def test_what_does_not_pass_is_explained(self, site, rows, status, says, monkeypatch):
+    def test_persistent_faults_are_explained(self, site, rows, status, says, monkeypatch):
         monkeypatch.setattr(d1, "MAX_RETRIES", 1)
         site.faults = [status] * 5
         with pytest.raises(ImportFileError, match=says):
             rows()
 
     def test_a_wrong_token_is_not_shown(self, rows):
-        with pytest.raises(ImportFileError, match="does not take the token") as error:
+        with pytest.raises(ImportFileError, match="rejected the token") as error:
             rows(CF_API_TOKEN="secret-5a1")
         assert "secret-5a1" not in str(error.value)
         assert "secret-5a1" not in repr(
             d1.D1Access.from_environment({"CF_ACCOUNT_ID": "a", "CF_API_TOKEN": "secret-5a1", "CF_D1_DATABASE_ID": "b"})
         )
 
-    def test_a_database_that_is_not_there(self, rows):
+    def test_an_unknown_database(self, rows):
         with pytest.raises(ImportFileError, match="no such database .* check CF_ACCOUNT_ID and CF_D1_DATABASE_ID"):
             rows(CF_D1_DATABASE_ID="gone")
 
-    def test_a_query_that_is_wrong(self, rows):
-        with pytest.raises(ImportFileError, match="refuses the query .*no such table: absent.*--d1-query"):
+    def test_an_invalid_query(self, rows):
+        with pytest.raises(ImportFileError, match="rejected the query .*no such table: absent.*--d1-query"):
             rows("SELECT id FROM absent")
 
-    def test_nobody_there(self, rows, monkeypatch):
+    def test_an_unreachable_server(self, rows, monkeypatch):
         monkeypatch.setattr(d1, "MAX_RETRIES", 0)
         with pytest.raises(ImportFileError, match="cannot be reached"):
             rows(CLOUDFLARE_BASE_URL="http://127.0.0.1:9")
 
     @pytest.mark.parametrize("missing", ["CF_ACCOUNT_ID", "CF_API_TOKEN", "CF_D1_DATABASE_ID"])
-    def test_a_variable_that_is_not_set_is_named(self, site, missing):
+    def test_a_missing_variable_is_named(self, site, missing):
         with pytest.raises(MissingKeyError, match=missing):
             d1.D1Access.from_environment({**site.environment, missing: " "})
 
     @pytest.mark.parametrize(
         ("variable", "value"), [("CF_ACCOUNT_ID", "../x"), ("CF_D1_DATABASE_ID", "a/b"), ("CF_API_TOKEN", "tökén")]
     )
-    def test_a_variable_that_cannot_be_it(self, site, variable, value):
+    def test_an_invalid_variable_is_named(self, site, variable, value):
         with pytest.raises(SettingsError, match=variable):
             d1.D1Access.from_environment({**site.environment, variable: value})
 
@@ -115,7 +115,7 @@ class TestApi:
             "",
         ],
     )
-    def test_nothing_but_one_select_is_sent(self, site, rows, query):
+    def test_only_a_single_select_is_sent(self, site, rows, query):
         with pytest.raises(SettingsError, match="SELECT"):
             rows(query)
         assert site.queries == []
@@ -123,8 +123,8 @@ class TestApi:
     @pytest.mark.parametrize(
         "query", ["WITH x AS (SELECT 1) DELETE FROM likes", "SELECT 1) ORDER BY 1 -- "], ids=["with", "bracket"]
     )
-    def test_what_looks_like_a_select_changes_nothing(self, site, rows, query):
-        with pytest.raises(ImportFileError, match="refuses the query"):
+    def test_a_disguised_select_changes_nothing(self, site, rows, query):
+        with pytest.raises(ImportFileError, match="rejected the query"):
             rows(query)
         assert site.database.execute("SELECT count(*) FROM likes").fetchall() == [(5,)]
 
@@ -133,7 +133,7 @@ class TestApi:
         (row,) = rows("SELECT id, 'Dusk' AS name, 'https://i/1' AS image_url FROM palettes WHERE style = '--x';")
         assert (row.seed, row.name, row.image_url) == (SEEDS[3], "Dusk", "https://i/1")
 
-    def test_nothing_else_of_the_environment_is_sent(self, site, rows, monkeypatch):
+    def test_other_credentials_in_the_environment_are_not_sent(self, site, rows, monkeypatch):
         monkeypatch.setenv("CLOUDFLARE_API_KEY", "another-key")
         monkeypatch.setenv("CLOUDFLARE_EMAIL", "ada@example.com")
         rows()
@@ -142,13 +142,13 @@ class TestApi:
         assert "ada@example.com" not in sent
 
     def test_on_the_command_line(self, site, tmp_path, run_process):
-        told = run_process("import", "--d1", "--json", **site.environment, GRABIENT_DATA_DIR=str(tmp_path / "data"))
-        assert told.returncode == 0, told.stderr
-        assert json.loads(told.stdout)["imported"] == 2
-        assert TOKEN not in told.stdout + told.stderr
-        told = run_process("import", "--d1", GRABIENT_DATA_DIR=str(tmp_path / "data"))
-        assert (told.returncode, told.stdout) == (1, "")
-        assert "CF_ACCOUNT_ID, CF_API_TOKEN, CF_D1_DATABASE_ID" in told.stderr
+        result = run_process("import", "--d1", "--json", **site.environment, GRABIENT_DATA_DIR=str(tmp_path / "data"))
+        assert result.returncode == 0, result.stderr
+        assert json.loads(result.stdout)["imported"] == 2
+        assert TOKEN not in result.stdout + result.stderr
+        result = run_process("import", "--d1", GRABIENT_DATA_DIR=str(tmp_path / "data"))
+        assert (result.returncode, result.stdout) == (1, "")
+        assert "CF_ACCOUNT_ID, CF_API_TOKEN, CF_D1_DATABASE_ID" in result.stderr
 
     def test_as_an_asset(self, site, tmp_path, monkeypatch):
         import dagster as dg
@@ -237,7 +237,7 @@ class TestFiles:
             "CREATE TABLE x AS SELECT 1;",
         ],
     )
-    def test_nothing_but_inserts_is_carried_out(self, warehouse, tmp_path, harm):
+    def test_only_inserts_are_executed(self, warehouse, tmp_path, harm):
         path = tmp_path / "export.sql"
         path.write_text(harm.format(folder=tmp_path) + "\n" + dump() + "\n" + harm.format(folder=tmp_path))
         report = import_files(warehouse, [path])
@@ -257,13 +257,13 @@ class TestFiles:
             "INSERT INTO likes VALUES ('a', randomblob(1000000000));",
         ],
     )
-    def test_an_insert_of_more_than_values_is_told_and_the_others_go_in(self, warehouse, tmp_path, insert):
+    def test_an_insert_of_more_than_values_is_reported_and_the_others_run(self, warehouse, tmp_path, insert):
         path = tmp_path / "export.sql"
         path.write_text(dump() + insert)
         report = import_files(warehouse, [path])
         assert report.imported == 2
         reasons = [each.reason for each in report.invalid]
-        assert sum("holds more than values, or other columns" in reason for reason in reasons) == 1
+        assert sum("contains more than plain values, or other columns" in reason for reason in reasons) == 1
 
     def test_texts_with_breaks_and_semicolons(self, tmp_path):
         text = "a;\nb -- 'c' /* d */\r\n\"e\""
@@ -273,14 +273,14 @@ class TestFiles:
         (row,) = d1_files.dump_rows(path, "SELECT user_id AS seed FROM likes")
         assert row.seed == text
 
-    def test_functions_of_a_dump(self, tmp_path):
+    def test_text_functions_of_a_dump(self, tmp_path):
         path = tmp_path / "export.sql"
         path.write_text("CREATE TABLE t (a); INSERT INTO t VALUES (replace('one\\ntwo', '\\n', char(10)));")
         (row,) = d1_files.dump_rows(path, "SELECT a FROM t")
         assert row.seed == "one\ntwo"
 
     @pytest.mark.parametrize("block", [1, 2, 3, 7, 1000])
-    def test_statements_are_found_wherever_a_block_ends(self, block):
+    def test_statements_do_not_depend_on_the_block_size(self, block):
         text = "-- a; b\nSELECT 'x;''y', \"a;\", [b;], `c;` /* d; */ FROM t;\nINSERT INTO t VALUES (1-1, 4/2);  \n"
         found = list(d1_files.statements(Path("x"), io.StringIO(text), block))
         assert [" ".join(each.split()) for each in found] == [
@@ -288,8 +288,8 @@ class TestFiles:
             "INSERT INTO t VALUES (1-1, 4/2);",
         ]
 
-    def test_a_statement_that_does_not_end(self, warehouse, tmp_path, monkeypatch):
-        monkeypatch.setattr(d1_files, "LONGEST_STATEMENT", 1000)
+    def test_an_endless_statement(self, warehouse, tmp_path, monkeypatch):
+        monkeypatch.setattr(d1_files, "MAX_STATEMENT_LENGTH", 1000)
         path = tmp_path / "export.sql"
         path.write_text("INSERT INTO t VALUES ('" + "x" * 5000)
         with pytest.raises(ImportFileError, match="has a statement of more than 1,000 characters"):
@@ -310,39 +310,39 @@ class TestFiles:
         ],
     )
     def test_the_columns_of_a_table(self, statement, made):
-        assert d1_files.table_of(statement) == made
+        assert d1_files.parse_create_table(statement) == made
 
     @pytest.mark.parametrize(
         ("name", "content", "reason"),
         [
-            ("a.sqlite", b"no database at all" * 100, "is no SQLite file"),
-            ("a.sqlite", b"", "does not answer the query"),
-            ("a.sql", b"", "has no INSERT in it"),
-            ("a.sql", b"CREATE TABLE t (a);", "has no INSERT in it"),
+            ("a.sqlite", b"no database at all" * 100, "is not a readable SQLite file"),
+            ("a.sqlite", b"", "the query for palettes failed"),
+            ("a.sql", b"", "contains no INSERT"),
+            ("a.sql", b"CREATE TABLE t (a);", "contains no INSERT"),
             ("a.sql", b"CREATE TABLE t (a); INSERT INTO t VALUES (1);", "no such table: likes"),
             ("a.sql", b"\xff\xfe\x00", "is not UTF-8"),
         ],
         ids=["no database", "empty database", "empty dump", "no inserts", "another database", "not UTF-8"],
     )
-    def test_what_is_no_export(self, warehouse, tmp_path, name, content, reason):
+    def test_files_that_are_not_exports(self, warehouse, tmp_path, name, content, reason):
         path = tmp_path / name
         path.write_bytes(content)
         with pytest.raises(ImportFileError, match=reason) as error:
             import_files(warehouse, [path])
         assert "\n" not in str(error.value)
 
-    def test_a_query_that_does_not_end(self, warehouse, tmp_path, monkeypatch):
-        monkeypatch.setattr(d1_files, "MOST_SECONDS", 0.05)
+    def test_an_endless_query(self, warehouse, tmp_path, monkeypatch):
+        monkeypatch.setattr(d1_files, "MAX_QUERY_SECONDS", 0.05)
         path = tmp_path / "a.sql"
         path.write_text(dump())
         endless = f"SELECT count(*) AS seed FROM {', '.join(f'likes AS t{n}' for n in range(30))}"  # noqa: S608
-        with pytest.raises(ImportFileError, match=r"does not answer the query .*\(interrupted\)"):
+        with pytest.raises(ImportFileError, match=r"the query for palettes failed .*\(interrupted\)"):
             import_files(warehouse, [path], endless)
 
-    def test_a_file_that_is_not_there(self, warehouse, tmp_path):
+    def test_a_missing_file(self, warehouse, tmp_path):
         with pytest.raises(ImportFileError, match="there is no such file"):
             import_files(warehouse, [tmp_path / "gone.sql"])
 
 
 def test_the_default_query_is_one_select():
-    assert one_query(default_query()).lower().startswith("select distinct likes.palette_id")
+    assert single_select(default_query()).lower().startswith("select distinct likes.palette_id")

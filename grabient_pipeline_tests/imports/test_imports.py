@@ -1,4 +1,4 @@
-"""Palettes come in from every kind of file, once each however they are spelt; a bad row is told with its number."""
+"""Palettes are imported from every kind of file, once each in whatever encoding; bad rows are reported by number."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_every_kind_of_file(warehouse, table, tmp_path, file, ending):
     ]
 
 
-def test_what_is_written_of_a_palette(warehouse, table, file):
+def test_the_columns_of_a_palette(warehouse, table, file):
     import_files(warehouse, [file("a.txt", SEED)])
     palette = read_palette(SEED)
     rows = table("SELECT palette_id, canonical_seed, image_url, len(hex), hex[1], temperature, harmony FROM palettes")
@@ -85,12 +85,12 @@ def test_what_is_written_of_a_palette(warehouse, table, file):
     assert rows[0][6]
 
 
-def test_a_picture_that_came_along_is_kept(warehouse, table, file):
+def test_an_image_url_in_the_file_is_kept(warehouse, table, file):
     import_files(warehouse, [file("a.jsonl", json.dumps({"seed": SEED, "image_url": " https://example.com/a.png "}))])
     assert table("SELECT image_url FROM palettes") == [("https://example.com/a.png",)]
 
 
-def test_the_same_file_again_changes_nothing(warehouse, table, file):
+def test_importing_a_file_again_changes_nothing(warehouse, table, file):
     path = file("a.txt", f"{SEED}\n{OTHER}\n")
     import_files(warehouse, [path])
     before = table("FROM palettes ORDER BY seed"), table("FROM palette_spellings ORDER BY seed")
@@ -100,8 +100,8 @@ def test_the_same_file_again_changes_nothing(warehouse, table, file):
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one file", "one file after the other"])
-def test_three_encodings_are_one_palette_and_each_spelling_is_noted(warehouse, table, file, sample_rows, together):
-    """The first spelling is the palette's: it is the key that answers are kept under."""
+def test_three_encodings_are_one_palette_with_each_spelling_recorded(warehouse, table, file, sample_rows, together):
+    """The first encoding becomes the palette's seed, the key of its answers."""
     encodings = [[row[kind] for row in sample_rows[:5]] for kind in ("legacy", "aligned", "decimal")]
     contents = ["\n".join(sum(encodings, []))] if together else ["\n".join(seeds) for seeds in encodings]
     report = import_files(warehouse, [file(f"{number}.txt", text) for number, text in enumerate(contents)])
@@ -117,7 +117,7 @@ def test_the_sample_palettes(warehouse, table):
     assert table("SELECT count(DISTINCT palette_id), count(name), count(DISTINCT seed) FROM palettes") == [(182,) * 3]
 
 
-def test_the_column_id_will_do(tmp_path, file):
+def test_the_seed_may_be_in_the_column_id(tmp_path, file):
     """In the earlier system a palette's seed is its id."""
     for path in (
         file("a.csv", csv_text(("id",), (SEED,))),
@@ -128,12 +128,12 @@ def test_the_column_id_will_do(tmp_path, file):
 
 
 INVALID = {
-    "text": ("a.txt", f"{BAD}\n{SEED}\n", [(1, "is no palette")]),
-    "text, blank lines count": ("a.txt", f"{SEED}\n\n\n{BAD}\n{OTHER}", [(4, "is no palette")]),
-    "csv": ("a.csv", csv_text(("seed",), (SEED,), (BAD,), (OTHER,)), [(3, "is no palette")]),
+    "text": ("a.txt", f"{BAD}\n{SEED}\n", [(1, "is not a palette")]),
+    "text, blank lines count": ("a.txt", f"{SEED}\n\n\n{BAD}\n{OTHER}", [(4, "is not a palette")]),
+    "csv": ("a.csv", csv_text(("seed",), (SEED,), (BAD,), (OTHER,)), [(3, "is not a palette")]),
     "csv, a row without the column": ("a.csv", f'name,seed\nx\ny,"{SEED}"\n', [(2, "has no text in seed or id")]),
     "csv, an empty seed": ("a.csv", f'name,seed\nx,\ny,"{SEED}"\n', [(2, "the seed is empty")]),
-    "csv, too many columns": ("a.csv", f'seed\n{SEED}\n"{OTHER}"\n', [(2, "is no palette")]),
+    "csv, too many columns": ("a.csv", f'seed\n{SEED}\n"{OTHER}"\n', [(2, "is not a palette")]),
     "jsonl, not JSON": ("a.jsonl", f'{{"seed": \n"{SEED}"\n', [(1, "is not JSON")]),
     "jsonl, no seed": ("a.jsonl", f'{{"name": "x"}}\n"{SEED}"\n', [(1, "has no text in seed or id")]),
     "jsonl, a number": ("a.jsonl", f'{{"seed": 12}}\n7\n"{SEED}"\n', [(1, "has no text"), (2, "has no text")]),
@@ -148,7 +148,7 @@ INVALID = {
 
 
 @pytest.mark.parametrize(("name", "content", "reasons"), INVALID.values(), ids=INVALID)
-def test_a_bad_row_is_told_and_the_others_go_in(warehouse, table, file, name, content, reasons):
+def test_a_bad_row_is_reported_and_the_others_are_imported(warehouse, table, file, name, content, reasons):
     report = import_files(warehouse, [file(name, content)])
     assert [row.number for row in report.invalid] == [number for number, _ in reasons]
     for row, (_, reason) in zip(report.invalid, reasons, strict=True):
@@ -187,7 +187,7 @@ ENCODED = {
 
 
 @pytest.mark.parametrize(("name", "content"), ENCODED.values(), ids=ENCODED)
-def test_files_as_programs_write_them(file, name, content):
+def test_variants_of_valid_files(file, name, content):
     assert [row.seed for row in read_rows(file(name, content))] == [SEED]
 
 
@@ -197,7 +197,7 @@ def test_an_empty_file_has_no_palettes(warehouse, file, name):
     assert (report.imported, report.already_there, report.invalid) == (0, 0, [])
 
 
-def test_a_header_and_nothing_else(warehouse, tmp_path, file):
+def test_a_file_with_only_a_header(warehouse, tmp_path, file):
     for path in (file("a.csv", "name,seed\n"), parquet(tmp_path, {"seed": pl.Series([], dtype=pl.String)})):
         assert list(read_rows(path)) == []
 
@@ -207,8 +207,8 @@ UNREADABLE = {
     "csv without the column": ("a.csv", "name,colour\nx,y\n", r"has no column seed or id \(found: name, colour\)"),
     "txt that is not UTF-8": ("a.txt", b"\xff\xfe0\x00", "is not UTF-8"),
     "csv that is not UTF-8": ("a.csv", b"seed,name\nx,\xe9\n", "is not UTF-8"),
-    "broken Parquet": ("a.parquet", b"PAR1 and then nothing", "is not Parquet"),
-    "empty Parquet": ("a.parquet", b"", "is not Parquet"),
+    "broken Parquet": ("a.parquet", b"PAR1 and then nothing", "is not a readable Parquet file"),
+    "empty Parquet": ("a.parquet", b"", "is not a readable Parquet file"),
     "csv with a quote that is never closed": ("a.csv", f'seed\n"{SEED}\n' + "x\n" * 100_000, "line 2 is not CSV"),
     "unknown ending": ("a.xlsx", "x", "use .csv, .jsonl, .ndjson, .parquet, .txt"),
     "no ending": ("palettes", "x", "use .csv"),
@@ -216,7 +216,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize(("name", "content", "reason"), UNREADABLE.values(), ids=UNREADABLE)
-def test_a_file_that_cannot_be_read_at_all(file, name, content, reason):
+def test_unreadable_files(file, name, content, reason):
     with pytest.raises(ImportFileError, match=reason) as failed:
         list(read_rows(file(name, content)))
     assert name in str(failed.value)
@@ -229,7 +229,7 @@ def test_parquet_without_the_column(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "txt"])
-def test_a_file_that_is_not_there(tmp_path, ending):
+def test_a_missing_file(tmp_path, ending):
     with pytest.raises(ImportFileError, match="no such file"):
         list(read_rows(tmp_path / f"a.{ending}"))
     (tmp_path / f"folder.{ending}").mkdir()
@@ -239,21 +239,21 @@ def test_a_file_that_is_not_there(tmp_path, ending):
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "txt"])
 @pytest.mark.parametrize("stem", ["a[1]", "what*", "it's?", 'say "x"', "{a,b}", "-n", "100%"])
-def test_file_names_are_taken_as_they_are(warehouse, tmp_path, file, stem, ending):
-    """Some libraries take a path for a pattern."""
+def test_file_names_are_literal(warehouse, tmp_path, file, stem, ending):
+    """Some libraries interpret a path as a glob pattern."""
     name = f"{stem}.{ending}"
     contents = {"csv": csv_text(("seed",), (SEED,)), "jsonl": json.dumps(SEED), "txt": SEED}
     path = parquet(tmp_path, {"seed": [SEED]}, name) if ending == "parquet" else file(name, contents[ending])
     assert [row.seed for row in read_rows(path)] == [SEED]
 
 
-def test_a_pattern_is_no_list_of_files(tmp_path):
+def test_a_glob_pattern_is_not_expanded(tmp_path):
     parquet(tmp_path, {"seed": [SEED]}, "a1.parquet")
     with pytest.raises(ImportFileError, match="no such file"):
         list(read_rows(tmp_path / "a*.parquet"))
 
 
-def test_the_files_before_a_bad_one_have_gone_in(warehouse, table, file, tmp_path):
+def test_files_before_a_bad_one_are_imported(warehouse, table, file, tmp_path):
     with pytest.raises(ImportFileError):
         import_files(warehouse, [file("good.txt", SEED), tmp_path / "gone.txt"])
     assert table("SELECT seed FROM palettes") == [(SEED,)]
@@ -277,8 +277,8 @@ CONTROL = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\u202e"
     ],
     ids=["text", "numbers", "aligned", "csv", "csv, empty seed", "csv, no seed", "jsonl", "jsonl, no seed", "not JSON"],
 )
-def test_a_bad_row_cannot_take_the_terminal_over(warehouse, file, name, content):
-    """What is shown of a file from who knows where is text, whatever it says."""
+def test_a_bad_row_cannot_control_the_terminal(warehouse, file, name, content):
+    """Excerpts of untrusted files are printable text."""
     report = import_files(warehouse, [file(name, content)])
     shown = "".join(map(str, report.invalid))
     assert shown
@@ -286,7 +286,7 @@ def test_a_bad_row_cannot_take_the_terminal_over(warehouse, file, name, content)
 
 
 def test_rows_are_read_one_by_one(file):
-    """A file of any size: nothing is read ahead of what is asked for."""
+    """Files may have any size: rows are read lazily."""
     rows = read_rows(file("a.txt", f"{SEED}\n" * 10_000))
     assert next(rows) == PaletteRow(1, SEED)
     assert next(rows) == PaletteRow(2, SEED)

@@ -1,4 +1,4 @@
-"""Measured attributes at their boundaries, and the words for them."""
+"""Measured attributes at their boundaries, and their definitions in words."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def measured(
     hues: list[float] | None = None,
     chromas: list[float] | None = None,
 ) -> MeasuredAttributes:
-    """The attributes of one palette of 11 colours, of which only what is given matters."""
+    """Return the attributes of one palette of 11 colours; colour properties that are not given do not matter."""
     hsl = np.zeros((1, 11, 3), dtype=np.int16)
     lch = np.zeros((1, 11, 3), dtype=np.int16)
     oklch = np.zeros((1, 11, 3))
@@ -90,18 +90,18 @@ def test_temperature(hues: list[float], chromas: list[float] | None, temperature
     assert measured(hues=hues, chromas=chromas).temperature == [temperature]
 
 
-def test_the_shares_are_met_exactly() -> None:
+def test_a_share_at_the_boundary_counts() -> None:
     # Exactly representable: 3 of 4 equal shares are warm and the rest is grey.
     hues = [RED] * 3 + [BLUE] + [0.0] * 7
     assert measured(hues=hues, chromas=[0.25] * 4 + [0.0] * 7).temperature == ["cool-warm"]
 
 
-def test_every_value_has_its_words() -> None:
+def test_every_value_has_a_definition() -> None:
     assert {name: set(values) for name, values in ATTRIBUTE_DEFINITIONS.items()} == {
-        "temperature": set(attributes.TEMPERATURES),
-        "contrast": set(attributes.CONTRASTS),
-        "brightness": set(attributes.BRIGHTNESSES),
-        "saturation": set(attributes.SATURATIONS),
+        "temperature": {"warm", "cool", "neutral", "cool-warm"},
+        "contrast": {"high", "medium", "low"},
+        "brightness": {"dark", "medium", "light", "varied"},
+        "saturation": {"vibrant", "muted", "mixed"},
     }
 
 
@@ -119,5 +119,5 @@ def test_every_value_has_its_words() -> None:
         ("temperature", "cool", attributes.COOL_FROM),
     ],
 )
-def test_the_words_say_the_boundary_that_is_measured(attribute: str, value: str, boundary: float) -> None:
+def test_the_definition_gives_the_measured_boundary(attribute: str, value: str, boundary: float) -> None:
     assert str(boundary) in ATTRIBUTE_DEFINITIONS[attribute][value]

@@ -1,4 +1,4 @@
-"""Descriptions of palettes: one by one and in bulk the same, and the JSON that a model is shown."""
+"""Descriptions of palettes: equal one by one and in bulk, and the JSON for models."""
 
 import subprocess
 import sys
@@ -59,12 +59,12 @@ def test_colour_data_is_compact_and_in_its_format() -> None:
     assert all(key in COLOUR_DATA_FORMAT for key in data)
 
 
-def test_many_at_once_are_what_they_are_one_by_one() -> None:
+def test_descriptions_in_bulk_equal_those_one_by_one() -> None:
     seeds = [ALIGNED, GREY, *random_seeds(300), SATURATED]
     assert describe_palettes(seeds) == [describe_palettes([seed])[0] for seed in seeds]
 
 
-def test_chunks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_the_chunk_size(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds = random_seeds(50)
     whole = describe_palettes(seeds)
     monkeypatch.setattr("grabient_pipeline.palette.description._CHUNK", 7)
@@ -75,20 +75,20 @@ def test_no_palettes() -> None:
     assert describe_palettes([]) == []
 
 
-def test_a_description_cannot_be_changed() -> None:
+def test_a_description_is_immutable() -> None:
     found = describe_palettes([GREY])[0]
     assert isinstance(found, PaletteDescription)
     with pytest.raises(AttributeError):
         found.contrast = "high"  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_refuses_what_is_not_canonical() -> None:
+def test_rejects_seeds_that_are_not_canonical() -> None:
     with pytest.raises(InvalidSeedError, match="not a canonical seed"):
         describe_palettes(["0.5,0.5,0.5,0,0,0,1,1,1,0,0,0"])
 
 
-def test_the_domain_loads_alone() -> None:
-    """Notebooks and the command line import it at once; a picture library or a framework would make them wait."""
+def test_the_domain_imports_no_framework() -> None:
+    """Notebooks and the command line import it first; a picture library or a framework would slow them down."""
     code = "import sys, grabient_pipeline.palette; print(*{name.split('.')[0] for name in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"PIL", "dagster", "duckdb", "polars", "pydantic", "matplotlib"} & set(loaded)

@@ -1,4 +1,4 @@
-"""Colours of fixed palettes, as every implementation of these seeds shows them."""
+"""Colours of fixed palettes, the same in every implementation of these seeds."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Harmonies of palettes made by hand: the hues at the five places that are looked at."""
+"""Harmonies of palettes constructed from the hues of the five samples."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_a_group_has_the_mean_hue_of_its_members_weighted_by_chroma() -> None:
     assert harmony_of(hues, [0.3, 0.03, 0.1, 0.1, 0.1]) == []
 
 
-def test_what_is_nearly_grey_is_dropped() -> None:
+def test_nearly_grey_samples_are_ignored() -> None:
     assert harmony_of([0, 180, 90, 270, 0], [0.1, 0.02, 0.02, 0.02, 0.1]) == ["monochromatic"]
     assert harmony_of([0, 180, 90, 270, 0], [0.1, 0.021, 0.02, 0.02, 0.1]) == ["complementary"]
     assert harmony_of([0, 180, 90, 270, 0], [0.02] * 5) == ["achromatic"]

@@ -13,13 +13,13 @@ numbers = st.text(st.sampled_from("0123456789.,-"), max_size=300)
 
 
 @given(st.one_of(numbers, st.text(st.characters(max_codepoint=0xFFFF), max_size=60)))
-def test_reads_what_the_port_writes(text: str) -> None:
+def test_decodes_the_output_of_the_port(text: str) -> None:
     assert decompress(LZString.compressToEncodedURIComponent(text), max_length=300) == text
 
 
 @given(st.text(st.sampled_from(URI_SAFE), max_size=40))
 def test_agrees_with_the_port_on_any_stream(text: str) -> None:
-    """The port answers a senseless stream with an exception, None or a made-up empty text; here all are refused."""
+    """For an invalid stream the port raises, returns None or an empty text; this reader rejects all of them."""
     try:
         expected = LZString.decompressFromEncodedURIComponent(text)
     except Exception:
@@ -32,7 +32,7 @@ def test_agrees_with_the_port_on_any_stream(text: str) -> None:
 
 
 @given(numbers.filter(bool), st.data())
-def test_a_cut_stream_is_refused(text: str, data: st.DataObject) -> None:
+def test_a_truncated_stream_is_rejected(text: str, data: st.DataObject) -> None:
     compressed = LZString.compressToEncodedURIComponent(text)
     cut = data.draw(st.integers(1, len(compressed) - 1))
     with pytest.raises(LzStringError):
@@ -40,14 +40,14 @@ def test_a_cut_stream_is_refused(text: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("character", [" ", "/", "=", "_", ",", "é", "\ud800"])
-def test_a_foreign_character_is_refused(character: str) -> None:
+def test_a_character_outside_the_alphabet_is_rejected(character: str) -> None:
     compressed = LZString.compressToEncodedURIComponent("0.5")
     for text in (compressed + character, character + compressed):
         with pytest.raises(LzStringError, match="alphabet"):
             decompress(text, max_length=300)
 
 
-def test_what_follows_the_end_is_ignored() -> None:
+def test_characters_after_the_end_marker_are_ignored() -> None:
     assert decompress(LZString.compressToEncodedURIComponent("0.5,1") + "xyz", max_length=300) == "0.5,1"
 
 

@@ -1,4 +1,4 @@
-"""Colour names: from a list that is fit to show, near, few, apart, and in order."""
+"""Colour names: from a curated list, the nearest, at most four, far apart, and in order."""
 
 import csv
 from importlib.resources import files
@@ -15,7 +15,7 @@ def names_of(*hexes: str) -> list[str]:
     return colour_names(srgb_to_oklab(rgb))[0]
 
 
-def test_the_list_is_whole_and_says_why_a_name_is_left_out() -> None:
+def test_the_list_is_complete_with_a_reason_for_each_unused_name() -> None:
     text = files("grabient_pipeline.palette").joinpath("xkcd_colours.csv").read_text()
     assert "CC0" in text.splitlines()[1]
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
@@ -62,11 +62,11 @@ def test_names_keep_the_order_of_the_gradient() -> None:
     assert names_of("0343df", "15b01a", "e50000", "e50000") == ["blue", "green", "red"]
 
 
-def test_a_name_comes_once() -> None:
+def test_names_are_not_repeated() -> None:
     assert names_of("e50000", "0343df", "e50000", "0343df") == ["red", "blue"]
 
 
-def test_at_most_four_and_apart() -> None:
+def test_at_most_four_names_that_are_far_apart() -> None:
     random = np.random.default_rng(7)
     oklab = srgb_to_oklab(random.integers(0, 256, (500, 11, 3)).astype(np.uint8))
     known = known_colours()
@@ -78,12 +78,12 @@ def test_at_most_four_and_apart() -> None:
                 assert np.linalg.norm(points[name] - points[other]) >= MIN_DISTANCE
 
 
-def test_the_farthest_apart_are_kept() -> None:
+def test_the_names_farthest_apart_are_kept() -> None:
     # The grey is between the others, so it is the one to go.
     assert names_of("ffffff", "000000", "e50000", "929591", "0343df") == ["white", "black", "red", "blue"]
 
 
-def test_nearest_means_nearest() -> None:
+def test_each_colour_gets_the_nearest_name() -> None:
     random = np.random.default_rng(8)
     oklab = srgb_to_oklab(random.integers(0, 256, (300, 1, 3)).astype(np.uint8))
     known = known_colours()

@@ -9,7 +9,7 @@ from grabient_pipeline.settings import SAMPLE_PALETTES
 ROWS = [json.loads(line) for line in SAMPLE_PALETTES.read_text("utf-8").splitlines()]
 
 
-def test_there_are_182_different_ones() -> None:
+def test_there_are_182_distinct_palettes() -> None:
     assert len(ROWS) == 182
     assert len({row["name"] for row in ROWS}) == 182
     assert len({read_palette(row["seed"]).palette_id for row in ROWS}) == 182
@@ -21,7 +21,7 @@ def test_the_three_encodings_of_each_agree() -> None:
         assert canonical == {read_palette(row["seed"]).canonical_seed}, row["name"]
 
 
-def test_every_encoding_is_imported_about_as_often() -> None:
+def test_the_encodings_are_evenly_represented() -> None:
     def encoding(row: dict[str, str]) -> str:
         return next(name for name in ("aligned", "decimal", "legacy") if row[name] == row["seed"])
 
@@ -35,6 +35,6 @@ def test_some_of_every_encoding_have_global_modifiers() -> None:
     assert all(row["decimal"].count(",") == 15 for row in with_globals)
 
 
-def test_each_says_where_it_is_from() -> None:
+def test_each_names_its_source_and_licence() -> None:
     assert all(row["source"] and row["licence"] for row in ROWS)
     assert max(row["fit_error"] for row in ROWS) < 0.1

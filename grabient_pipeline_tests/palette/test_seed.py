@@ -1,4 +1,4 @@
-"""The seed codec: fixed vectors, what is refused and why, and what holds for every seed and every string."""
+"""The seed codec: fixed vectors, rejected seeds with their reasons, and properties of every seed and string."""
 
 import time
 from decimal import ROUND_HALF_UP, Decimal
@@ -164,7 +164,7 @@ def test_writes_the_globals_only_where_they_differ_from_the_defaults() -> None:
         pytest.param("0," * MAX_SEED_LENGTH, "longer than", id="very long"),
     ],
 )
-def test_refuses_with_the_reason(text: str, reason: str) -> None:
+def test_rejects_invalid_seeds_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(InvalidSeedError, match=reason):
         decode_seed(text)
 
@@ -179,7 +179,7 @@ def test_refuses_with_the_reason(text: str, reason: str) -> None:
         pytest.param("9" * 10_000_000, id="ten megabytes"),
     ],
 )
-def test_hostile_input_is_refused_at_once(text: str) -> None:
+def test_hostile_input_is_rejected_quickly(text: str) -> None:
     started = time.process_time()
     with pytest.raises(InvalidSeedError) as refusal:
         decode_seed(text)
@@ -209,7 +209,7 @@ seeds = st.builds(
 
 
 @given(seeds)
-def test_every_seed_survives_writing_and_reading(seed: Seed) -> None:
+def test_every_seed_survives_a_round_trip(seed: Seed) -> None:
     assert decode_seed(encode_seed(seed)) == seed
 
 
@@ -249,7 +249,7 @@ def test_rounds_the_exact_binary_value_half_away_from_zero(values: list[float]) 
 )
 @example("\ud800")
 @example("_" + "\ud800" * 36)
-def test_no_string_raises_anything_but_a_refusal(text: str) -> None:
+def test_any_string_decodes_or_raises_an_invalid_seed_error(text: str) -> None:
     try:
         seed = decode_seed(text)
     except InvalidSeedError:
@@ -266,13 +266,13 @@ def test_no_string_raises_anything_but_a_refusal(text: str) -> None:
         pytest.param(((0.5,) * 12, (0.0, 1.0, 1.0, float("inf"))), id="infinite global"),
     ],
 )
-def test_a_seed_cannot_be_built_wrong(values: tuple[tuple[float, ...], tuple[float, ...]]) -> None:
+def test_the_constructor_rejects_invalid_values(values: tuple[tuple[float, ...], tuple[float, ...]]) -> None:
     with pytest.raises(InvalidSeedError):
         Seed(*values)
 
 
 def test_the_id_of_a_palette_never_changes() -> None:
-    """Ids are stored and name files: whatever else changes here, this one string may not."""
+    """Ids are stored and are file names, so this string must never change."""
     assert palette_id(ALIGNED) == "lby25yh2jbi4ffuh"
 
 
@@ -297,16 +297,16 @@ def test_a_palette_keeps_its_seed_as_given() -> None:
         pytest.param("", id="empty"),
     ],
 )
-def test_reading_in_bulk_refuses_what_is_not_canonical(text: str) -> None:
+def test_reading_in_bulk_rejects_seeds_that_are_not_canonical(text: str) -> None:
     with pytest.raises(InvalidSeedError):
         coefficients_of([ALIGNED, text, ALIGNED])
 
 
-def test_reading_in_bulk_refuses_seeds_that_make_up_for_each_other_in_length() -> None:
+def test_reading_in_bulk_rejects_wrong_lengths_with_the_right_sum() -> None:
     with pytest.raises(InvalidSeedError):
         coefficients_of([ALIGNED[:-1], ALIGNED + "_"])
 
 
-def test_reading_nothing_in_bulk() -> None:
+def test_reading_no_seeds_in_bulk() -> None:
     assert coefficients_of([]).shape == (0, 12)
     assert coefficients_of([]).dtype == np.float64

@@ -1,4 +1,4 @@
-"""The embed text: what is measured, then the tags; at most 120 words, none twice, no tag in part."""
+"""The embed text: measured values, then tags; at most 120 distinct words, and only complete tags."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ TAGS = {
 }
 
 
-def test_the_order_is_measured_then_tags():
+def test_measured_values_come_before_tags():
     assert compose_embed_text(DUSK, TAGS) == (
         "warm high contrast dark muted analogous red burnt orange calm wistful art deco late autumn brick forest floor"
     )
 
 
-def test_without_tags_there_is_what_is_measured():
+def test_without_tags_there_are_only_measured_values():
     assert compose_embed_text(DUSK, None) == "warm high contrast dark muted analogous red burnt orange"
 
 
@@ -39,13 +39,13 @@ def test_without_tags_there_is_what_is_measured():
         (Measured("cool-warm", "low", "varied", "vibrant", [], []), "cool-warm low contrast varied brightness vibrant"),
         (Measured("cool", "high", "light", "muted", [], []), "cool high contrast light muted"),
     ],
-    ids=["what alone says nothing has its attribute", "varied", "speaks alone"],
+    ids=["ambiguous values get their attribute", "varied", "clear alone"],
 )
 def test_attributes_in_words(measured, expected):
     assert compose_embed_text(measured, None) == expected
 
 
-def test_a_tag_that_does_not_fit_is_left_out_whole_and_a_shorter_one_goes_in():
+def test_a_tag_that_does_not_fit_is_omitted_and_a_shorter_one_added():
     many = [f"word{number}" for number in range(MOST_WORDS - 10)]
     text = compose_embed_text(DUSK, {"mood": many, "associations": ["far too long", "short"]})
     assert len(text.split()) == MOST_WORDS
@@ -69,11 +69,11 @@ _MEASURED = st.builds(
 
 
 @given(_MEASURED, _FIELDS)
-def test_the_bounds_hold_for_whatever_comes(measured, tags):
+def test_the_bounds_hold_for_any_input(measured, tags):
     text = compose_embed_text(measured, tags).split(" ")
     assert 0 < len(text) <= MOST_WORDS
     assert len(set(text)) == len(text)
-    # Below the limit nothing is left out.
+    # Below the limit nothing is omitted.
     wanted = {word for field in tags.values() for tag in field for word in tag.split()}
     if len(text) < MOST_WORDS - 3:
         assert wanted <= set(text)

@@ -1,4 +1,4 @@
-"""The prompt says what the parser and the measurement mean, and its version follows what shapes an answer."""
+"""The prompt agrees with the parser and the measurement, and its version follows everything that shapes an answer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from grabient_pipeline.tagging import TAGGING_PROMPT, vocabulary
 from grabient_pipeline.tagging.prompts import Prompt, user_message
 from grabient_pipeline.tagging.schema import tagging_schema
 
-# What OpenAI, Anthropic and Groq all take in strict mode; counts, patterns and formats are not among it.
+# What OpenAI, Anthropic and Groq all accept in strict mode; counts, patterns and formats are not part of it.
 STRICT_KEYWORDS = {"type", "description", "enum", "items", "properties", "required", "additionalProperties"}
 
-# Written out: a word that is lost in the vocabulary must be missed here.
+# Written out, so that a word lost from the vocabulary fails the test.
 FORBIDDEN = {
     *("gradient", "palette", "color", "scheme", "blend", "nice", "beautiful", "pretty", "amazing"),
     *("rgb", "hex", "hsl", "vibe", "inspired", "feeling"),
@@ -54,7 +54,7 @@ def test_the_prompt_defines_each_value_as_it_is_measured(attribute: str) -> None
 
 
 def test_the_prompt_asks_for_json() -> None:
-    # Groq and OpenAI refuse JSON mode where the word does not occur.
+    # Groq and OpenAI reject JSON mode if the word does not occur.
     assert "JSON" in TAGGING_PROMPT.system
     assert "one JSON object and nothing else" in TAGGING_PROMPT.system
 
@@ -64,12 +64,12 @@ def test_the_prompt_has_every_count() -> None:
         assert count in TAGGING_PROMPT.system
 
 
-def test_the_prompt_stays_cheap() -> None:
-    # It is paid for with every request.
+def test_the_prompt_stays_short() -> None:
+    # Every request pays for it.
     assert len(TAGGING_PROMPT.system) < 4000
 
 
-def test_the_prompt_has_no_traces_of_its_making() -> None:
+def test_the_prompt_has_no_template_residue() -> None:
     assert "{{" not in TAGGING_PROMPT.system
     assert "\\" not in TAGGING_PROMPT.system
     assert not re.search(r"  |[ \t]\n", TAGGING_PROMPT.system)
@@ -118,7 +118,7 @@ def test_the_version_follows_each_ingredient(change: dict[str, Any]) -> None:
     assert replace(same_prompt(), **change).version != TAGGING_PROMPT.version
 
 
-def test_the_content_tells_all_that_is_asked() -> None:
+def test_the_content_has_every_ingredient() -> None:
     content = orjson.loads(TAGGING_PROMPT.content)
     assert content["system"] == TAGGING_PROMPT.system
     assert content["colour_data_format"] == COLOUR_DATA_FORMAT
@@ -126,7 +126,7 @@ def test_the_content_tells_all_that_is_asked() -> None:
     assert user_message("{}") == content["user"].replace("{colour_data}", "{}")
 
 
-def test_the_user_message_carries_the_colour_data_as_it_is() -> None:
+def test_the_user_message_contains_the_colour_data_unchanged() -> None:
     assert user_message('{"hex":["#ffffff"]}').endswith('{"hex":["#ffffff"]}')
 
 
@@ -147,12 +147,12 @@ def strict_mode_faults(schema: dict[str, Any], path: str = "$") -> list[str]:
 
 
 @pytest.mark.parametrize("schema", [tagging_schema(), gemini_schema(tagging_schema())], ids=["all", "gemini"])
-def test_the_schema_is_fit_for_strict_mode(schema: dict[str, Any]) -> None:
+def test_the_schema_is_valid_in_strict_mode(schema: dict[str, Any]) -> None:
     assert strict_mode_faults(schema) == []
     assert tuple(schema["properties"]) == vocabulary.FIELDS
 
 
-def test_the_strict_mode_check_sees_faults() -> None:
+def test_the_strict_mode_check_finds_faults() -> None:
     schema = tagging_schema()
     schema["required"].remove("mood")
     schema["properties"]["mood"]["minItems"] = 2
@@ -175,6 +175,6 @@ def test_gemini_gets_no_long_enum() -> None:
     assert properties["contrast"]["enum"] == list(vocabulary.CONTRAST)
 
 
-def test_a_schema_is_made_anew_each_time() -> None:
+def test_each_call_returns_a_new_schema() -> None:
     tagging_schema()["properties"].clear()
     assert tagging_schema()["properties"]

@@ -1,4 +1,4 @@
-"""What a refining model is shown and asked, and what is made of its answer."""
+"""The prompt and context of a refining model, and the parsing of its answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from grabient_pipeline.tagging import (
     refinement_message,
     vocabulary,
 )
-from grabient_pipeline.tagging.refinement import COUNTS, MOST_SHOWN
+from grabient_pipeline.tagging.refinement import COUNTS, MAX_COUNTED_TAGS
 from grabient_pipeline.tagging.schema import REFINED_FIELDS, refinement_schema
 from grabient_pipeline_tests.tagging.test_prompts import strict_mode_faults
 
@@ -26,24 +26,24 @@ def counts(**fields):
     return {field: fields.get(field, []) for field in vocabulary.FIELDS}
 
 
-def test_the_counted_tags_as_they_are_shown():
+def test_the_format_of_the_counted_tags():
     shown = orjson.loads(consensus_text(10, 80, counts(mood=[ENTRY])))
     assert list(shown) == ["models", "answers", *vocabulary.FIELDS]
     assert (shown["models"], shown["answers"], shown["mood"], shown["style"]) == (10, 80, [["calm", 42, 2]], [])
 
 
-def test_a_long_tail_is_not_paid_for():
+def test_a_long_tail_is_cut():
     shown = orjson.loads(consensus_text(10, 80, counts(associations=[ENTRY] * 500)))
-    assert len(shown["associations"]) == MOST_SHOWN["associations"]
+    assert len(shown["associations"]) == MAX_COUNTED_TAGS["associations"]
 
 
-def test_the_message_carries_both_as_they_are():
+def test_the_message_contains_both_unchanged():
     message = refinement_message('{"hex":["{consensus}"]}', '{"mood":[["{colour_data}",1,1]]}')
     assert '{"hex":["{consensus}"]}' in message
     assert message.endswith('{"mood":[["{colour_data}",1,1]]}')
 
 
-def test_the_prompt_asks_for_the_counts_and_lists():
+def test_the_prompt_has_the_counts_and_lists():
     for field, (least, most) in COUNTS.items():
         assert f"{field}: {least} to {most} " in REFINEMENT_PROMPT.system
     for word in (*vocabulary.HARMONY, *vocabulary.SEASONAL, *vocabulary.GENERIC_WORDS):
@@ -51,11 +51,11 @@ def test_the_prompt_asks_for_the_counts_and_lists():
     assert "{{" not in REFINEMENT_PROMPT.system
 
 
-def test_the_stages_have_versions_of_their_own():
+def test_the_stages_have_different_versions():
     assert REFINEMENT_PROMPT.version != TAGGING_PROMPT.version
 
 
-def test_the_schema_is_fit_for_strict_mode():
+def test_the_schema_is_valid_in_strict_mode():
     schema = refinement_schema(COUNTS)
     assert strict_mode_faults(schema) == []
     assert tuple(schema["properties"]) == REFINED_FIELDS == ("mood", "style", "harmony", "seasonal", "associations")
@@ -65,7 +65,7 @@ def answer(**fields):
     return orjson.dumps({"mood": ["calm"], "style": [], "harmony": [], "seasonal": [], "associations": [], **fields})
 
 
-def test_an_answer_is_read_with_the_parser_of_tagging():
+def test_an_answer_is_read_by_the_tagging_parser():
     parsed = parse_refinement(
         "```json\n" + answer(mood=["Calm", "warm"], harmony=["Split Complementary", "rainbow"]).decode() + "\n```",
         "stop",
@@ -76,7 +76,7 @@ def test_an_answer_is_read_with_the_parser_of_tagging():
     assert parsed.tags.harmony == ("split-complementary",)
 
 
-def test_of_more_than_asked_for_the_best_are_kept():
+def test_surplus_tags_are_cut_from_the_end():
     parsed = parse_refinement(
         answer(associations=[f"thing {n}" for n in range(30)], seasonal=list(vocabulary.SEASONAL)).decode()
     )
@@ -85,7 +85,7 @@ def test_of_more_than_asked_for_the_best_are_kept():
     assert parsed.tags.seasonal == vocabulary.SEASONAL[:3]
 
 
-def test_attributes_are_not_taken_from_the_model():
+def test_attributes_in_the_answer_are_ignored():
     parsed = parse_refinement(answer(temperature="cool").decode())
     assert parsed.tags is not None
     assert parsed.tags.temperature is None
@@ -102,7 +102,7 @@ def test_attributes_are_not_taken_from_the_model():
     ],
     ids=["attributes only", "empty", "cut off", "declined", "nothing"],
 )
-def test_what_cannot_be_used_says_why(text, finish_reason, code):
+def test_unusable_answers_give_the_reason(text, finish_reason, code):
     parsed = parse_refinement(text, finish_reason)
     assert parsed.tags is None
     assert parsed.error is not None
@@ -110,6 +110,6 @@ def test_what_cannot_be_used_says_why(text, finish_reason, code):
 
 
 @given(st.text() | st.none(), st.text() | st.none())
-def test_nothing_makes_it_raise(text, finish_reason):
+def test_no_input_raises(text, finish_reason):
     parsed = parse_refinement(text, finish_reason)
     assert (parsed.tags is None) != (parsed.error is None)

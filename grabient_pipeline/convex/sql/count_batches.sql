@@ -1,5 +1,5 @@
--- What was taken, added to the batches that stand for it; a batch that was there as such counts for itself. `taken` is a
--- table of ours.
+-- Add `accepted_answers` to the counts of the batches that were created for imported answers. Batches that were
+-- imported themselves have their own counts.
 UPDATE tag_batches
 SET request_count = tag_batches.request_count + fresh.requests,
     completed_count = tag_batches.completed_count + fresh.completed,
@@ -12,14 +12,14 @@ FROM (
     SELECT
         submission,
         count(*) AS requests,
-        count(*) FILTER (taken.outcome = 'succeeded') AS completed,
-        min(taken.convex_created_at) AS first_at,
-        max(taken.convex_created_at) AS last_at,
+        count(*) FILTER (accepted_answers.outcome = 'succeeded') AS completed,
+        min(accepted_answers.convex_created_at) AS first_at,
+        max(accepted_answers.convex_created_at) AS last_at,
         sum(
-            coalesce(taken.input_tokens, 0) * batches.input_usd_per_million
-            + coalesce(taken.output_tokens, 0) * batches.output_usd_per_million
+            coalesce(accepted_answers.input_tokens, 0) * batches.input_usd_per_million
+            + coalesce(accepted_answers.output_tokens, 0) * batches.output_usd_per_million
         ) / 1e6 AS cost_usd
-    FROM taken
+    FROM accepted_answers
     JOIN tag_batches AS batches USING (submission)
     GROUP BY submission
 ) AS fresh

@@ -1,5 +1,5 @@
--- Imported answers into the ledger, as if they had been asked for here: a request, its raw answer, its claim. `taken` is
--- a table of ours.
+-- `accepted_answers` into the ledger and `palette_tags`, as if they had been requested here: a request, its raw
+-- response, its claim and its tags.
 INSERT INTO tag_requests BY NAME
 SELECT
     custom_id,
@@ -12,7 +12,7 @@ SELECT
     prompt_version,
     CASE verdict WHEN 'new' THEN 1 ELSE 2 END AS attempt,
     CASE WHEN usable THEN 'succeeded' ELSE 'failed' END AS state
-FROM taken;
+FROM accepted_answers;
 
 INSERT INTO tag_responses BY NAME
 SELECT
@@ -27,42 +27,42 @@ SELECT
         ELSE {'input_tokens': input_tokens, 'output_tokens': output_tokens}
     END AS usage,
     coalesce(convex_created_at, now()) AS received_at
-FROM taken;
+FROM accepted_answers;
 
--- If the same is under way here, whoever comes first stays.
+-- If the same request is in flight here, the first result stays.
 INSERT OR IGNORE INTO request_claims
 SELECT
     md5_number(concat_ws(chr(31), 'tagging', seed, provider, model, analysis_index, prompt_version)),
     custom_id
-FROM taken
+FROM accepted_answers
 WHERE usable;
 
 MERGE INTO palette_tags AS kept
 USING (
     SELECT
-        taken.* EXCLUDE (error, tags),
+        accepted.* EXCLUDE (error, tags),
         CASE
-            WHEN taken.usable THEN
-                taken.tags::JSON::STRUCT(
+            WHEN accepted.usable THEN
+                accepted.tags::JSON::STRUCT(
                     mood VARCHAR[], style VARCHAR[], harmony VARCHAR[], temperature VARCHAR, contrast VARCHAR,
                     brightness VARCHAR, saturation VARCHAR, seasonal VARCHAR[], associations VARCHAR[]
                 )
         END AS tags,
         CASE
-            WHEN taken.outcome = 'errored' THEN concat('errored: ', taken.error)
-            ELSE taken.reason
+            WHEN accepted.outcome = 'errored' THEN concat('errored: ', accepted.error)
+            ELSE accepted.reason
         END AS error,
         CASE
-            WHEN taken.input_tokens IS NULL AND taken.output_tokens IS NULL THEN NULL
-            ELSE {'input_tokens': taken.input_tokens, 'output_tokens': taken.output_tokens}
+            WHEN accepted.input_tokens IS NULL AND accepted.output_tokens IS NULL THEN NULL
+            ELSE {'input_tokens': accepted.input_tokens, 'output_tokens': accepted.output_tokens}
         END AS usage,
         (
-            taken.input_tokens * batches.input_usd_per_million + taken.output_tokens * batches.output_usd_per_million
+            accepted.input_tokens * batches.input_usd_per_million + accepted.output_tokens * batches.output_usd_per_million
         ) / 1e6 AS cost_usd,
         batches.batch_id,
-        coalesce(taken.convex_created_at, now()) AS created_at
-    FROM taken
-    LEFT JOIN tag_batches AS batches ON batches.submission = taken.submission
+        coalesce(accepted.convex_created_at, now()) AS created_at
+    FROM accepted_answers AS accepted
+    LEFT JOIN tag_batches AS batches ON batches.submission = accepted.submission
 ) AS fresh
 ON kept.seed = fresh.seed
    AND kept.provider = fresh.provider
@@ -90,4 +90,4 @@ WHEN NOT MATCHED THEN INSERT (
     fresh.convex_created_at, fresh.convex_fields
 );
 
-DELETE FROM unnumbered_palette_tags WHERE custom_id IN (SELECT custom_id FROM taken)
+DELETE FROM unnumbered_palette_tags WHERE custom_id IN (SELECT custom_id FROM accepted_answers)

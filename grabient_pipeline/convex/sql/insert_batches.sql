@@ -1,6 +1,7 @@
--- A batch for the answers of a model to a prompt, which stands for those that the earlier system no longer tells apart.
--- `answer_batches` is a table of ours: submission, stage, provider, model, prompt_version, created, and the prices.
--- Not INSERT OR IGNORE: for that, the missing batch ids of one provider would be one and the same.
+-- One batch for all answers of a model to a prompt, because exports do not record the batch of an answer.
+-- `answer_batches` is a registered table: submission, stage, provider, model, prompt_version, created,
+-- convex_created_at, and the prices. Not INSERT OR IGNORE, which would treat the missing batch ids of a provider as
+-- equal.
 INSERT INTO tag_batches BY NAME
 SELECT
     submission,

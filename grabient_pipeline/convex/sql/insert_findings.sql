@@ -1,4 +1,4 @@
--- Rows of an adopted batch that are no answers, or answers that are there already. `found` is a table of ours.
--- Parameters: submission.
+-- Rows of an adopted batch that are not answers, or answers that are already there. `findings` is a registered table:
+-- kind, custom_id, detail. Parameters: submission.
 INSERT INTO collection_findings BY NAME
-SELECT $submission AS submission, kind, custom_id, detail, now() AS found_at FROM found
+SELECT $submission AS submission, kind, custom_id, detail, now() AS found_at FROM findings

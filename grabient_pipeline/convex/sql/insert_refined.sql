@@ -1,11 +1,12 @@
--- Imported refinements into the ledger. `earlier` is a table of ours; they name no consensus as their ground.
-CREATE OR REPLACE TEMP TABLE taken AS
-SELECT earlier.* EXCLUDE (seed), palettes.seed, earlier.outcome = 'succeeded' AND earlier.reason IS NULL AS usable
-FROM earlier
-JOIN palette_spellings AS spellings ON spellings.seed = earlier.seed
+-- Imported refinements into the ledger. `incoming_answers` is a registered table. The consensus that they were based on
+-- is unknown, so it stays empty.
+CREATE OR REPLACE TEMP TABLE accepted_answers AS
+SELECT incoming.* EXCLUDE (seed), palettes.seed, incoming.outcome = 'succeeded' AND incoming.reason IS NULL AS usable
+FROM incoming_answers AS incoming
+JOIN palette_spellings AS spellings ON spellings.seed = incoming.seed
 JOIN palettes ON palettes.palette_id = spellings.palette_id
 ANTI JOIN tag_requests USING (custom_id)
-QUALIFY row_number() OVER (PARTITION BY earlier.custom_id ORDER BY earlier.line_number) = 1;
+QUALIFY row_number() OVER (PARTITION BY incoming.custom_id ORDER BY incoming.line_number) = 1;
 
 INSERT INTO tag_requests BY NAME
 SELECT
@@ -19,7 +20,7 @@ SELECT
     prompt_version,
     1 AS attempt,
     CASE WHEN usable THEN 'succeeded' ELSE 'failed' END AS state
-FROM taken;
+FROM accepted_answers;
 
 INSERT INTO tag_responses BY NAME
 SELECT
@@ -34,13 +35,13 @@ SELECT
         ELSE {'input_tokens': input_tokens, 'output_tokens': output_tokens}
     END AS usage,
     coalesce(convex_created_at, now()) AS received_at
-FROM taken;
+FROM accepted_answers;
 
 INSERT OR IGNORE INTO request_claims
 SELECT
     md5_number(concat_ws(chr(31), 'refinement', seed, provider, model, 0, prompt_version)),
     custom_id
-FROM taken
+FROM accepted_answers
 WHERE usable;
 
 CREATE OR REPLACE TEMP TABLE parsed AS
@@ -54,4 +55,4 @@ SELECT
             )
     END AS tags,
     CASE WHEN outcome = 'errored' THEN concat('errored: ', error) ELSE reason END AS error
-FROM taken
+FROM accepted_answers

@@ -1,2 +1,2 @@
--- `aside` is a table of ours: table_name, document_key, line_number, kind, reason, document.
-INSERT OR IGNORE INTO convex_set_aside BY NAME SELECT *, now() AS set_aside_at FROM aside
+-- `rejected` is a registered table: table_name, document_key, line_number, kind, reason, document.
+INSERT OR IGNORE INTO convex_set_aside BY NAME SELECT *, now() AS set_aside_at FROM rejected

@@ -1,5 +1,5 @@
--- Answers without an analysis index wait for one, unless they have got it already, or lost their place to another.
--- `unnumbered` is a table of ours.
+-- Answers without an analysis index, unless the migration has numbered them already, or they lost to another answer.
+-- `unnumbered` is a registered table.
 INSERT OR IGNORE INTO unnumbered_palette_tags BY NAME
 SELECT unnumbered.* EXCLUDE (analysis_index, finish_reason, repair)
 FROM unnumbered

@@ -1,5 +1,7 @@
--- Where a refinement comes from. `taken` is a table of ours.
+-- The documents of imported refinements.
 UPDATE palette_tag_refined
-SET convex_id = taken.convex_id, convex_created_at = taken.convex_created_at, convex_fields = taken.convex_fields
-FROM taken
-WHERE palette_tag_refined.custom_id = taken.custom_id
+SET convex_id = accepted.convex_id,
+    convex_created_at = accepted.convex_created_at,
+    convex_fields = accepted.convex_fields
+FROM accepted_answers AS accepted
+WHERE palette_tag_refined.custom_id = accepted.custom_id

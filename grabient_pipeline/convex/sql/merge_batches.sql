@@ -1,16 +1,16 @@
--- Batches as records of what was; one that is under way is followed from here, until the earlier system has collected it.
--- `documents` is a table of ours.
+-- Batches as a record of the past. A batch in progress is polled from here until an export says that the earlier system
+-- has collected it. `documents` is a registered table.
 CREATE OR REPLACE TEMP TABLE ranked_batches AS
 SELECT
     documents.*,
     CASE
         WHEN kept.submission IS NOT NULL AND kept.status = 'submitted' AND NOT documents.adopted THEN 'ended'
-        WHEN kept.submission IS NOT NULL THEN 'there'
+        WHEN kept.submission IS NOT NULL THEN 'known'
         WHEN twin.submission IS NOT NULL
             OR row_number() OVER (
                 PARTITION BY documents.provider, coalesce(documents.batch_id, documents.convex_id)
                 ORDER BY documents.line_number
-            ) > 1 THEN 'doubled'
+            ) > 1 THEN 'duplicate'
         ELSE 'new'
     END AS verdict
 FROM documents

@@ -1,13 +1,13 @@
--- Prompt versions keep the hashes that they had. `prompts` is a table of ours.
+-- Prompt versions, which keep their hashes. `prompts` is a registered table.
 CREATE OR REPLACE TEMP TABLE ranked_prompts AS
 SELECT
     prompts.*,
     CASE
-        WHEN row_number() OVER (PARTITION BY prompts.version ORDER BY prompts.line_number) > 1 THEN 'doubled'
+        WHEN row_number() OVER (PARTITION BY prompts.version ORDER BY prompts.line_number) > 1 THEN 'duplicate'
         WHEN kept.version IS NULL THEN 'new'
-        WHEN kept.convex_id = prompts.convex_id THEN 'there'
+        WHEN kept.convex_id = prompts.convex_id THEN 'known'
         WHEN kept.content = '' THEN 'new'
-        WHEN kept.content = prompts.content THEN 'there'
+        WHEN kept.content = prompts.content THEN 'known'
         ELSE 'differs'
     END AS verdict
 FROM prompts

@@ -1,10 +1,10 @@
--- What becomes of each imported answer. For one key a usable answer wins over an error, else the one that was there or
--- was read first. `earlier` is a table of ours; the palette is meant by any of its spellings.
-CREATE OR REPLACE TEMP TABLE ranked AS
+-- The verdict on each of `incoming_answers`, and `accepted_answers`. For one key a usable answer wins over an error,
+-- else the one that was there or was read first. Seeds are matched in any encoding.
+CREATE OR REPLACE TEMP TABLE ranked_answers AS
 WITH placed AS (
-    SELECT earlier.* EXCLUDE (seed), palettes.seed, earlier.outcome = 'succeeded' AND earlier.reason IS NULL AS usable
-    FROM earlier
-    JOIN palette_spellings AS spellings ON spellings.seed = earlier.seed
+    SELECT incoming.* EXCLUDE (seed), palettes.seed, incoming.outcome = 'succeeded' AND incoming.reason IS NULL AS usable
+    FROM incoming_answers AS incoming
+    JOIN palette_spellings AS spellings ON spellings.seed = incoming.seed
     JOIN palettes ON palettes.palette_id = spellings.palette_id
 ),
 known AS (
@@ -35,5 +35,5 @@ SELECT
 FROM fresh
 LEFT JOIN palette_tags AS kept USING (seed, provider, model, analysis_index, prompt_version);
 
-CREATE OR REPLACE TEMP TABLE taken AS
-SELECT * FROM ranked WHERE verdict IN ('new', 'replaces an error')
+CREATE OR REPLACE TEMP TABLE accepted_answers AS
+SELECT * FROM ranked_answers WHERE verdict IN ('new', 'replaces an error')

@@ -1,5 +1,4 @@
--- Answers whose place another one holds are kept where all is kept that was not taken, and wait no longer. `ranked` is a
--- table of ours.
+-- Move the answers whose analysis index another answer has to the rejected documents. After `rank_answers`.
 INSERT OR IGNORE INTO convex_set_aside BY NAME
 SELECT
     'palette_tags' AS table_name,
@@ -24,6 +23,6 @@ SELECT
     }) AS document,
     now() AS set_aside_at
 FROM unnumbered_palette_tags AS unnumbered
-JOIN (SELECT custom_id, verdict FROM ranked WHERE starts_with(verdict, 'lost')) USING (custom_id);
+JOIN (SELECT custom_id, verdict FROM ranked_answers WHERE starts_with(verdict, 'lost')) USING (custom_id);
 
 DELETE FROM unnumbered_palette_tags

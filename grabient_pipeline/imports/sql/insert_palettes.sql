@@ -1,5 +1,5 @@
--- A palette that is there in another spelling is there. `incoming` is a table of ours. Parameters: source.
--- The microsecond keeps the order of the file, since palettes are asked about in the order in which they came.
+-- Palettes that are there in another encoding are skipped. `incoming` is a registered table. Parameters: source.
+-- The microseconds keep the order of the file, because requests are made in the order of the palettes.
 INSERT INTO palettes BY NAME
 SELECT
     incoming.* EXCLUDE (position),

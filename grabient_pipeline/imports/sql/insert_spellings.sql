@@ -1,3 +1,3 @@
--- `spellings` is a table of ours: seed, palette_id. Parameters: source.
+-- `spellings` is a registered table: seed, palette_id. Parameters: source.
 INSERT OR IGNORE INTO palette_spellings BY NAME
 SELECT seed, palette_id, $source AS source, now() AS created_at FROM spellings
