@@ -1,7 +1,7 @@
 """Tags for colour palettes from ten language models, through four batch APIs, as Dagster assets over DuckDB tables.
 
-For notebooks: `grabient_pipeline.connect()` opens the results, `grabient_pipeline.search("calm autumn forest")` finds
-palettes. Importing this package imports neither Dagster nor an SDK.
+For notebooks: `grabient_pipeline.connect()` opens the results, and `grabient_pipeline.search("calm autumn forest")`
+finds palettes. Importing this package imports neither Dagster nor an SDK.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["connect", "search"]
 
 
 def __getattr__(name: str) -> object:
-    # What they need is loaded at the first use, so that `import grabient_pipeline` costs nothing.
+    # Loaded at the first use, so that `import grabient_pipeline` costs nothing.
     if name == "connect":
         from grabient_pipeline.warehouse.published import connect
 

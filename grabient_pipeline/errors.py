@@ -1,25 +1,25 @@
-"""The errors that a person is meant to read.
+"""The errors that people are meant to read.
 
-Each is one line that says what is wrong and what to do; the command line prints it and ends with status 1, a Dagster
-step fails with it. What is not here is a fault of ours and shows its traceback.
+Each is one line that says what is wrong and what to do. The command line prints it and exits with status 1; a Dagster
+step fails with it. Any other exception is a bug.
 
     GrabientError
     ├── SettingsError        a variable or option that cannot be used
-    ├── ImportFileError      a file of palettes that cannot be read at all
+    ├── ImportFileError      a palette file that cannot be read at all
     ├── MigrationError       a migration that cannot be run yet
     ├── UnknownModelError    a model that the catalogue does not have
     ├── UnknownBatchError    a batch that the ledger does not have
     ├── UnknownPromptError   a prompt version that was never used
-    ├── BucketError          the bucket of the pictures cannot be used
+    ├── BucketError          the image bucket cannot be used
     ├── WarehouseError       the working database cannot be opened
-    │   └── WarehouseBusy    another process holds it for longer than we wait
+    │   └── WarehouseBusy    another process holds it for too long
     ├── CostCapError         the estimate is above what may be spent
-    ├── SearchError          nothing to search, or an index that does not fit the question
+    ├── SearchError          nothing to search, or an index of another model
     ├── MissingKeyError      a provider without a key
-    └── ProviderError        a provider said no, or cannot be reached
-        ├── ProviderRefused  it certainly did not do what was asked
-        │   └── ProviderBusy   it will when it is asked more slowly
-        └── ProviderUncertain  whether it did cannot be known from here
+    └── ProviderError        a provider refused, or cannot be reached
+        ├── ProviderRefused  it certainly did nothing
+        │   └── ProviderBusy   it did nothing, and will later
+        └── ProviderUncertain  it is unknown whether it did
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class SettingsError(GrabientError):
 
 
 class ImportFileError(GrabientError):
-    """A file of palettes that cannot be read at all."""
+    """A palette file that cannot be read at all."""
 
 
 class MigrationError(GrabientError):
@@ -54,7 +54,7 @@ class UnknownPromptError(GrabientError):
 
 
 class BucketError(GrabientError):
-    """The bucket of the pictures cannot be used."""
+    """The image bucket cannot be used."""
 
 
 class WarehouseError(GrabientError):
@@ -62,7 +62,7 @@ class WarehouseError(GrabientError):
 
 
 class WarehouseBusy(WarehouseError):
-    """Another process holds the working database for longer than we wait."""
+    """Another process holds the working database for too long."""
 
 
 class CostCapError(GrabientError):
@@ -70,7 +70,7 @@ class CostCapError(GrabientError):
 
 
 class SearchError(GrabientError):
-    """There is nothing to search, or the index does not fit the question."""
+    """There is nothing to search, or the index was made by another model."""
 
 
 class MissingKeyError(GrabientError):
@@ -78,7 +78,7 @@ class MissingKeyError(GrabientError):
 
 
 class ProviderError(GrabientError):
-    """A provider said no, or cannot be reached."""
+    """A provider refused, or cannot be reached."""
 
     def __init__(self, provider: str, message: str, status: int | None = None) -> None:
         super().__init__(f"{provider}: {message}")
@@ -87,11 +87,11 @@ class ProviderError(GrabientError):
 
 
 class ProviderRefused(ProviderError):
-    """It certainly did not do what was asked: asking again costs nothing twice."""
+    """It certainly did nothing: trying again pays nothing twice."""
 
 
 class ProviderBusy(ProviderRefused):
-    """It did nothing, and will when it is asked again after so many seconds; None if it did not say when."""
+    """It did nothing, and accepts the request after so many seconds; None if it did not say when."""
 
     def __init__(self, provider: str, message: str, status: int, retry_after_seconds: float | None = None) -> None:
         super().__init__(provider, message, status)
@@ -99,4 +99,4 @@ class ProviderBusy(ProviderRefused):
 
 
 class ProviderUncertain(ProviderError):
-    """Whether it did cannot be known from here: asking again may pay twice."""
+    """It is unknown whether it did what was requested: trying again may pay twice."""

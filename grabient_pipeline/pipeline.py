@@ -11,7 +11,8 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from grabient_pipeline.batches import prompt_versions
 from grabient_pipeline.batches.analysis_count import read_analysis_count, write_analysis_count
@@ -45,15 +46,11 @@ from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.registry import Providers
 from grabient_pipeline.retrieval.embed_palettes import EmbedReport, embed_palettes
 from grabient_pipeline.retrieval.embedders.registry import open_embedder_named
+from grabient_pipeline.retrieval.evaluation import Evaluation, evaluate
 from grabient_pipeline.retrieval.find import DEFAULT_LIMIT, find
 from grabient_pipeline.scorecard import ModelScore, score_models
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from grabient_pipeline.retrieval.evaluation import Evaluation
 
 # The one line by which the earlier system takes part in collecting and backfilling; it goes with `convex/` one day.
 convex_hooks.register()
@@ -194,10 +191,7 @@ class Pipeline:
 
     def evaluate_search(self) -> Evaluation:
         """Measure search on queries with known answers. Raises `SearchError` without tagged sample palettes."""
-        from grabient_pipeline.retrieval.evaluation import evaluate
-
-        embedder = open_embedder_named(self.settings.embedding_model, self.environment)
-        return evaluate(self.settings.data_dir, embedder)
+        return evaluate(self.settings.data_dir, open_embedder_named(self.settings.embedding_model, self.environment))
 
     def build_gallery(self) -> GalleryReport:
         """Bring the gallery up to date."""

@@ -1,4 +1,4 @@
-"""How long work tells how far it is, whoever listens: a terminal's bar, plain lines, a log, or nobody."""
+"""Reporting progress: long work says how far it is, to a terminal, a log, or nothing at all."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told of tasks by name; a task ends when its count reaches its total."""
+    """Receives the progress of named tasks; a task ends when its count reaches its total."""
 
     def advance(self, task: str, count: int, total: int) -> None:
-        """`count` more of `total` have been done."""
+        """Report that `count` more of `total` are done."""
         ...
 
     def note(self, line: str) -> None:
@@ -18,12 +18,14 @@ class Progress(Protocol):
 
 
 class SilentProgress:
-    """Nobody listens."""
+    """Reports nothing."""
 
     def advance(self, task: str, count: int, total: int) -> None:
+        """Do nothing."""
         del task, count, total
 
     def note(self, line: str) -> None:
+        """Do nothing."""
         del line
 
 

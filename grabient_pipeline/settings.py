@@ -1,6 +1,6 @@
-"""Where things are and what may be spent: the environment, read once and checked.
+"""Settings: where files are and what may be spent, read from the environment and checked.
 
-Nothing else in the package reads `GRABIENT_*`; the providers' keys are read by `providers.access`.
+Nothing else in the package reads `GRABIENT_*`; the providers' keys are read by `providers.registry`.
 """
 
 from __future__ import annotations
@@ -102,13 +102,12 @@ VARIABLES: Final = (
 
 @dataclass(frozen=True)
 class Settings:
-    """The places that runs write to, and the most that one backfill may be estimated to cost (US dollars).
+    """Where runs write, and the cost cap in US dollars.
 
-    `sandbox`: the providers are the sandbox's, which still has the models that the real ones have retired.
-    `poll_seconds`: how often the sensor asks the providers. `refinement_model`: who condenses the counted tags, as
-    provider/model; None if nobody does. `direct`: providers and models (`provider/model`) that are asked by ordinary
-    calls, at the full price, because the account has no batches of theirs. `embedding_model`: whose vectors are made
-    and searched.
+    `sandbox`: the providers are the sandbox, which still has models that the real ones have retired. `poll_seconds`:
+    the interval of the sensor. `refinement_model`: the model that condenses the counted tags, as provider/model; None
+    turns refinement off. `direct`: providers and models (`provider/model`) to reach by ordinary calls at full price.
+    `embedding_model`: the model whose vectors are made and searched.
     """
 
     data_dir: Path
@@ -121,7 +120,11 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read the variables `GRABIENT_*`; an empty one counts as unset."""
+        """Read the variables `GRABIENT_*`; an empty one counts as unset.
+
+        Raises:
+            SettingsError: a variable cannot be used; the message names it.
+        """
         data_dir = environment.get("GRABIENT_DATA_DIR") or default_data_dir()
         return cls(
             data_dir=Path(data_dir).expanduser().absolute(),
@@ -134,14 +137,14 @@ class Settings:
         )
 
     def demo(self) -> Settings:
-        """The same, for the sandbox: what it answers never mixes with real data."""
+        """Return settings for the sandbox, with a data directory of their own: its answers never mix with real data."""
         return replace(self, data_dir=self.data_dir / "demo", sandbox=True)
 
     @property
     def new_ledger_notice(self) -> str | None:
-        """What the first submission to a ledger says; None where the folder was chosen or nothing costs money.
+        """What the first submission to a ledger says; None if the folder was chosen or nothing costs money.
 
-        A ledger in an unexpected folder knows none of the requests in another one, and so pays for them again.
+        A ledger in an unexpected folder knows no request of another one, and would pay for them again.
         """
         if self.sandbox or self.data_dir != default_data_dir():
             return None
@@ -154,25 +157,27 @@ class Settings:
 
     @property
     def state_dir(self) -> Path:
-        """The pipeline's own: nobody else opens what is in it."""
+        """The pipeline's own files, which nothing else opens."""
         return self.data_dir / "state"
 
     @property
     def warehouse(self) -> Path:
+        """The working database."""
         return self.state_dir / "warehouse.duckdb"
 
     @property
     def spool_dir(self) -> Path:
-        """Requests on their way out and results on their way in."""
+        """Request files going out and result files coming in."""
         return self.state_dir / "spool"
 
     @property
     def direct_dir(self) -> Path:
-        """Ordinary calls that are under way, with what they have answered."""
+        """Unfinished direct calls, with the responses so far."""
         return self.state_dir / "direct"
 
     @property
     def dagster_dir(self) -> Path:
+        """Dagster's home: its storage and logs."""
         return self.state_dir / "dagster"
 
     @property
@@ -182,15 +187,20 @@ class Settings:
 
     @property
     def images_dir(self) -> Path:
+        """One image per palette."""
         return self.data_dir / "images"
 
     @property
     def gallery(self) -> Path:
-        """The page to look at."""
+        """The gallery's page."""
         return self.data_dir / "gallery" / "index.html"
 
     def create_directories(self) -> None:
-        """Make what is missing, or say in one line why that is impossible."""
+        """Create what is missing.
+
+        Raises:
+            SettingsError: a folder cannot be created or written to.
+        """
         for directory in (self.data_dir, self.state_dir, self.spool_dir, self.dagster_dir):
             try:
                 directory.mkdir(parents=True, exist_ok=True)

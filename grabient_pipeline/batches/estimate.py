@@ -1,21 +1,21 @@
-"""What a backfill will cost, before a cent is spent."""
+"""Token estimates, from which the cost of a backfill is known before it is submitted."""
 
 from __future__ import annotations
 
-# No tokenizer of the four providers can be had offline. Prose runs to about four characters a token; rows of numbers
-# and hex codes to about two. Both lean to the dear side, so that the cap errs that way too.
-CHARACTERS_A_TOKEN_OF_PROSE = 4.0
-CHARACTERS_A_TOKEN_OF_NUMBERS = 2.0
+# The providers' tokenizers are not available offline. Prose has about four characters per token, numbers and hex codes
+# about two. Both figures are conservative, so that the cap errs on the safe side.
+CHARACTERS_PER_PROSE_TOKEN = 4.0
+CHARACTERS_PER_NUMBER_TOKEN = 2.0
 
-# From this many answers on, our own history of a model tells more than its row in the catalogue.
+# From this many responses on, a model's own history is a better estimate than its row in the catalogue.
 ENOUGH_HISTORY = 50
 
 
 def input_tokens(prose: int, numbers: int) -> int:
-    """Tokens of a request with that many characters of prose and of numbers."""
-    return round(prose / CHARACTERS_A_TOKEN_OF_PROSE + numbers / CHARACTERS_A_TOKEN_OF_NUMBERS)
+    """Return the tokens of a request with that many characters of prose and of numbers."""
+    return round(prose / CHARACTERS_PER_PROSE_TOKEN + numbers / CHARACTERS_PER_NUMBER_TOKEN)
 
 
 def output_tokens(expected: float, average: float | None, answers: int) -> float:
-    """Tokens of an answer: the average of our own history where there is enough of it, else the catalogue's figure."""
+    """Return the tokens of a response: the average of enough history, else the expected figure."""
     return average if average is not None and answers >= ENOUGH_HISTORY else expected

@@ -1,8 +1,8 @@
-"""The file of requests that a provider is sent, written at the speed of the disk.
+"""The file of requests that a provider is sent, written as fast as the disk allows.
 
-All requests of a batch are alike but for two places, the custom id and the user's text. So one request is rendered by
-the provider, cut at these places, and the pieces are written round the values: byte for byte what `orjson.dumps` of
-each request would give, without rendering the prompt and the schema a million times.
+All requests of a batch differ in two places only, the custom id and the user's text. One request is rendered in the
+provider's format and cut at these places, and the pieces are written around the values. The result equals
+`orjson.dumps` of each request byte for byte, without rendering the prompt and the schema a million times.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from grabient_pipeline.providers.catalogue import Model
 
 _CUSTOM_ID_MARK = "\x00custom-id\x00"
 _TEXT_MARK = "\x00text\x00"
-_PIECES_A_WRITE = 256
+_PIECES_PER_WRITE = 256
 
 
 def json_text(text: str) -> bytes:
-    """A text as it stands inside the quotes of a JSON string."""
+    """Return a text as it stands inside the quotes of a JSON string."""
     return orjson.dumps(text)[1:-1]
 
 
 @dataclass(frozen=True, slots=True)
 class RequestTemplate:
-    """A request of one model, cut where the custom id and the text go."""
+    """One rendered request of a model, cut where the custom id and the text belong."""
 
     before_custom_id: bytes
     before_text: bytes
@@ -36,19 +36,20 @@ class RequestTemplate:
     framing: Framing
 
     @classmethod
-    def of(cls, provider: RequestFormat, model: Model, question: PromptPayload) -> RequestTemplate:
-        rendered = orjson.dumps(provider.request(model, question, _CUSTOM_ID_MARK, _TEXT_MARK))
+    def of(cls, format: RequestFormat, model: Model, payload: PromptPayload) -> RequestTemplate:
+        """Render a request in a provider's format and cut it."""
+        rendered = orjson.dumps(format.request(model, payload, _CUSTOM_ID_MARK, _TEXT_MARK))
         before_custom_id, rest = rendered.split(json_text(_CUSTOM_ID_MARK))
         before_text, after_text = rest.split(json_text(_TEXT_MARK))
-        return cls(before_custom_id, before_text, after_text, provider.framing)
+        return cls(before_custom_id, before_text, after_text, format.framing)
 
     def line_bytes(self, custom_id_length: int) -> int:
-        """The size of a request without its text, in bytes, with what separates it from the next."""
+        """Return the size of a request without its text, in bytes, including the separator to the next."""
         pieces = (self.before_custom_id, self.before_text, self.after_text, self.framing.separator)
         return custom_id_length + sum(map(len, pieces))
 
     def write(self, path: Path, requests: Iterable[tuple[str, str]], texts: Mapping[str, bytes]) -> None:
-        """Write the file of (custom id, seed), with the text of each seed as `json_text` gives it."""
+        """Write a file of (custom id, seed), with the text of each seed as `json_text` returns it."""
         before_custom_id = self.framing.head + self.before_custom_id
         between = self.after_text + self.framing.separator + self.before_custom_id
         pieces: list[bytes] = []
@@ -56,8 +57,8 @@ class RequestTemplate:
             for custom_id, seed in requests:
                 pieces += (before_custom_id, custom_id.encode("ascii"), self.before_text, texts[seed])
                 before_custom_id = between
-                # Few large writes, which go past the buffer: half the time of a write a piece.
-                if len(pieces) >= _PIECES_A_WRITE:
+                # Few large writes bypass the buffer: half the time of one write per piece.
+                if len(pieces) >= _PIECES_PER_WRITE:
                     file.write(b"".join(pieces))
                     pieces.clear()
             file.write(b"".join((*pieces, self.after_text, self.framing.tail)))

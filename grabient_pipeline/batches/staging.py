@@ -1,6 +1,6 @@
-"""Rows on their way into the database: Parquet files beside it, written piece by piece without holding the lock.
+"""Staging rows in Parquet files, written piece by piece without holding the database.
 
-So memory does not grow with a batch, and the transaction that takes the files in is short.
+Memory does not grow with the size of a batch, and the transaction that stores the files is short.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from grabient_pipeline.warehouse import sql
 
 T = TypeVar("T")
 
-ROWS_A_FILE: Final = 8_192
+ROWS_PER_FILE: Final = 8_192
 
 
 @contextmanager
 def scratch_folder(spool_dir: Path, submission: str) -> Generator[Path]:
-    """A folder for the files of one batch; each caller has one of its own, also when two work on the same batch."""
+    """Provide a folder for the files of one batch; callers that work on the same batch get one each."""
     folder = Path(tempfile.mkdtemp(prefix=f"{submission}.", dir=spool_dir))
     try:
         yield folder
@@ -34,31 +34,32 @@ def scratch_folder(spool_dir: Path, submission: str) -> Generator[Path]:
 
 
 def write_parquet(folder: Path, rows: Iterable[T], frame: Callable[[int, list[T]], pl.DataFrame]) -> list[str]:
-    """Write the rows; the paths, of which there is at least one.
+    """Write rows into one file or more, and return their paths.
 
-    `frame` turns a piece of them into columns, given the number of its first row; one of them is `tags`, as JSON
-    (`Tags.as_json`) or null.
+    Args:
+        frame: turns a piece of the rows into columns, given the number of its first row. One of the columns is `tags`,
+            as JSON (`Tags.as_json`) or null.
     """
     paths: list[str] = []
     for number, piece in enumerate(_pieces(rows)):
         path = str(folder / f"{number:06d}.parquet")
-        frame(number * ROWS_A_FILE, piece).write_parquet(path, compression="lz4")
+        frame(number * ROWS_PER_FILE, piece).write_parquet(path, compression="lz4")
         paths.append(path)
     return paths
 
 
 def show_staged(connection: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
-    """Let the view `staged` be the rows of these files."""
+    """Make the view `staged` show the rows of these files."""
     connection.execute("SET VARIABLE staged_files = $paths", {"paths": paths})
     connection.execute(sql(__package__, "staged_files"))
 
 
 def _pieces(rows: Iterable[T]) -> Iterator[list[T]]:
-    """So many at a time; one empty piece if there is nothing, so that there is a file to read the columns from."""
+    """Yield pieces; one empty piece if there are no rows, so that a file has the columns."""
     iterator = iter(rows)
-    piece = list(islice(iterator, ROWS_A_FILE))
+    piece = list(islice(iterator, ROWS_PER_FILE))
     while True:
         yield piece
-        piece = list(islice(iterator, ROWS_A_FILE))
+        piece = list(islice(iterator, ROWS_PER_FILE))
         if not piece:
             return

@@ -1,6 +1,6 @@
-"""What was done on the command line, shown in the Dagster UI as if it had been done there.
+"""Showing in the Dagster UI what the command line did.
 
-The steps are the same; so is the metadata. Only the run is missing, since there was none.
+The steps are the same and so is the metadata; only the run is missing.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from grabient_pipeline.defs.metadata import Metadata
 
 
 def record_materializations(materializations: Mapping[str, Metadata], command: str) -> None:
-    """Report these assets as materialised by a command, in the Dagster instance of `DAGSTER_HOME`.
+    """Report these assets as materialized by a command, in the Dagster instance of `DAGSTER_HOME`.
 
     Args:
         materializations: metadata by the name of the asset.
-        command: what did it, such as `grabient import`.
+        command: the command, such as `grabient import`.
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with dg.DagsterInstance.get() as instance:

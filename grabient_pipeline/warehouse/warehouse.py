@@ -1,8 +1,7 @@
-"""The working database: one process at a time, for a short time; and the copy of it that people open.
+"""The working database, held by one process at a time and for a short time, and the copy that people open.
 
-DuckDB lets one process write a file and refuses everybody else meanwhile. So every connection is taken under one file
-lock, and processes queue up instead of failing. The lock is the operating system's: it is free the moment its holder
-dies.
+DuckDB lets one process write a file and refuses all others meanwhile. Every connection is therefore opened under one
+file lock, so processes queue up instead of failing. The operating system frees the lock the moment its holder dies.
 """
 
 from __future__ import annotations
@@ -26,25 +25,25 @@ from grabient_pipeline.warehouse.schema import migrate
 WAIT_SECONDS = 60.0
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    # So that people's DuckDB 1.5 clients can open the published file.
+    # DuckDB 1.5 clients can open the published file.
     "storage_compatibility_version": "v1.5.0",
-    # The tables stream through; a cache of most of the machine's memory would serve nobody. What does not fit in
-    # goes to files beside the database.
+    # The tables are streamed, so a cache of most of the machine's memory would gain nothing. What does not fit goes to
+    # files beside the database.
     "memory_limit": "1GB",
-    # Row groups are written as they fill, and do not wait in memory for others.
+    # Row groups are written as they fill instead of waiting in memory for others.
     "write_buffer_row_group_count": 1,
-    # Nothing is fetched from the network behind a person's back.
+    # No extension is fetched from the network unasked.
     "autoinstall_known_extensions": False,
 }
 
-# An eighth of DuckDB's own. A batch fills several of these, which every core compresses and writes as its rows come in.
-# Of DuckDB's it fills a part of one, which goes through the log first and is then compressed by a single core, together
-# with whatever was in it before.
+# DuckDB's own is 122,880. A batch fills several groups of this size, and every core compresses and writes some as the
+# rows arrive. It would fill part of one of DuckDB's, which goes through the log first and is then compressed by a
+# single core together with its earlier rows.
 _ROW_GROUP_SIZE = 4_096
 
 
 class Warehouse:
-    """The door to the working database at `path`; `published` is the copy for everybody else."""
+    """Access to the working database at `path`; `published` is the copy for readers."""
 
     def __init__(self, path: Path, published: Path) -> None:
         self.path = path
@@ -54,16 +53,16 @@ class Warehouse:
 
     @classmethod
     def at(cls, settings: Settings) -> Warehouse:
-        """The warehouse below the data directory, whose folders are made if they are missing."""
+        """Return the warehouse of a data directory, whose folders are created if they are missing."""
         settings.create_directories()
         return cls(settings.warehouse, settings.published)
 
     @contextmanager
     def connect(self, wait_seconds: float = WAIT_SECONDS) -> Generator[duckdb.DuckDBPyConnection]:
-        """A connection that nobody else has, with the schema up to date. Keep it short: no network inside.
+        """Open an exclusive connection, with the schema up to date. Keep it short: no network call inside.
 
         Raises:
-            WarehouseBusy: others held the database for all of `wait_seconds`.
+            WarehouseBusy: other processes held the database for all of `wait_seconds`.
             WarehouseError: the file cannot be opened, or belongs to a newer version.
         """
         deadline = time.monotonic() + wait_seconds
@@ -71,12 +70,12 @@ class Warehouse:
             yield connection
 
     def publish(self, wait_seconds: float = WAIT_SECONDS) -> bool:
-        """Put a copy of the working database in place for people to read; False if nothing has changed since.
+        """Put a copy of the working database in place for readers; False if nothing has changed since the last one.
 
-        The copy takes the place of the last one by an atomic rename, so whoever has that one open goes on reading it.
+        The copy replaces the last one by an atomic rename, so a reader that has that one open goes on reading it.
         """
         with self._lock(wait_seconds):
-            # Opening folds in what a killed process left in the write-ahead log; closing leaves one whole file.
+            # Opening applies what a killed process left in the write-ahead log; closing leaves one complete file.
             with self._opened(time.monotonic() + wait_seconds):
                 pass
             stamp = self.path.stat().st_mtime_ns
@@ -113,14 +112,14 @@ class Warehouse:
             return False
 
     def seconds_behind(self) -> float:
-        """For how long the published copy has not had what is in the working database; 0 if it has."""
+        """Return for how long the published copy has been behind the working database; 0 if it is current."""
         written = self.path.stat()
         if self.published.exists() and self.published.stat().st_mtime_ns == written.st_mtime_ns:
             return 0.0
         return max(0.0, time.time() - written.st_mtime)
 
     def copy_to(self, folder: Path, wait_seconds: float = WAIT_SECONDS) -> Warehouse:
-        """A copy in a folder of the caller's, to try something on; this one and what is published stay as they are."""
+        """Copy the working database into a folder of the caller's, for a dry run; nothing is published there."""
         copy = Warehouse(folder / "warehouse.duckdb", folder / "grabient.duckdb")
         with self._lock(wait_seconds):
             for path in (self.path, self.path.with_name(f"{self.path.name}.wal")):
@@ -130,7 +129,7 @@ class Warehouse:
 
     @contextmanager
     def _opened(self, deadline: float) -> Generator[duckdb.DuckDBPyConnection]:
-        """A connection, under the lock, with the schema up to date."""
+        """Open a connection under the lock, with the schema up to date."""
         connection = self._open(deadline)
         try:
             if not self._migrated:
@@ -165,8 +164,8 @@ class Warehouse:
             try:
                 return self._attached()
             except duckdb.IOException as error:
-                # Somebody opened the working file by hand: they will close it, or we say who it is. Not just "lock":
-                # that also stands in "block", and may stand in the path.
+                # A person has opened the working file: wait, then report who. Not just "lock", which is also in "block"
+                # and may be in the path.
                 if "could not set lock" not in str(error).lower():
                     raise WarehouseError(f"cannot open {self.path}: {_first_line(error)}") from error
                 if time.monotonic() > deadline:
@@ -179,8 +178,8 @@ class Warehouse:
                 raise WarehouseError(f"cannot open {self.path}: {_first_line(error)}") from error
 
     def _attached(self) -> duckdb.DuckDBPyConnection:
-        # An engine takes four times as long to start as a file to attach, so one serves for every connection. And only
-        # what is attached can be given a size of row groups.
+        # Starting an engine takes four times as long as attaching a file, so one engine serves every connection. And
+        # only an attached file can be given a row group size.
         if self._engine is None:
             self._engine = duckdb.connect(config={**_CONFIG, "temp_directory": f"{self.path}.tmp"})
         connection = self._engine.cursor()
@@ -194,15 +193,15 @@ class Warehouse:
         return connection
 
     def _detach(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Give the file back as one whole: what is unfinished is rolled back, and the log is folded in."""
-        # With its connection ends its transaction, and nothing else holds the file.
+        """Release the file, complete: an unfinished transaction is rolled back, and the log is applied."""
+        # Closing the connection ends its transaction, and nothing else holds the file.
         connection.close()
         assert self._engine is not None
         try:
             self._engine.execute("DETACH DATABASE IF EXISTS warehouse")
         except duckdb.Error:
-            # The disk is full, say, and the log cannot be folded in. With the engine ends all that it holds; the log
-            # stays beside the file, and the next to open it folds it in.
+            # The log cannot be applied, for example on a full disk. Closing the engine releases everything; the log
+            # stays beside the file, and the next connection applies it.
             self._engine.close()
             self._engine = None
 
@@ -221,7 +220,7 @@ def registered(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataF
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
-    """All of it or nothing."""
+    """Commit everything in the block, or nothing if it fails."""
     connection.execute("BEGIN")
     try:
         yield

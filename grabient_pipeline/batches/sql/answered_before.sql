@@ -1,5 +1,5 @@
--- Which answers are to a question that has a row of tags already: asked a second time, or read anew. Mostly there are
--- none, and then nothing wide needs to be compared. `parsed` is a view of ours.
+-- Count the requests that have a row of tags already, because they were sent or parsed a second time. Usually there
+-- are none, and then no wide rows need to be compared. `parsed` is a view of the connection.
 CREATE OR REPLACE TEMP TABLE answered_before AS
 SELECT requests.custom_id
 FROM tag_requests AS requests

@@ -1,5 +1,4 @@
--- Collected batches of a stage whose answers this version of its parser has not read. Parameters: stage,
--- parser_version.
+-- Collected batches of a stage that this version of its parser has not parsed. Parameters: stage, parser_version.
 SELECT submission
 FROM tag_batches AS batches
 LEFT JOIN answer_parses AS parses USING (submission)

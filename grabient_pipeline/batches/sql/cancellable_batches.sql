@@ -1,4 +1,4 @@
--- Every batch that a person may name, the newest first.
+-- Every batch that can be named in a command, the newest first.
 SELECT submission, provider, access, model, batch_id, status
 FROM tag_batches
 WHERE status <> 'released'

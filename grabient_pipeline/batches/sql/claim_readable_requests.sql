@@ -1,5 +1,5 @@
--- A better parser may read an answer that counted as failed; if nothing else holds its place, it need not be asked again.
--- `parsed` is a table of ours. Parameters: submission.
+-- A better parser may read a response that counted as failed. If no other request holds its claim, it holds it again.
+-- `parsed` is a table of the connection. Parameters: submission.
 INSERT OR IGNORE INTO request_claims
 SELECT
     md5_number(concat_ws(chr(31), stage, seed, provider, model, analysis_index, prompt_version, basis)),

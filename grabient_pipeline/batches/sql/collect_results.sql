@@ -1,13 +1,12 @@
--- What became of each request that is in flight: of doubled rows a success counts, then the first; the line of results
--- that counts stands there by its number. `staged` is a view of ours. Parameters: submission, outcome (of a request
--- about which there is no line).
+-- The outcome of each request in flight. Of duplicate rows a success counts, else the first; line_number refers to the
+-- row that counts. `staged` is a view of the connection. Parameters: submission, outcome (of a request without a row).
 CREATE OR REPLACE TEMP TABLE collected AS
 SELECT
     sent.custom_id,
     staged.line_number,
     coalesce(staged.outcome, $outcome) AS outcome,
     CASE
-        -- What the provider never ran is free again and counts as no failure.
+        -- A request that the provider never ran is free again and does not count as failed.
         WHEN coalesce(staged.outcome, $outcome) IN ('expired', 'cancelled') THEN 'released'
         WHEN staged.outcome = 'succeeded' AND staged.reason IS NULL THEN 'succeeded'
         ELSE 'failed'

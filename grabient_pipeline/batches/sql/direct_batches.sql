@@ -1,4 +1,4 @@
--- Batches of ordinary calls that are not finished, oldest first.
+-- Unfinished batches of ordinary calls, oldest first.
 SELECT submission, provider, access, batch_id
 FROM tag_batches
 WHERE access = 'direct' AND status = 'submitted'

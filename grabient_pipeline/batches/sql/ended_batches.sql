@@ -1,4 +1,4 @@
--- What has ended and is not collected.
+-- Ended batches that are not collected.
 SELECT
     submission, stage, provider, access, model, batch_id, status, error, created_at, coalesce(completed_at, now()),
     reported_count

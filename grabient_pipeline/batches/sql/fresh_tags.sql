@@ -1,4 +1,4 @@
--- What a batch's answers say, as rows of `palette_tags`. `parsed` is a view of ours: custom_id, tags, error.
+-- The responses of a batch as rows of `palette_tags`. `parsed` is a view of the connection: custom_id, tags, error.
 CREATE OR REPLACE TEMP VIEW fresh_tags AS
 SELECT
     requests.seed,

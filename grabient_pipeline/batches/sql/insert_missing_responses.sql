@@ -1,4 +1,4 @@
--- Requests that never came back are settled too. Parameters: submission, error.
+-- Settle the requests that the results do not mention. Parameters: submission, error.
 INSERT INTO tag_responses BY NAME
 SELECT custom_id, $submission AS submission, outcome, $error AS error, now() AS received_at
 FROM collected

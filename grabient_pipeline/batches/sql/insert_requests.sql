@@ -1,4 +1,4 @@
--- `reserved` is a table of ours: custom_id, submission, seed, analysis_index, attempt, basis.
+-- `reserved` is a registered frame: custom_id, submission, seed, analysis_index, attempt, basis.
 -- Parameters: stage, provider, model, prompt_version.
 INSERT INTO tag_requests BY NAME
 SELECT

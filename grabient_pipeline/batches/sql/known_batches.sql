@@ -1,4 +1,4 @@
--- The providers' ids of batches of which it is known whose they are.
+-- The ids of the batches that the ledger has, by provider.
 SELECT provider, list(batch_id)
 FROM tag_batches
 WHERE batch_id IS NOT NULL

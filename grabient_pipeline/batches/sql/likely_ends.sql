@@ -1,4 +1,4 @@
--- By provider, when the last of its pending batches is likely to end, and when nine of ten such would have.
+-- By provider, when its last pending batch is likely to end: by the median and the 90 % quantile of earlier ones.
 SELECT
     provider,
     count(*) AS pending,

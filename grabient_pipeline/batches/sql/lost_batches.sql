@@ -1,4 +1,4 @@
--- Reserved, and nothing known at the provider.
+-- Reserved batches: it is unknown whether their providers have them.
 SELECT submission, provider, access, model, request_count, created_at
 FROM tag_batches
 WHERE status = 'reserved'

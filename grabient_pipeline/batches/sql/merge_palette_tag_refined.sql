@@ -1,6 +1,6 @@
--- A usable answer replaces an error and, since it was asked for on newer grounds, an earlier usable one; an error replaces
--- errors only. The attributes are the measured ones.
--- `parsed` and `composed` are tables of ours: custom_id, tags, error; custom_id, embed_text. Parameters: recipe.
+-- A usable response replaces an error and, as it was requested on a newer consensus, an earlier usable one; an error
+-- replaces only errors. The attributes are the measured ones. `parsed` (custom_id, tags, error) and `composed`
+-- (custom_id, embed_text) are tables of the connection. Parameters: recipe.
 MERGE INTO palette_tag_refined AS kept
 USING (
     SELECT
@@ -40,7 +40,7 @@ USING (
     JOIN tag_responses AS responses USING (custom_id)
     JOIN tag_batches AS batches ON batches.submission = requests.submission
     JOIN palettes ON palettes.seed = requests.seed
-    -- A renewed batch may hold the same palette after an earlier one: the newest counts.
+    -- A refreshed palette may be in two batches: the newest response counts.
     QUALIFY row_number() OVER (
         PARTITION BY requests.seed, requests.model, requests.prompt_version
         ORDER BY parsed.error IS NULL DESC, responses.received_at DESC, parsed.custom_id

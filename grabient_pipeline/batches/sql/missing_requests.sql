@@ -1,8 +1,7 @@
 -- Palette x analysis index, less what succeeded, is in flight, or is quarantined.
 -- A response on another basis counts as answered unless stale ones are refreshed; a failure on another basis says
--- nothing about this one.
--- `requested` is a registered frame: seed, position, basis. Parameters: stage, provider, model, prompt_version, analysis_count,
--- max_failures, refresh_stale.
+-- nothing about this one. `requested` is a registered frame: seed, position, basis.
+-- Parameters: stage, provider, model, prompt_version, analysis_count, max_failures, refresh_stale.
 WITH past AS (
     SELECT
         requests.seed,

@@ -1,4 +1,4 @@
--- How each model has done: its answers, how many can be used, and what they cost. Parameters: answers, the table.
+-- By model: responses, usable ones, tokens and cost. Parameters: answers, the table of parsed responses.
 SELECT
     provider,
     model,

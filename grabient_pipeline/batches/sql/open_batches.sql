@@ -1,4 +1,4 @@
--- What is under way or waits for a hand, oldest first; with when it is likely to end, by how long others took.
+-- Batches that are pending or need attention, oldest first, with their likely end by the duration of earlier ones.
 SELECT
     submission, stage, provider, model, access, batch_id, status, provider_status, request_count, completed_count,
     estimated_cost_usd, created_at, submitted_at, coalesce(error, evidence),

@@ -1,5 +1,5 @@
--- The palettes that are ready to be refined, in the order in which they came: a consensus, no tagging request in flight,
--- and not refined yet; with refresh_stale also those refined from another consensus.
+-- The palettes that are ready to be refined, oldest first: with a consensus, no tagging request in flight, and not
+-- refined yet; with refresh_stale also those refined from another consensus.
 -- Parameters: stage, provider, model, prompt_version, analysis_count, max_failures, refresh_stale, only_stale, limit.
 WITH past AS (
     SELECT

@@ -1,4 +1,4 @@
--- The palettes of which a model still has to be asked something, in the order in which they came.
+-- The palettes with a request missing for this model, oldest first.
 -- Parameters: stage, provider, model, prompt_version, analysis_count, max_failures, limit.
 WITH past AS (
     SELECT

@@ -1,5 +1,5 @@
--- What the embed text of each refined answer is composed of; of one that failed, what else the palette can be found by.
--- `parsed` is a table of ours: custom_id, tags, error.
+-- What the embed text of each refined response is composed of; for a failed one, what else its palette can be found by.
+-- `parsed` is a table of the connection: custom_id, tags, error.
 SELECT
     parsed.custom_id,
     palettes.temperature,

@@ -1,5 +1,5 @@
--- An answer that never came, or came as an error, is a row of tags too: it says why there are none. What the provider
--- never ran is none. Parameters: submission.
+-- A response that is missing or an error becomes a row of tags too, with the reason. A request that the provider never
+-- ran does not. Parameters: submission.
 CREATE OR REPLACE TEMP TABLE parsed_without_text AS
 SELECT
     custom_id,

@@ -1,4 +1,4 @@
--- Batches that are pending at their providers, those submitted first first.
+-- Batches that their providers are working on, in the order of submission.
 SELECT submission, provider, access, batch_id
 FROM tag_batches
 WHERE status = 'submitted'

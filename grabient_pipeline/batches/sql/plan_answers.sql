@@ -1,5 +1,5 @@
--- By model: usable answers to today's prompt, and places that only an older prompt's answer fills. Parameters:
--- prompt_version.
+-- By model: usable responses to the current prompt, and slots that only a response to an older prompt fills.
+-- Parameters: prompt_version.
 SELECT
     provider,
     model,

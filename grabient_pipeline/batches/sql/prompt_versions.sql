@@ -1,5 +1,5 @@
--- Every prompt version with what was made of it, the newest first. A version that answers name and nobody registered is
--- listed as well.
+-- Every prompt version with its results, the newest first; also versions that responses name but that are not
+-- registered.
 WITH answers AS (
     SELECT prompt_version AS version, 'tagging' AS stage, seed, provider, model, tags IS NOT NULL AS usable, cost_usd, created_at
     FROM palette_tags

@@ -1,4 +1,4 @@
--- What rests after failing too often, and the kind of its last failure. Parameters: max_failures.
+-- Requests in quarantine, by the kind of their last failure. Parameters: max_failures.
 SELECT
     resting.stage,
     resting.provider,

@@ -1,5 +1,5 @@
--- Rows that came back twice, that we never sent, or that cannot be read: every line that does not count. They are looked
--- for by number first, so that the texts are read only if there are any. Parameters: submission.
+-- Rows that came back twice, were never sent, or cannot be read: every row that does not count. They are looked up by
+-- number first, so that texts are read only if there are any. Parameters: submission.
 INSERT INTO collection_findings BY NAME
 SELECT
     $submission AS submission,

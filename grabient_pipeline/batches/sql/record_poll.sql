@@ -1,4 +1,4 @@
--- `polled` is a table of ours. A batch that another process has seen to meanwhile stays as it is.
+-- `polled` is a registered frame. A batch that another process has settled meanwhile stays as it is.
 UPDATE tag_batches
 SET status = polled.status,
     provider_status = polled.provider_status,

@@ -1,4 +1,4 @@
--- Embed texts that another recipe composed, and those of failed refinements, whose palette may have other tags by now.
+-- Embed texts of an older recipe, and those of failed refinements, whose palettes may have other tags by now.
 -- Parameters: recipe.
 SELECT
     refined.custom_id,

@@ -1,4 +1,4 @@
--- A released request counts as no failure. `chosen_requests` is a table of ours.
+-- A released request no longer counts as failed. `chosen_requests` is a table of the connection.
 UPDATE tag_requests AS requests SET state = 'released'
 FROM chosen_requests AS chosen
 WHERE requests.state = 'failed'

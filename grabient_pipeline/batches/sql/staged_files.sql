@@ -1,5 +1,5 @@
--- The rows that wait in Parquet files of ours, whose paths are in a variable, since a view takes no parameter. The tags
--- are an object of JSON there.
+-- The rows of staged Parquet files, whose paths are in a variable because a view takes no parameters. `tags` is JSON
+-- text in the files.
 CREATE OR REPLACE TEMP VIEW staged AS
 SELECT * REPLACE (
     CAST(

@@ -1,4 +1,4 @@
--- One row: how much there is of everything.
+-- One row with the totals of everything.
 SELECT
     (SELECT count(*) FROM palettes) AS palettes,
     (SELECT count(*) FROM palette_tags) AS answers,

@@ -1,4 +1,4 @@
--- How long this model's answers to this prompt have been: tokens on average, and how many answers that is from.
+-- The average output tokens of this model's responses to this prompt, and the number of responses.
 SELECT avg(usage.output_tokens), count(*)
 FROM query_table($answers)
 WHERE provider = $provider AND model = $model AND prompt_version = $prompt_version

@@ -1,4 +1,4 @@
--- `composed` is a table of ours: custom_id, embed_text. Parameters: recipe.
+-- `composed` is a registered frame: custom_id, embed_text. Parameters: recipe.
 UPDATE palette_tag_refined
 SET embed_text = composed.embed_text, embed_text_recipe = $recipe
 FROM composed

@@ -1,4 +1,4 @@
--- A usable answer replaces an error, and nothing replaces a usable answer but the same answer read again.
+-- A usable response replaces an error. A usable response is replaced only by the same response parsed again.
 UPDATE palette_tags AS kept
 SET tags = fresh.tags,
     error = fresh.error,

@@ -1,4 +1,5 @@
--- Usable answers, and those that have a word in a closed field that is not in its list. Parameters: a list for each field.
+-- Usable answers, and those with a word in a closed field that its vocabulary does not have. Parameters: one list per
+-- field.
 SELECT
     count(*),
     count(*) FILTER (

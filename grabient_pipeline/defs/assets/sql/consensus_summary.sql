@@ -1,5 +1,5 @@
--- Palettes whose consensus counts, the models and answers of a palette on average, and how much the models are of one
--- mind: the average share of the winner of each attribute.
+-- Palettes with a consensus that counts, their average models and answers, and the average share of the winning value
+-- of each attribute.
 SELECT
     count(*) AS palettes,
     avg(total_models) AS models,

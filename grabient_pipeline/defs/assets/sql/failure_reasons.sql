@@ -1,4 +1,4 @@
--- Errors begin with a word for their kind, so that they can be counted.
+-- An error begins with the word for its kind.
 SELECT concat(provider, '/', model), split_part(error, ':', 1) AS reason, count(*) AS answers
 FROM palette_tags
 WHERE error IS NOT NULL

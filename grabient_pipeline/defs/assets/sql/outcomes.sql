@@ -1,4 +1,4 @@
--- What came back of each model, over all time.
+-- The outcomes of all responses, by model.
 SELECT
     concat(requests.provider, '/', requests.model),
     count(*) FILTER (responses.outcome = 'succeeded'),

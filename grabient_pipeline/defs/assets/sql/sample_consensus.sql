@@ -1,4 +1,4 @@
--- Some palettes, as if drawn by lot but the same ones every time. Parameters: rows.
+-- Some palettes, in a random but stable order. Parameters: rows.
 SELECT
     palettes.hex,
     coalesce(palettes.name, palettes.seed),

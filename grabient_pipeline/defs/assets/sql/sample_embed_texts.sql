@@ -1,4 +1,4 @@
--- Some texts as they were embedded, the same ones every time. Parameters: model, rows.
+-- Some embedded texts, in a random but stable order. Parameters: model, rows.
 SELECT palettes.hex, coalesce(palettes.name, palettes.palette_id), embedded.text_source, embedded.embed_text
 FROM palette_embeddings AS embedded
 JOIN palettes USING (seed)

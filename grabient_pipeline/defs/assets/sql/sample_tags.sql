@@ -1,4 +1,4 @@
--- Some answers, as if drawn by lot but the same ones every time.
+-- Some answers, in a random but stable order. Parameters: rows.
 SELECT
     palettes.hex,
     coalesce(palettes.name, palettes.seed),
