@@ -19,6 +19,11 @@ def test_palettes_to_refined_tags_in_the_ui(tmp_path: Path) -> None:
     with DagsterUI(tmp_path / "data") as ui:
         assert ui.materialize(["palettes", "palette_images"], {"palettes": {"files": [str(seeds)]}}) == "SUCCESS"
         assert (ui.metadata_labels("palettes") or set()) >= {"dagster/row_count", "dagster/column_schema", "imported"}
+        # Search and gallery follow an import by themselves, and nothing that costs money does.
+        ui.wait_for(lambda: ui.holds("SELECT count(*) = 2 FROM palette_embeddings"), 120, "the refreshed embeddings")
+        ui.wait_for((tmp_path / "data" / "demo" / "gallery" / "index.html").exists, 60, "the refreshed gallery")
+        assert ui.holds("SELECT count(*) = 0 FROM tag_batches")
+
         once = {name: {"analysis_count": 1} for name in PROVIDER_ASSETS}
         assert ui.materialize(PROVIDER_ASSETS, once) == "SUCCESS"
         assert "estimated cost (USD)" in (ui.metadata_labels("groq_batches") or set())
