@@ -280,7 +280,7 @@ def fit(colours: NDArray[np.uint8]) -> Seed:
             phase = float(np.arctan2(-sine, cosine) / (2 * np.pi)) % 1
             difference = np.clip(basis @ (offset, cosine, sine), 0, 1) - channel
             error = float(np.square(difference * weights).sum())
-            # Penalise large amplitudes: nobody can adjust a palette with an offset of 5 and an amplitude of 5.
+            # Penalise large amplitudes: people cannot adjust a palette with an offset of 5 and an amplitude of 5.
             error += 1e-3 * amplitude**2
             if best is None or error < best[0] - 1e-9:
                 best = (error, (float(offset), amplitude, float(frequency), phase))

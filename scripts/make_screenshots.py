@@ -1,4 +1,4 @@
-"""Make the README's pictures anew: `make pictures`, or this with the names of some. Needs Chromium on the PATH.
+"""Render the pictures of the documentation: `make pictures`, or name some of them. Needs Chromium on the PATH.
 
 The asset graph is drawn from a real `grabient dev --demo` with few palettes, the gallery from `grabient demo` with all
 of them, both by headless Chromium. The gallery is set in the typeface of the system; the pictures are with Inter
@@ -130,8 +130,8 @@ def trim_graph(path: Path) -> None:
     # The dots of the canvas are lighter than any line of the graph.
     drawn = canvas.convert("L").point([255] * DOTS_LIGHTNESS + [0] * (256 - DOTS_LIGHTNESS))
     left, top, right, bottom = drawn.getbbox() or (0, 0, *canvas.size)
-    room = (min(canvas.width, right + MARGIN), min(canvas.height, bottom + MARGIN))
-    box = (max(0, left - MARGIN), max(0, top - MARGIN), *room)
+    corner = (min(canvas.width, right + MARGIN), min(canvas.height, bottom + MARGIN))
+    box = (max(0, left - MARGIN), max(0, top - MARGIN), *corner)
     canvas.crop(box).quantize(128).save(path, optimize=True)
     tell_size(path)
 

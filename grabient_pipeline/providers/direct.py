@@ -55,7 +55,7 @@ _ACCOUNT_STATUSES: Final = frozenset({401, 402, 403, 404})
 #   asked       the custom id of each call, written before it is sent
 #   answers     one result row per line
 #   cancelled   exists once the batch was cancelled
-#   lock        held while somebody sends requests
+#   lock        held while a process sends requests
 _Suffix = Literal["requests", "asked", "answers", "cancelled", "lock"]
 _SUFFIXES: Final[tuple[_Suffix, ...]] = ("requests", "asked", "answers", "cancelled", "lock")
 

@@ -1,4 +1,4 @@
-"""A picture of the scorecard: quality against what a usable answer costs."""
+"""Plot the scorecard: quality against the cost of a usable response."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OTHER_COLOUR = "#555555"
 _INK = "#222222"
 _FAINT = "#8a8a8a"
 
-# In inches. Long model names widen the figure; the axes keep their room.
+# In inches. Long model names widen the figure; the axes keep their width.
 _HEIGHT = 4.6
 _USUAL_WIDTH = 8.4
 _WIDTH_WITHOUT_LABELS = 4.6
@@ -23,7 +23,7 @@ _WIDTH_WITHOUT_LABELS = 4.6
 def plot_scores(scores: Sequence[ModelScore]) -> bytes | None:
     """A PNG of some 40 kB; None if there is no model with a quality and a cost.
 
-    To the right is dear (on a logarithmic scale), up is good. The line joins the models that nobody beats.
+    Cost is on a logarithmic x axis, quality on the y axis. A line joins the efficient models.
     """
     points = [
         (score.cost_per_usable_usd * 1000, score.quality, score)
@@ -32,11 +32,11 @@ def plot_scores(scores: Sequence[ModelScore]) -> bytes | None:
     ]
     if not points:
         return None
-    # Loading matplotlib takes a second: only who wants a picture pays it.
+    # Importing matplotlib takes a second, so import it only when a plot is wanted.
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-    # It logs notes about its own font cache, which are of no use to people who asked for a picture.
+    # It logs messages about its own font cache.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     figure = Figure(figsize=(_USUAL_WIDTH, _HEIGHT), dpi=110, facecolor="white", layout="constrained")
     axes: Any = figure.add_subplot()
@@ -47,11 +47,11 @@ def plot_scores(scores: Sequence[ModelScore]) -> bytes | None:
         fill = colour if score.efficient else "white"
         axes.scatter([cost], [quality], s=64, color=fill, edgecolors=colour, linewidths=1.8, zorder=3)
     axes.set_xscale("log")
-    axes.set_xlabel("US dollars for 1,000 usable answers", color=_INK)
+    axes.set_xlabel("US dollars per 1,000 usable answers", color=_INK)
     axes.set_ylabel("quality", color=_INK)
     axes.set_title("Which models are worth their money", loc="left", color=_INK, fontsize=12)
     axes.text(
-        0, 1.0, "filled: nobody is as good for less", transform=axes.transAxes, color=_FAINT, fontsize=9, va="top"
+        0, 1.0, "filled: no model is as good for less", transform=axes.transAxes, color=_FAINT, fontsize=9, va="top"
     )
     axes.grid(True, which="major", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -61,7 +61,7 @@ def plot_scores(scores: Sequence[ModelScore]) -> bytes | None:
     axes.xaxis.set_major_formatter(_dollars)
     axes.xaxis.set_minor_formatter(_some_dollars)
     labels = _label(axes, points)
-    # The layout collapses, with a warning, where the labels leave no room for the axes.
+    # The layout collapses, with a warning, where the labels leave no space for the axes.
     label_width = max(Text.get_window_extent(label).width for label in labels) / figure.dpi
     figure.set_size_inches(max(_USUAL_WIDTH, _WIDTH_WITHOUT_LABELS + label_width), _HEIGHT)
     picture = io.BytesIO()
@@ -70,7 +70,7 @@ def plot_scores(scores: Sequence[ModelScore]) -> bytes | None:
 
 
 def _provider_colour(key: str) -> str:
-    """The provider's colour in the catalogue; grey for a provider that it no longer has."""
+    """The provider's colour in the catalogue; grey for a provider that is no longer in it."""
     provider = load_catalogue().providers.get(key)
     return _OTHER_COLOUR if provider is None else provider.colour
 
@@ -80,23 +80,23 @@ def _dollars(value: float, _: object = None) -> str:
 
 
 def _some_dollars(value: float, _: object = None) -> str:
-    """Between the powers of ten only 2 and 5: more would not fit."""
+    """Label only 2 and 5 between the powers of ten; more would not fit."""
     return _dollars(value) if f"{value:e}"[0] in "25" else ""
 
 
 def _label(axes: Any, points: Sequence[tuple[float, float, ModelScore]]) -> list[Any]:
-    """Names in a column on the right, a thin line to each point: they never lie on one another."""
+    """Put the names in a column on the right, each with a thin line to its point, so that they never overlap."""
     ordered = sorted(points, key=lambda point: point[1])
     heights = [quality for _, quality, _ in ordered]
     low, high = min(heights), max(heights)
-    room = max(high - low, 0.02)
-    axes.set_ylim(low - 0.12 * room, high + 0.12 * room)
-    step = 1.24 * room / max(len(ordered), 12)
+    span = max(high - low, 0.02)
+    axes.set_ylim(low - 0.12 * span, high + 0.12 * span)
+    step = 1.24 * span / max(len(ordered), 12)
     places: list[float] = []
     for height in heights:
         places.append(max(height, places[-1] + step) if places else height)
-    # What was pushed out at the top moves down again, with what lies below.
-    excess = places[-1] - (high + 0.12 * room)
+    # Move labels that were pushed above the axes down again, with those below them.
+    excess = places[-1] - (high + 0.12 * span)
     for number in range(len(places) - 1, -1, -1):
         limit = places[number + 1] - step if number + 1 < len(places) else places[number] - max(0.0, excess)
         places[number] = min(places[number], limit)
