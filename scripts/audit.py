@@ -1,8 +1,8 @@
-"""`make audit`: are there known vulnerabilities in what the project depends on?
+"""`make audit`: check the dependencies for known vulnerabilities.
 
-pip-audit asks a database on the network about every package of the hashed requirements files. By itself it counts a
-package that it could not ask about as fine; here nothing counts as checked that was not: status 0 if all were and are
-fine, 1 if there is a vulnerability, 2 if the database could not be asked about all of them.
+pip-audit queries a database on the network about every package of the hashed requirements files. It passes packages
+that it could not look up; this script does not. The exit status is 0 if every package was checked and none is
+vulnerable, 1 if one is vulnerable, and 2 if some could not be checked.
 """
 
 from __future__ import annotations
@@ -17,35 +17,37 @@ REQUIREMENTS = ("requirements/run.txt", "requirements/dev.txt")
 
 
 def main() -> int:
+    """Print the vulnerabilities and return the exit status."""
     command = [sys.executable, "-m", "pip_audit", "--disable-pip", "--require-hashes", "--no-deps"]
     command += ["--format", "json", "--progress-spinner", "off"]
     for name in REQUIREMENTS:
         command += ["--requirement", str(PROJECT / name)]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
-        packages = json.loads(asked.stdout)["dependencies"]
+        packages = json.loads(completed.stdout)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        reason = next((line for line in reversed(asked.stderr.splitlines()) if line.strip()), "no answer")
-        return offline(f"nothing was checked: {reason.strip()}")
+        reason = next((line for line in reversed(completed.stderr.splitlines()) if line.strip()), "no response")
+        return report_incomplete(f"nothing was checked: {reason.strip()}")
     vulnerable = {package["name"]: package["vulns"] for package in packages if package.get("vulns")}
-    unasked = sorted({package["name"] for package in packages if "skip_reason" in package})
-    for name, found in sorted(vulnerable.items()):
-        for each in found:
+    unchecked = sorted({package["name"] for package in packages if "skip_reason" in package})
+    for name, vulnerabilities in sorted(vulnerable.items()):
+        for each in vulnerabilities:
             fixed = ", ".join(each.get("fix_versions") or ()) or "no version"
             print(f"{name}: {each['id']} (fixed in {fixed})")
-    checked = len({package["name"] for package in packages}) - len(unasked)
+    checked = len({package["name"] for package in packages}) - len(unchecked)
     if vulnerable:
         print(f"{len(vulnerable)} of {checked} checked packages have known vulnerabilities")
         return 1
-    if unasked or not checked:
-        named = ", ".join(unasked[:5]) + (" ..." if len(unasked) > 5 else "")
-        return offline(f"{len(unasked)} packages could not be checked ({named}), {checked} are fine")
+    if unchecked or not checked:
+        examples = ", ".join(unchecked[:5]) + (" ..." if len(unchecked) > 5 else "")
+        return report_incomplete(f"{len(unchecked)} packages could not be checked ({examples}), {checked} are fine")
     print(f"none of {checked} packages has a known vulnerability")
     return 0
 
 
-def offline(what: str) -> int:
-    print(f"NOT AUDITED: {what}. The database of vulnerabilities is on the network; can it be reached?")
+def report_incomplete(what: str) -> int:
+    """Print what could not be checked and return the exit status."""
+    print(f"NOT AUDITED: {what}. The database of vulnerabilities is on the network: check that it can be reached.")
     return 2
 
 

@@ -30,6 +30,7 @@ LARGEST_BYTES = 300_000
 
 
 def main() -> None:
+    """Make all pictures, or those named on the command line."""
     chromium = chromium_path()
     if chromium is None:
         sys.exit("Chromium is needed for the pictures: apt-get install chromium")
@@ -42,11 +43,11 @@ def main() -> None:
 
 
 def draw_dagster(chromium: str) -> None:
-    """The graph of the assets, and the page of one of them."""
+    """Take the asset graph and the page of one asset."""
     with tempfile.TemporaryDirectory() as folder, DagsterUI(Path(folder) / "data") as ui:
         ui.materialize(["palettes", "palette_images"])
         ui.materialize(PROVIDER_ASSETS, {name: {"limit": 5, "analysis_count": 2} for name in PROVIDER_ASSETS})
-        ui.turn_on("poll_batches")
+        ui.start_sensor("poll_batches")
         ui.wait_for(lambda: all_done(ui), 240, "both stages to be collected")
         lineage = f"{ui.url}/assets/palettes?view=lineage&lineageScope=downstream&lineageDepth=10"
         draw(chromium, lineage, PICTURES / "asset-graph.png", (2400, 1800))
@@ -54,14 +55,14 @@ def draw_dagster(chromium: str) -> None:
         with open_chromium() as browser:
             page = browser.new_page(viewport={"width": 1600, "height": 1400}, color_scheme="light")
             page.goto(f"{ui.url}/assets/palette_tags?view=overview")
-            # What the last run did stands below the columns.
+            # The metadata of the last run is below the columns.
             page.get_by_text("Columns", exact=True).first.click()
             page.get_by_text("usable", exact=False).first.wait_for()
             page.wait_for_load_state("networkidle")
             page.screenshot(path=PICTURES / "asset-page.png")
         with Image.open(PICTURES / "asset-page.png") as picture:
             picture.quantize(128).save(PICTURES / "asset-page.png", optimize=True)
-        tell_size(PICTURES / "asset-page.png")
+        check_size(PICTURES / "asset-page.png")
 
 
 def all_done(ui: DagsterUI) -> bool:
@@ -71,7 +72,7 @@ def all_done(ui: DagsterUI) -> bool:
 
 
 def draw_gallery() -> None:
-    """The list in the light, and the page of a palette in the dark."""
+    """Take the list in the light theme and the page of a palette in the dark theme."""
     with tempfile.TemporaryDirectory() as folder:
         command = [Path(sys.executable).with_name("grabient"), "demo"]
         subprocess.run(command, env={**os.environ, "GRABIENT_DATA_DIR": folder}, check=True, capture_output=True)
@@ -90,12 +91,13 @@ def draw_gallery() -> None:
         path = PICTURES / f"{name}.png"
         with Image.open(path) as picture:
             picture.load()
-        # The same pixels in half the bytes.
+        # Recompressing halves the size.
         picture.save(path, optimize=True)
-        tell_size(path)
+        check_size(path)
 
 
-def tell_size(path: Path) -> None:
+def check_size(path: Path) -> None:
+    """Print the size of a picture, and exit if it is too large."""
     size = path.stat().st_size
     print(f"{path.relative_to(ROOT)}: {size // 1000} kB")
     if size > LARGEST_BYTES:
@@ -103,14 +105,14 @@ def tell_size(path: Path) -> None:
 
 
 def draw(chromium: str, url: str, path: Path, size: tuple[int, int]) -> None:
-    """A picture of a page as it is."""
+    """Take a screenshot of a page."""
     with tempfile.TemporaryDirectory() as profile:
         subprocess.run(
             [
                 chromium,
                 "--headless",
                 *OPTIONS,
-                # Until the graph is laid out.
+                # Enough time to lay out the graph.
                 "--virtual-time-budget=25000",
                 f"--user-data-dir={profile}",
                 f"--window-size={size[0]},{size[1]}",
@@ -124,16 +126,16 @@ def draw(chromium: str, url: str, path: Path, size: tuple[int, int]) -> None:
 
 
 def trim_graph(path: Path) -> None:
-    """Keep the graph alone: no navigation, no buttons, no empty space round it."""
+    """Crop the picture to the graph, without navigation, buttons and empty space."""
     with Image.open(path) as page:
         canvas = page.convert("RGB").crop((NAVIGATION_WIDTH, HEADER_HEIGHT, page.width - BUTTONS_WIDTH, page.height))
-    # The dots of the canvas are lighter than any line of the graph.
+    # The dots of the background are lighter than any line of the graph.
     drawn = canvas.convert("L").point([255] * DOTS_LIGHTNESS + [0] * (256 - DOTS_LIGHTNESS))
     left, top, right, bottom = drawn.getbbox() or (0, 0, *canvas.size)
     corner = (min(canvas.width, right + MARGIN), min(canvas.height, bottom + MARGIN))
     box = (max(0, left - MARGIN), max(0, top - MARGIN), *corner)
     canvas.crop(box).quantize(128).save(path, optimize=True)
-    tell_size(path)
+    check_size(path)
 
 
 if __name__ == "__main__":

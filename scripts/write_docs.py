@@ -38,6 +38,7 @@ REFINING_MODELS = ("anthropic/claude-opus-4-5-20251101", "anthropic/claude-haiku
 
 
 def main(names: Sequence[str]) -> None:
+    """Write these documents, or all of them."""
     documents: dict[str, Callable[[Path], str]] = {
         "tables": lambda folder: tables(Pipeline(Settings(folder / "data"), {})),
         "reference": lambda _: reference(),
@@ -49,7 +50,7 @@ def main(names: Sequence[str]) -> None:
 
 
 def tables(pipeline: Pipeline) -> str:
-    """Every table and view of an empty database, with the comments of its schema."""
+    """Describe every table and view by the comments of the schema."""
     with pipeline.warehouse.connect() as connection:
         relations = connection.execute(
             "SELECT table_name, 'table' AS kind, comment FROM duckdb_tables() WHERE NOT internal AND NOT temporary "
@@ -80,7 +81,7 @@ def tables(pipeline: Pipeline) -> str:
 
 
 def reference() -> str:
-    """Every command and environment variable. The width of the terminal makes no difference."""
+    """Describe every command and environment variable, whatever the width of the terminal."""
     application: Any = typer.main.get_command(app)
     context = application.context_class(application, info_name="grabient")
     commands = list(_commands(application, context))
@@ -124,7 +125,7 @@ the Dagster UI.
 
 
 def _commands(command: Any, context: Any) -> Iterator[tuple[str, str, list[str]]]:
-    """(path, help, section) of every command below a group, groups included."""
+    """Yield (path, help, section) for every command and group below a group."""
     for name in command.list_commands(context):
         each = command.get_command(context, name)
         inner = each.context_class(each, info_name=name, parent=context)
@@ -155,7 +156,7 @@ def _section(command: Any, context: Any) -> list[str]:
 
 
 def _parameter(name: str, help_: str) -> tuple[str, str, str]:
-    """The row of an argument or option, from its line in `--help`: "Meaning.  [default: 12; x>=1]"."""
+    """Return the row of an argument or option, from its line in `--help`: "Meaning.  [default: 12; x>=1]"."""
     meaning, _, facts = help_.partition("  [")
     default = ""
     for fact in facts.removesuffix("]").split("; ") if facts else []:
@@ -179,7 +180,7 @@ def _table(heads: str, rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def tagging_costs(pipeline: Pipeline) -> str:
-    """The cost of tagging the sample palettes, and 10,000 similar ones, by model."""
+    """Estimate the cost of tagging the sample palettes, and 10,000 similar ones, by model."""
     every = [model.name for model in load_catalogue().models]
     report = pipeline.backfill(
         BackfillRequest(models=every, analysis_count=ANALYSES, include_retired=True, max_cost_usd=NO_CAP, dry_run=True)
@@ -213,7 +214,7 @@ def tagging_costs(pipeline: Pipeline) -> str:
 
 
 def costs(folder: Path) -> str:
-    """The document on costs."""
+    """Render the document on costs."""
     with SandboxServer(where="process", batch_seconds=0.1) as server:
         pipeline = Pipeline(Settings(folder / "data", sandbox=True), server.environment())
         pipeline.import_sample_palettes()
