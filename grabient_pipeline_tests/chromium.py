@@ -1,4 +1,4 @@
-"""Headless Chromium, the one that the system has: for the tests of the gallery, its benchmark and the pictures."""
+"""Headless Chromium, as installed on the system, for the gallery's tests and benchmark and for the screenshots."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-# Set where no test may be left out.
+# If it is set, no test may be skipped.
 REQUIRED = "GRABIENT_TESTS_NEED_CHROMIUM"
 
-# No sandbox, since in containers there is none to be had and only our own pages are opened; and no call home.
+# Chromium's sandbox does not work in containers, and only our own pages are opened. No background requests.
 OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -26,7 +26,7 @@ OPTIONS = (
 
 
 def chromium_path() -> str | None:
-    """Where Chromium is, if it is installed."""
+    """Return the path of Chromium, or None if it is not installed."""
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -36,7 +36,7 @@ def is_required() -> bool:
 
 @contextmanager
 def open_chromium() -> Generator[Browser]:
-    """A browser for as long as the block runs."""
+    """Open a browser for the duration of the block."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(OPTIONS))
         try:

@@ -1,4 +1,4 @@
-"""What all tests share: a clean environment, and a pipeline of one's own on a sandbox of one's own."""
+"""What all tests share: a clean environment, and a pipeline with its own data directory and sandbox."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
 
-# Any of these in a developer's shell would send a test somewhere else, or carry a real key into it.
+# Set in a developer's shell, any of these would redirect a test or give it a real key.
 STRAY_VARIABLES = """
     ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN ANTHROPIC_BASE_URL ANTHROPIC_CUSTOM_HEADERS ANTHROPIC_PROFILE
     OPENAI_API_KEY OPENAI_ADMIN_KEY OPENAI_BASE_URL OPENAI_CUSTOM_HEADERS OPENAI_ORG_ID OPENAI_PROJECT_ID
@@ -37,10 +37,18 @@ STRAY_VARIABLES = """
 """.split()
 
 PALETTES = 3
+LEDGER_TABLES = (
+    "tag_batches",
+    "tag_requests",
+    "request_claims",
+    "tag_responses",
+    "prompt_versions",
+    "collection_findings",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What mostly waits begins first, so that the work of the others fills its time."""
+    """Start the tests that mostly wait first, so that the others run meanwhile."""
     items.sort(key=lambda item: item.get_closest_marker("waits") is None)
 
 
@@ -52,19 +60,19 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def sample_rows() -> list[dict[str, Any]]:
-    """The sample palettes as they stand in their file, each with its three encodings."""
+    """The sample palettes as rows of their file, each with its three encodings."""
     return [json.loads(line) for line in SAMPLE_PALETTES.read_text("utf-8").splitlines()]
 
 
 @pytest.fixture
 def sandbox() -> Iterator[SandboxServer]:
-    """The four batch APIs, untouched: what it answers depends only on what this test asks."""
+    """A new sandbox, whose responses depend only on the requests of this test."""
     with SandboxServer(batch_seconds=0) as server:
         yield server
 
 
 class Workbench:
-    """A pipeline on a data directory of its own, the sandbox behind it, and what a test asks of both."""
+    """A pipeline with its own data directory and sandbox, and what tests do with both."""
 
     def __init__(self, settings: Settings, server: SandboxServer) -> None:
         self.settings = settings
@@ -82,7 +90,7 @@ class Workbench:
         self.server.sandbox.faults.disarm()
 
     def rows(self, sql: str, parameters: object = None) -> list[Any]:
-        """From the working database."""
+        """Query the working database."""
         with self.pipeline.warehouse.connect() as connection:
             return connection.execute(sql, parameters).fetchall()
 
@@ -90,35 +98,39 @@ class Workbench:
         ((value,),) = self.rows(sql, parameters)
         return value
 
+    def ledger(self) -> dict[str, list[Any]]:
+        """Return all rows of the tables that a backfill writes to."""
+        return {table: self.rows(f"SELECT * FROM {table} ORDER BY ALL") for table in LEDGER_TABLES}  # noqa: S608
+
     def states(self) -> dict[str, int]:
         return dict(self.rows("SELECT state, count(*) FROM tag_requests GROUP BY state"))
 
     def findings(self) -> dict[str, int]:
         return dict(self.rows("SELECT kind, count(*) FROM collection_findings GROUP BY kind"))
 
-    def batches_there(self) -> list[Any]:
-        """What was made at the providers, whoever knows of it."""
+    def provider_batches(self) -> list[Any]:
+        """Return the batches that exist at the providers, in the ledger or not."""
         return self.server.sandbox.store.batches()
 
-    def requests_there(self) -> int:
-        return sum(batch.request_count for batch in self.batches_there())
+    def provider_request_count(self) -> int:
+        return sum(batch.request_count for batch in self.provider_batches())
 
     def creations(self) -> int:
-        """How often a provider was asked to make a batch."""
+        """Count the calls that create a batch."""
         return sum(
             call["method"] == "POST" and call["path"].endswith(("/batches", ":batchGenerateContent"))
             for call in self.server.sandbox.requests
         )
 
     def wait(self) -> None:
-        """Until every batch that is not slow has ended at its provider."""
+        """Wait until every batch that is not slow has ended."""
         deadline = time.monotonic() + 20
-        while any(b.seconds < 100 and not b.phase(time.time()).ended for b in self.batches_there()):
-            assert time.monotonic() < deadline, "a batch does not end"
+        while any(b.seconds < 100 and not b.phase(time.time()).ended for b in self.provider_batches()):
+            assert time.monotonic() < deadline, "a batch has not ended"
             time.sleep(0.005)
 
     def settle(self) -> Any:
-        """Wait, poll, collect, parse; the report of the collection."""
+        """Wait, poll, collect and parse; return the report of the collection."""
         self.wait()
         self.pipeline.poll()
         report = self.pipeline.collect()
@@ -126,13 +138,13 @@ class Workbench:
         return report
 
     def billed_twice(self) -> dict[str, int]:
-        """By provider: requests that were paid for more than once."""
+        """Count the requests that were billed more than once, by provider."""
         billed = self.server.sandbox.billed()
         return {provider: bill["custom_ids_billed_more_than_once"] for provider, bill in billed.items()}
 
 
-def begun(template: Path, data_dir: Path, **options: Any) -> Settings:
-    """Settings of a data directory that begins with what is in a template's database; the template stays as it is."""
+def copy_template(template: Path, data_dir: Path, **options: Any) -> Settings:
+    """Copy a template's database into a new data directory and return its settings."""
     settings = Settings(data_dir, **options)
     settings.create_directories()
     shutil.copyfile(Settings(template).warehouse, settings.warehouse)
@@ -140,26 +152,26 @@ def begun(template: Path, data_dir: Path, **options: Any) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
-    """Has a folder made once for all the processes of a run; nobody changes what is in it."""
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """A function that makes a folder once for all processes of a test run. Its contents must not change."""
 
-    def made(name: str, make: Callable[[Path], None]) -> Path:
-        own = tmp_path_factory.getbasetemp()
-        folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / name
+    def make_folder(name: str, make: Callable[[Path], None]) -> Path:
+        base = tmp_path_factory.getbasetemp()
+        folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
         with filelock.FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
-                part = folder.with_suffix(".part")
-                part.mkdir()
-                make(part)
-                part.rename(folder)
+                partial = folder.with_suffix(".part")
+                partial.mkdir()
+                make(partial)
+                partial.rename(folder)
         return folder
 
-    return made
+    return make_folder
 
 
 @pytest.fixture(scope="session")
 def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A template with the tables and nothing in them: to make them takes longer than most of what is done with them."""
+    """A template with empty tables; creating them takes longer than most tests."""
     data_dir = tmp_path_factory.mktemp("blank")
     with Pipeline(Settings(data_dir), {}).warehouse.connect():
         return data_dir
@@ -167,7 +179,7 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def imported(tmp_path_factory: pytest.TempPathFactory, sample_rows: list[dict[str, Any]]) -> Path:
-    """A template with some palettes in it."""
+    """A template with three palettes."""
     data_dir = tmp_path_factory.mktemp("imported")
     seeds = data_dir / "seeds.txt"
     seeds.write_text("".join(f"{row['seed']}\n" for row in sample_rows[:PALETTES]), "utf-8")
@@ -177,18 +189,18 @@ def imported(tmp_path_factory: pytest.TempPathFactory, sample_rows: list[dict[st
 
 @pytest.fixture
 def workbench(tmp_path: Path, imported: Path, sandbox: SandboxServer) -> Workbench:
-    """Three palettes, no batches."""
-    return Workbench(begun(imported, tmp_path / "data", sandbox=True), sandbox)
+    """Three palettes and no batches."""
+    return Workbench(copy_template(imported, tmp_path / "data", sandbox=True), sandbox)
 
 
 @pytest.fixture
 def run_python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts Python on a text, in a process of its own that does not outlive the test."""
+    """Start Python code in a process that ends with the test."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(text: str, *arguments: object, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(code: str, *arguments: object, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", text, *map(str, arguments)],
+            [sys.executable, "-c", code, *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

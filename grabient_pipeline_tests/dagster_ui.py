@@ -1,4 +1,4 @@
-"""A running `grabient dev --demo`, worked by the same GraphQL calls that the UI's buttons make."""
+"""A running `grabient dev --demo`, driven by the GraphQL calls of the UI's buttons."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ query($keys: [AssetKeyInput!]!) {
 
 
 class DagsterUI:
-    """The UI with its daemon and the sandbox, on a data directory; ended with everything it started."""
+    """The UI, its daemon and the sandbox on a data directory. Leaving the block stops everything it started."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
@@ -85,7 +85,7 @@ class DagsterUI:
         return answer["data"]
 
     def materialize(self, assets: Sequence[str], config: dict[str, Any] | None = None) -> str:
-        """Materialise these assets as the button does; the status of the run at its end."""
+        """Materialize these assets as the button does; return the final status of the run."""
         ops = {name: {"config": values} for name, values in (config or {}).items()}
         selector = {
             **REPOSITORY,
@@ -100,22 +100,22 @@ class DagsterUI:
         self.wait_for(lambda: self._status(run_id) in ends, 90, f"the run of {', '.join(assets)}")
         return self._status(run_id)
 
-    def turn_on(self, sensor: str) -> None:
+    def start_sensor(self, sensor: str) -> None:
         answer = self.graphql(_START_SENSOR, sensor={**REPOSITORY, "sensorName": sensor})["startSensor"]
         assert answer["__typename"] == "Sensor", answer
 
     def runs(self, job: str) -> list[str]:
-        """The statuses of the runs of a job."""
+        """Return the statuses of the runs of a job."""
         return [run["status"] for run in self.graphql(_RUNS, job=job)["runsOrError"]["results"]]
 
     def metadata_labels(self, asset: str) -> set[str] | None:
-        """What the last materialisation of an asset tells; None if there was none."""
+        """Return the metadata labels of an asset's last materialization, or None if there is none."""
         (node,) = self.graphql(_MATERIALIZED, keys=[{"path": [asset]}])["assetNodes"]
         materializations = node["assetMaterializations"]
         return {entry["label"] for entry in materializations[0]["metadataEntries"]} if materializations else None
 
     def holds(self, sql: str) -> bool:
-        """Whether what a query asks of the published database is true."""
+        """Return whether a query of the published database gives true."""
         with grabient_pipeline.connect(self._data_dir / "demo") as connection:
             return bool(connection.execute(sql).fetchall()[0][0])
 

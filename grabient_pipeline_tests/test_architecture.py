@@ -1,4 +1,4 @@
-"""Imports point one way, without circles, and what is fast stays fast: the rules that a reader relies on."""
+"""The rules of the layout: imports point one way, without circles, and load nothing slow before it is needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grabient_pipeline.crash_points import CRASH_POINTS
 
 PACKAGE = Path(grabient_pipeline.__file__).parent
 LEAVES = {"errors", "deadline", "progress", "crash_points", "settings", "formatting", "atomic"}
-# What each package may import of the others; leaves that it does not import today may still be listed.
+# The packages that each package may import; it need not import all of them today.
 MAY_IMPORT = {
     "errors": set(),
     "progress": set(),
@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "exports": {"warehouse", "settings", "errors", "atomic"},
     "retrieval": {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress"},
     "gallery": {"palette", "tagging", "warehouse", "errors", "atomic"},
-    # It writes down a second time what it accepts, so that a mistake of the pipeline is found and not repeated.
+    # It specifies a second time what the providers accept, to find mistakes of the pipeline, not to repeat them.
     "sandbox": {"palette"},
 }
 PACKAGES = sorted(MAY_IMPORT)
@@ -46,10 +46,10 @@ SDKS = {"anthropic", "openai", "groq", "google.genai", "cloudflare", "obstore"}
 
 
 def loaded_by(statement: str) -> set[str]:
-    """Every module that a fresh Python has loaded after the statement."""
+    """Return the modules that a new Python process has loaded after the statement."""
     text = f"import json, sys; {statement}; print(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout))
+    completed = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    return set(json.loads(completed.stdout))
 
 
 def files_of(name: str) -> list[Path]:
@@ -67,19 +67,19 @@ def modules_below(name: str) -> list[str]:
 
 
 def imported_names(nodes: list[ast.stmt] | ast.AST) -> set[str]:
-    """Full names of what is imported below these nodes; `from a import b` gives `a.b`."""
-    found: set[str] = set()
+    """Return the full names of all imports below these nodes; `from a import b` gives `a.b`."""
+    names: set[str] = set()
     for node in ast.walk(nodes if isinstance(nodes, ast.AST) else ast.Module(nodes, [])):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "a relative import hides where it points"
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return found
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
 
 
 def imports_of(name: str) -> set[str]:
-    """What the modules of a package import, wherever in the file."""
+    """Return the imports of a package's modules, including those inside functions."""
     return set().union(*(imported_names(ast.parse(file.read_text("utf-8"))) for file in files_of(name)))
 
 
@@ -88,7 +88,7 @@ def packages_imported_by(name: str) -> set[str]:
 
 
 def import_graph() -> dict[str, set[str]]:
-    """Every module of the package with the modules that it imports, wherever in the file; but for type checkers."""
+    """Return the imports of every module, including those inside functions but not those for type checkers only."""
     files = {module_name(file): file for file in PACKAGE.rglob("*.py")}
 
     def resolved(full: str) -> str | None:
@@ -106,14 +106,14 @@ def import_graph() -> dict[str, set[str]]:
     return graph
 
 
-def test_the_import_of_the_package_costs_nothing():
-    """It is what a notebook does first."""
+def test_importing_the_package_loads_nothing_heavy():
+    """It is the first line of a notebook."""
     heavy = {"dagster", "duckdb", "polars", "numpy", "pydantic", "httpx2", "httpx", *SDKS}
     assert not loaded_by("import grabient_pipeline") & heavy
 
 
 def test_the_packages_load_without_dagster():
-    """The domain can be used in a notebook or a script without an orchestrator."""
+    """A notebook or a script can use the domain without an orchestrator."""
     modules = [module for name in (*PACKAGES, "pipeline") if name != "sandbox" for module in modules_below(name)]
     loaded = loaded_by("import " + ", ".join(modules))
     assert loaded >= set(modules)
@@ -121,7 +121,7 @@ def test_the_packages_load_without_dagster():
 
 
 def test_no_sdk_is_loaded_before_it_is_used():
-    """The four take seconds together; `grabient status` loads none of them."""
+    """All four together take seconds; `grabient status` loads none of them."""
     modules = [*modules_below("batches"), *modules_below("imports"), "grabient_pipeline.pipeline"]
     modules += ["grabient_pipeline.providers.registry", "grabient_pipeline.providers.catalogue"]
     modules += ["grabient_pipeline.retrieval.find", "grabient_pipeline.retrieval.evaluation"]
@@ -136,7 +136,7 @@ def test_imports_point_one_way(name: str):
     assert packages_imported_by(name) <= MAY_IMPORT[name]
 
 
-def test_no_module_imports_itself_through_others():
+def test_there_is_no_import_circle():
     """A circle means that none of its modules can be understood, tested or moved alone."""
     try:
         TopologicalSorter(import_graph()).prepare()
@@ -144,15 +144,15 @@ def test_no_module_imports_itself_through_others():
         pytest.fail("import circle: " + " -> ".join(error.args[1]))
 
 
-def test_a_circle_would_be_found():
+def test_an_import_circle_would_be_found():
     with pytest.raises(CycleError):
         TopologicalSorter({"a": {"b"}, "b": {"a"}}).prepare()
     graph = import_graph()
     assert "grabient_pipeline.batches.ledger" in graph["grabient_pipeline.batches.collect"]
 
 
-def test_only_its_own_package_imports_dagster():
-    """Besides `defs/` and the assembly only the jobs of the earlier system, which go with their package one day."""
+def test_only_defs_imports_dagster():
+    """The only exception are the jobs of the earlier system, which will be deleted with their package."""
     importers = {
         module_name(file).removeprefix("grabient_pipeline.")
         for file in PACKAGE.rglob("*.py")
@@ -163,7 +163,7 @@ def test_only_its_own_package_imports_dagster():
 
 @pytest.mark.parametrize("name", sorted(set(PACKAGES) - {"warehouse", "batches", "consensus", "imports", "scorecard"}))
 def test_the_warehouse_is_the_single_access_layer_to_duckdb(name: str):
-    """The others run their queries on connections that they were given, and name their type."""
+    """Other packages use connections that they are given; those exempt here name the type."""
     assert not {full for full in imports_of(name) if full.partition(".")[0] == "duckdb"}
 
 
@@ -177,7 +177,7 @@ def test_only_the_warehouse_opens_connections():
 
 
 def test_every_sql_file_is_read_by_its_own_package():
-    """A statement stands beside its reader: `sql(__package__, "name")` in the package, or its sub-modules."""
+    """A statement is stored beside its reader, which calls `sql(__package__, "name")`."""
     unread = []
     for file in PACKAGE.rglob("sql/*.sql"):
         owner = file.parent.parent
@@ -187,8 +187,8 @@ def test_every_sql_file_is_read_by_its_own_package():
     assert unread == []
 
 
-def test_every_crash_point_is_somewhere_and_is_listed():
-    """The drills go through the list: a crash point that is missing there would never be tried."""
+def test_the_list_of_crash_points_is_complete():
+    """The drills use the list: a crash point that is missing there would never be tested."""
     marked = [
         node.args[0].value
         for file in PACKAGE.rglob("*.py")

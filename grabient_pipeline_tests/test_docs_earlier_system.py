@@ -1,4 +1,4 @@
-"""The guide for moving from the earlier system: every command in order, on an export with every defect."""
+"""The guide for migrating from the earlier system: its commands in order, on an export with every known defect."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from grabient_pipeline_tests.cli.conftest import GRABIENT
 from grabient_pipeline_tests.d1_server import SEEDS, SITE, d1_server
 
 GUIDE = PROJECT_ROOT / "docs" / "earlier-system.md"
-# Other programs, and placeholders to fill in.
-NOT_OURS = ("npx", "export")
+# Their commands need other software, or values to fill in.
+OTHER_PROGRAMS = ("npx", "export")
 
 
 def commands() -> list[str]:
     blocks = re.findall(r"```sh\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines() if line]
-    return [line for line in lines if line.split()[0] not in NOT_OURS]
+    return [line for line in lines if line.split()[0] not in OTHER_PROGRAMS]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A working directory with the snapshot of an old application and a dump of the site's database."""
+def working_directory(tmp_path: Path) -> Path:
+    """A working directory with the snapshot of an application and a dump of the site's database."""
     tables = exports.export("runs")
-    later = exports.export("indexes")
+    other_export = exports.export("indexes")
     tables.documents["palette_tags"] += [
         {**document, **exports.document("l", number), "analysisIndex": 7.0}
-        for number, document in enumerate(later.documents["palette_tags"][:10])
+        for number, document in enumerate(other_export.documents["palette_tags"][:10])
     ]
-    for spoil in exports.DEFECTS.values():
-        spoil(tables)
+    for add_defect in exports.DEFECTS.values():
+        add_defect(tables)
     exports.write_zip(tmp_path / "snapshot.zip", tables)
     database = sqlite3.connect(":memory:")
     database.executescript(SITE)
@@ -44,33 +44,33 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_command_of_the_guide_works_in_its_order(place: Path) -> None:
+def test_the_commands_of_the_guide_work_in_order(working_directory: Path) -> None:
     assert len(commands()) > 12
     with d1_server() as site:
         site.database.execute("INSERT INTO palettes (id) VALUES (?)", [SEEDS[3]])
         environment = {
             "PATH": "",
-            "HOME": str(place),
-            "GRABIENT_DATA_DIR": str(place / "data"),
+            "HOME": str(working_directory),
+            "GRABIENT_DATA_DIR": str(working_directory / "data"),
             "OPENAI_API_KEY": "key",
             **site.environment,
         }
         for command in commands():
             program, *arguments = shlex.split(command)
             assert program == "grabient", command
-            done = subprocess.run(
+            completed = subprocess.run(
                 [GRABIENT, *arguments],
-                cwd=place,
+                cwd=working_directory,
                 env=environment,
                 capture_output=True,
                 text=True,
                 timeout=120,
                 check=False,
             )
-            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-            assert "Traceback" not in done.stderr
-    assert (place / "data" / "export" / "palettes.parquet").is_file()
-    assert (place / "site" / "palettes.csv").is_file()
+            assert completed.returncode == 0, f"{command}\n{completed.stdout}\n{completed.stderr}"
+            assert "Traceback" not in completed.stderr
+    assert (working_directory / "data" / "export" / "palettes.parquet").is_file()
+    assert (working_directory / "site" / "palettes.csv").is_file()
 
 
 def test_the_sql_of_the_guide_works(tmp_path: Path) -> None:

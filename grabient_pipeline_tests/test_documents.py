@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 README = ROOT / "README.md"
 README_MAX_LINES = 130
-TROUBLES = ROOT / "docs" / "troubleshooting.md"
+TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
 
 _BLOCK = re.compile(r"^( *)```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`(grabient [^`]+)`")
@@ -29,7 +29,7 @@ _TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
 
 
 def command_lines() -> list[tuple[str, str]]:
-    """(document, line) of every line in a shell block, and of every complete command in the text."""
+    """Return (document, line) for every line of a shell block and every complete command in the text."""
     found: list[tuple[str, str]] = []
     for document in DOCUMENTS:
         text = document.read_text("utf-8")
@@ -41,7 +41,7 @@ def command_lines() -> list[tuple[str, str]]:
 
 
 def words_of(line: str) -> list[str]:
-    """The words of a command line, without variables before it and comments and pipes after it."""
+    """Return the words of a command, without variables before it and comments or pipes after it."""
     words = shlex.split(line.removesuffix("\\"), comments=True)
     while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
         words.pop(0)
@@ -59,13 +59,13 @@ def application() -> Any:
     return typer.main.get_command(app)
 
 
-def test_there_are_commands_in_the_documents():
+def test_the_documents_contain_commands():
     assert len(GRABIENT) > 30
     assert len(MAKE) > 5
 
 
 @pytest.mark.parametrize(("document", "line"), GRABIENT)
-def test_every_command_is_one_that_there_is(application: Any, document: str, line: str):
+def test_every_command_exists(application: Any, document: str, line: str):
     """The command line is parsed with all its options, but not executed."""
     command = application
     words = words_of(line)[1:]
@@ -78,20 +78,20 @@ def test_every_command_is_one_that_there_is(application: Any, document: str, lin
 
 
 @pytest.mark.parametrize(("document", "line"), MAKE)
-def test_every_target_of_make_is_one_that_there_is(document: str, line: str):
+def test_every_make_target_exists(document: str, line: str):
     target = words_of(line)[1:2]
     if target:
         assert target[0] in _TARGET.findall((ROOT / "Makefile").read_text("utf-8")), document
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_link_leads_somewhere(document: Path):
+def test_every_relative_link_has_a_target(document: Path):
     links = [link for link in _LINK.findall(document.read_text("utf-8")) if "://" not in link]
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
 def linked_from(document: Path) -> set[Path]:
-    """The documents that a document links to."""
+    """Return the documents that a document links to."""
     links = (document.parent / link for link in _LINK.findall(document.read_text("utf-8")) if "://" not in link)
     return {link.resolve() for link in links if link.suffix == ".md"}
 
@@ -107,14 +107,14 @@ def test_the_readme_stays_short():
     assert len(README.read_text("utf-8").splitlines()) <= README_MAX_LINES
 
 
-def test_every_message_that_is_explained_is_one_that_there_is():
+def test_every_explained_message_exists():
     """A heading quotes a message; an ellipsis stands for the part that varies."""
     source = " ".join(
         # Long messages span several lines of source.
         re.sub(r'"\s*\n\s*(?:\+ )?f?"', "", path.read_text("utf-8"))
         for path in (ROOT / "grabient_pipeline").rglob("*.py")
     )
-    messages = re.findall(r"^## `(.+)`$", TROUBLES.read_text("utf-8"), re.MULTILINE)
+    messages = re.findall(r"^## `(.+)`$", TROUBLESHOOTING.read_text("utf-8"), re.MULTILINE)
     assert len(messages) > 10
     parts = [part.strip() for message in messages for part in message.split("…")]
     assert [part for part in parts if part and part not in source] == []
@@ -131,13 +131,13 @@ def write_docs() -> Any:
     return module
 
 
-def test_the_tables_are_those_of_the_schema(write_docs: Any, tmp_path: Path):
+def test_the_table_reference_is_current(write_docs: Any, tmp_path: Path):
     written = (ROOT / "docs" / "tables.md").read_text("utf-8")
     assert write_docs.tables(Pipeline(Settings(tmp_path), {})) == written, "python scripts/write_docs.py"
     assert "|  |\n" not in written, "a column without a comment"
 
 
-def test_the_reference_is_that_of_the_command_line(write_docs: Any, monkeypatch: pytest.MonkeyPatch):
+def test_the_command_reference_is_current(write_docs: Any, monkeypatch: pytest.MonkeyPatch):
     written = (ROOT / "docs" / "reference.md").read_text("utf-8")
     for columns in ("40", "200"):
         monkeypatch.setenv("COLUMNS", columns)
@@ -151,7 +151,7 @@ def test_every_variable_is_in_the_reference():
     assert used - {variable.name for variable in VARIABLES} == set()
 
 
-def test_the_costs_are_those_of_a_dry_run(write_docs: Any, tmp_path: Path):
+def test_the_costs_are_current(write_docs: Any, tmp_path: Path):
     keys = {provider.key_variable: "x" for provider in load_catalogue().providers.values()}
     pipeline = Pipeline(Settings(tmp_path), keys)
     pipeline.import_sample_palettes()

@@ -21,9 +21,9 @@ GRABIENT = Path(sys.executable).with_name("grabient")
 
 
 def outputs(notebook: Any, kind: str) -> list[str]:
-    """All outputs of the cells in a MIME type."""
-    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    return [output.data[kind] for output in shown if "data" in output and kind in output.data]
+    """Return the outputs of all cells in a MIME type."""
+    all_outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output.data[kind] for output in all_outputs if "data" in output and kind in output.data]
 
 
 def test_the_notebook_runs_on_the_data_of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,5 +58,5 @@ def test_the_stored_output_is_small_and_complete() -> None:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     assert all(cell.outputs for cell in code)
-    # No trace of the machine that ran it.
+    # It contains no path of the machine that ran it.
     assert str(Path.home()) not in NOTEBOOK.read_text("utf-8")

@@ -1,4 +1,4 @@
-"""The facade: what it tells agrees with the tables, and no key is anywhere in what was written."""
+"""The facade: its reports agree with the tables, and no file contains a key."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def test_status_agrees_with_the_tables(workbench):
     assert (open_batch.model, open_batch.request_count) == ("gpt-4o-mini", status.requests["in_flight"])
 
 
-def test_when_a_batch_is_likely_to_end_is_known_from_earlier_ones(workbench):
+def test_the_likely_end_of_a_batch_is_estimated_from_earlier_ones(workbench):
     workbench.arm("slow_batch", seconds=1000)
     workbench.backfill(MINI, OSS, analysis_count=1)
     assert likely_ends(workbench.pipeline.workspace) == ()
     assert {batch.likely_at for batch in workbench.pipeline.status().open_batches} == {None}
-    # Eleven that took 1 to 11 hours.
+    # Eleven batches that took 1 to 11 hours.
     with workbench.pipeline.warehouse.connect() as connection:
         connection.execute(
             """
@@ -66,19 +66,19 @@ def test_when_a_batch_is_likely_to_end_is_known_from_earlier_ones(workbench):
     assert ends == {"openai": likely.likely_at, "groq": None}
 
 
-def test_status_of_nothing(tmp_path):
+def test_the_status_of_an_empty_data_directory_is_empty(tmp_path):
     status = Pipeline(Settings(tmp_path), {}).status()
     assert (status.palettes, status.requests, status.open_batches) == (0, {}, ())
 
 
-def test_pictures_are_drawn_once(workbench):
+def test_images_are_drawn_once(workbench):
     assert workbench.pipeline.write_pictures().written == 3
     assert workbench.pipeline.write_pictures().written == 0
     urls = workbench.rows("SELECT image_url FROM palettes")
     assert all((workbench.settings.data_dir / url).is_file() for (url,) in urls)
 
 
-def test_no_key_is_in_anything_that_was_written(workbench):
+def test_no_written_file_contains_a_key(workbench):
     keys = [value.encode() for name, value in workbench.environment.items() if name.endswith("_KEY")]
     workbench.backfill(MINI, OSS, analysis_count=1)
     workbench.settle()

@@ -1,4 +1,4 @@
-"""Where the data folder is, in a checkout and without one."""
+"""The data directory, with and without a checkout."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from grabient_pipeline import settings as settings_module
 from grabient_pipeline.settings import PROJECT_ROOT, SAMPLE_PALETTES, Settings
 
 
-def test_a_checkout_has_its_own_data_folder(tmp_path, monkeypatch):
+def test_a_checkout_has_its_own_data_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert Path(__file__).parents[1] == PROJECT_ROOT
     assert Settings.from_environment({}).data_dir == PROJECT_ROOT / "data"
 
 
-def test_a_wheel_uses_the_data_folder_of_the_current_folder(tmp_path, monkeypatch):
+def test_a_wheel_uses_the_data_directory_in_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.setattr(settings_module, "PROJECT_ROOT", None)
     monkeypatch.chdir(tmp_path)
     assert Settings.from_environment({}).data_dir == tmp_path / "data"
@@ -27,7 +27,7 @@ def test_the_sample_palettes_are_part_of_the_package():
     assert SAMPLE_PALETTES.with_name("SAMPLE_PALETTES.md").is_file()
 
 
-def test_only_the_default_folder_announces_a_new_ledger(tmp_path, monkeypatch):
+def test_only_the_default_data_directory_announces_a_new_ledger(tmp_path, monkeypatch):
     monkeypatch.setattr(settings_module, "PROJECT_ROOT", None)
     monkeypatch.chdir(tmp_path)
     settings = Settings.from_environment({})

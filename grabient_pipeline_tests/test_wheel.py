@@ -1,4 +1,4 @@
-"""The wheel works without a checkout: it carries every file it needs and writes below the current folder."""
+"""The wheel works without a checkout: it contains every file that it needs and writes below the working directory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import yaml
 from grabient_pipeline.settings import PROJECT_ROOT
 
 DEMO = "from grabient_pipeline.cli import main; main()"
-HOME = """
-from grabient_pipeline.dagster_home import write_dagster_home
+WRITE_HOME = """
+from grabient_pipeline.defs.instance import write_dagster_home
 from grabient_pipeline.settings import Settings
 print(write_dagster_home(Settings.from_environment()))
 """
@@ -24,7 +24,7 @@ print(write_dagster_home(Settings.from_environment()))
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that a freshly built wheel is unpacked into."""
+    """A directory with the contents of a new wheel."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder / "built")]
     subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, check=True)
@@ -36,12 +36,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def installed(wheel: Path, tmp_path: Path):
-    """Runs Python code with the unpacked wheel in an empty folder and returns its standard output."""
+    """Run Python code with the unpacked wheel in an empty directory; return its standard output."""
 
     def run(code: str, *arguments: str) -> str:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GRABIENT_")}
         command = [sys.executable, "-P", "-c", code, *arguments]
-        done = subprocess.run(
+        completed = subprocess.run(
             command,
             cwd=tmp_path,
             env={**environment, "PYTHONPATH": str(wheel)},
@@ -50,15 +50,15 @@ def installed(wheel: Path, tmp_path: Path):
             timeout=120,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert completed.returncode == 0, completed.stderr
+        return completed.stdout
 
     return run
 
 
 def test_the_wheel_holds_the_package_alone(wheel: Path):
-    tops = {path.name for path in wheel.iterdir()}
-    assert {name for name in tops if not name.endswith(".dist-info")} == {"grabient_pipeline"}
+    top_level = {path.name for path in wheel.iterdir()}
+    assert {name for name in top_level if not name.endswith(".dist-info")} == {"grabient_pipeline"}
 
 
 def test_the_demo_runs_from_the_wheel(installed, wheel: Path, tmp_path: Path):
@@ -69,7 +69,7 @@ def test_the_demo_runs_from_the_wheel(installed, wheel: Path, tmp_path: Path):
 
 
 def test_dagster_is_configured_from_the_wheel(installed, tmp_path: Path):
-    home = Path(installed(HOME).strip())
+    home = Path(installed(WRITE_HOME).strip())
     assert home == tmp_path / "data" / "state" / "dagster"
     written = yaml.safe_load((home / "dagster.yaml").read_text("utf-8"))
     assert written["storage"]["sqlite"]["base_dir"] == str(home)

@@ -1,4 +1,4 @@
-"""Collecting: every request of a batch is settled, whatever came back; and nothing is settled twice."""
+"""Collecting settles every request of a batch exactly once, whatever the provider returned."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_collecting_again_changes_nothing(workbench):
     assert workbench.rows("FROM tag_batches") + workbench.rows("FROM tag_responses") == before
 
 
-def test_a_batch_that_another_process_collected_meanwhile_is_left_alone(workbench):
+def test_a_batch_that_another_process_has_collected_is_skipped(workbench):
     workbench.backfill(MINI, analysis_count=1)
     workbench.wait()
     workbench.pipeline.poll()
@@ -74,7 +74,7 @@ def test_a_batch_that_another_process_collected_meanwhile_is_left_alone(workbenc
         ("garbage_rows", "unreadable", MINI, 0),
     ],
 )
-def test_odd_rows_are_recorded_and_spoil_nothing_else(workbench, fault, kind, model, failed):
+def test_malformed_rows_are_recorded_and_do_not_affect_the_others(workbench, fault, kind, model, failed):
     workbench.backfill(model, analysis_count=2)
     workbench.arm(fault, count=2)
     workbench.settle()
@@ -85,7 +85,7 @@ def test_odd_rows_are_recorded_and_spoil_nothing_else(workbench, fault, kind, mo
     assert states.get("failed", 0) >= failed
 
 
-def test_a_missing_answer_is_asked_for_again(workbench):
+def test_a_missing_response_is_requested_again(workbench):
     workbench.backfill(MINI, analysis_count=1)
     workbench.arm("missing_rows", provider="openai", times=1, count=1)
     workbench.settle()
@@ -96,7 +96,7 @@ def test_a_missing_answer_is_asked_for_again(workbench):
 
 
 @pytest.mark.parametrize("model", [MINI, HAIKU, OSS])
-def test_what_an_expired_batch_finished_is_kept_and_only_the_rest_is_asked_again(workbench, model):
+def test_finished_responses_of_an_expired_batch_are_kept_and_the_rest_is_requested_again(workbench, model):
     workbench.arm("expire", share=0.5, times=1)
     workbench.backfill(model, analysis_count=4)
     workbench.settle()
@@ -104,7 +104,7 @@ def test_what_an_expired_batch_finished_is_kept_and_only_the_rest_is_asked_again
     states = workbench.states()
     assert states["succeeded"] >= 1
     assert states["released"] >= 1
-    # What the provider never ran counts as no failure, and leaves no row of tags.
+    # Requests that the provider never ran are not failures and have no row of tags.
     answered = "SELECT count(*) FROM tag_responses WHERE outcome NOT IN ('expired', 'cancelled')"
     assert workbench.value("SELECT count(*) FROM palette_tags") == workbench.value(answered)
     again = workbench.backfill(model, analysis_count=4)
@@ -113,7 +113,7 @@ def test_what_an_expired_batch_finished_is_kept_and_only_the_rest_is_asked_again
     assert not any(workbench.billed_twice().values())
 
 
-def test_an_expired_google_batch_returns_nothing_and_all_is_free_again(workbench):
+def test_an_expired_google_batch_returns_nothing_and_all_its_requests_are_released(workbench):
     workbench.arm("expire", share=0.5, times=1)
     workbench.backfill(LITE, analysis_count=2)
     workbench.settle()
@@ -123,7 +123,7 @@ def test_an_expired_google_batch_returns_nothing_and_all_is_free_again(workbench
 
 
 @pytest.mark.parametrize("model", ALL)
-def test_a_download_that_is_cut_is_begun_again(workbench, model):
+def test_an_interrupted_download_is_restarted(workbench, model):
     workbench.backfill(model, analysis_count=2)
     workbench.arm("cut_download", times=1, bytes=500)
     report = workbench.settle()
@@ -131,7 +131,7 @@ def test_a_download_that_is_cut_is_begun_again(workbench, model):
     assert workbench.rows(SETTLED_ONCE) == [(PALETTES * 2, PALETTES * 2)] * 2
 
 
-def test_what_cannot_be_downloaded_stays_for_the_next_time(workbench):
+def test_a_batch_that_cannot_be_downloaded_is_collected_later(workbench):
     workbench.backfill(MINI, OSS, analysis_count=1)
     workbench.wait()
     workbench.pipeline.poll()
@@ -144,8 +144,8 @@ def test_what_cannot_be_downloaded_stays_for_the_next_time(workbench):
 
 
 @pytest.mark.parametrize("model", [MINI, OSS, "google/gemini-2.5-flash-lite"])
-def test_a_completed_batch_without_counts_still_owes_its_files(workbench, model):
-    """Taken at its word, every answer of it would be settled as missing, and paid for again."""
+def test_a_completed_batch_without_counts_and_files_is_not_settled(workbench, model):
+    """Otherwise every response would be settled as missing, and paid for again."""
     provider = model.partition("/")[0]
     workbench.backfill(model, analysis_count=1)
     workbench.wait()
@@ -154,22 +154,22 @@ def test_a_completed_batch_without_counts_still_owes_its_files(workbench, model)
     workbench.pipeline.poll()
     report = workbench.pipeline.collect()
     assert not report.batches
-    assert "asked again" in next(iter(report.failures.values()))
+    assert "the next poll tries again" in next(iter(report.failures.values()))
     assert set(workbench.states()) == {"in_flight"}
     workbench.disarm()
     assert len(workbench.pipeline.collect().batches) == 1
     assert workbench.value("SELECT count(*) FROM tag_responses WHERE outcome = 'missing'") == 0
 
 
-def test_a_batch_that_the_provider_rejects_as_a_whole_says_why(workbench, monkeypatch):
+def test_a_batch_that_fails_as_a_whole_records_the_reason(workbench, monkeypatch):
     # An OpenAI batch whose model does not exist is accepted, and fails when it is validated.
     from grabient_pipeline.providers.openai import OpenAIBatches
 
     original = OpenAIBatches.request
 
-    def request(self, model, question, custom_id, text):
-        made = original(model, question, custom_id, text)
-        return {**made, "body": {**made["body"], "model": "gpt-99"}}
+    def request(self, model, payload, custom_id, text):
+        rendered = original(model, payload, custom_id, text)
+        return {**rendered, "body": {**rendered["body"], "model": "gpt-99"}}
 
     monkeypatch.setattr(OpenAIBatches, "request", request)
     workbench.backfill(MINI, analysis_count=1)
@@ -182,10 +182,22 @@ def test_a_batch_that_the_provider_rejects_as_a_whole_says_why(workbench, monkey
     assert workbench.findings() == {}
 
 
-class TestParsing:
-    """`palette_tags` is a pure function of the raw answers."""
+def test_batches_whose_results_expire_first_are_collected_first(workbench):
+    workbench.backfill(*ALL, analysis_count=1)
+    workbench.wait()
+    workbench.pipeline.poll()
+    with workbench.pipeline.warehouse.connect() as connection:
+        connection.execute("UPDATE tag_batches SET created_at = now() - INTERVAL 20 DAYS WHERE provider = 'google'")
+    order = [batch.provider for batch in collect_module.ended_batches(workbench.pipeline.workspace)]
+    assert order[0] == "google"
+    # Anthropic keeps results for 29 days, the others for 30.
+    assert order[1] == "anthropic"
 
-    def test_each_answer_is_a_row_with_tags_or_a_reason(self, workbench):
+
+class TestParsing:
+    """`palette_tags` is a pure function of the raw responses."""
+
+    def test_every_response_becomes_a_row_with_tags_or_a_reason(self, workbench):
         workbench.backfill(*ALL, analysis_count=3)
         workbench.settle()
         counts = "SELECT count(*), count(*) FILTER ((tags IS NULL) <> (error IS NULL)) FROM palette_tags"
@@ -193,19 +205,19 @@ class TestParsing:
         usable = workbench.value("SELECT count(*) FROM palette_tags WHERE tags IS NOT NULL")
         assert workbench.states()["succeeded"] == usable
 
-    def test_an_error_keeps_what_it_cost(self, workbench, monkeypatch):
-        read_with(monkeypatch, lambda *_: ParsedAnswer(None, "empty: nothing in it"))
+    def test_an_unusable_response_keeps_its_cost(self, workbench, monkeypatch):
+        parse_with(monkeypatch, lambda *_: ParsedAnswer(None, "empty: nothing in it"))
         workbench.backfill(MINI, analysis_count=1)
         workbench.settle()
         rows = workbench.rows("SELECT error, cost_usd > 0, usage.input_tokens > 0 FROM palette_tags")
         assert rows == [("empty: nothing in it", True, True)] * PALETTES
 
-    def test_reading_again_with_the_same_parser_does_nothing(self, workbench):
+    def test_parsing_again_with_the_same_parser_does_nothing(self, workbench):
         workbench.backfill(MINI, analysis_count=1)
         workbench.settle()
         assert workbench.pipeline.parse_answers().batches == 0
 
-    def test_a_new_parser_reads_everything_anew(self, workbench, monkeypatch):
+    def test_a_new_parser_version_parses_everything_again(self, workbench, monkeypatch):
         workbench.backfill(MINI, analysis_count=2)
         workbench.settle()
         before = workbench.rows("FROM palette_tags ORDER BY ALL")
@@ -213,10 +225,10 @@ class TestParsing:
         assert workbench.pipeline.parse_answers().answers == PALETTES * 2
         assert workbench.rows("FROM palette_tags ORDER BY ALL") == before
 
-    def test_a_better_parser_saves_a_second_asking(self, workbench, monkeypatch):
+    def test_a_better_parser_saves_a_second_request(self, workbench, monkeypatch):
         workbench.backfill(MINI, analysis_count=1)
         with monkeypatch.context() as worse:
-            read_with(worse, _unusable)
+            parse_with(worse, _parse_as_unusable)
             workbench.settle()
         assert workbench.states() == {"failed": PALETTES}
         assert workbench.value("SELECT count(*) FROM request_claims") == 0
@@ -226,28 +238,28 @@ class TestParsing:
         assert workbench.states().get("succeeded", 0) == usable
         assert workbench.backfill(MINI, analysis_count=1).request_count == PALETTES - usable
 
-    def test_a_second_answer_replaces_an_error_and_nothing_replaces_tags(self, workbench, monkeypatch):
+    def test_a_second_response_replaces_an_error_and_nothing_replaces_tags(self, workbench, monkeypatch):
         workbench.backfill(MINI, analysis_count=1)
         with monkeypatch.context() as worse:
-            read_with(worse, _unusable)
+            parse_with(worse, _parse_as_unusable)
             workbench.settle()
         workbench.backfill(MINI, analysis_count=1)
         with monkeypatch.context() as better:
-            read_with(better, _usable)
+            parse_with(better, _parse_as_usable)
             workbench.settle()
         assert workbench.rows("SELECT count(*), count(tags) FROM palette_tags") == [(PALETTES, PALETTES)]
         first = workbench.value("SELECT count(*) FROM tag_requests WHERE attempt = 1")
         assert first == PALETTES
 
 
-def read_with(monkeypatch, parse):
-    """Collect with another parser."""
+def parse_with(monkeypatch, parse):
+    """Replace the parser that collecting uses."""
     monkeypatch.setitem(collect_module.STAGES, "tagging", replace(TAGGING, parse=parse))
 
 
-def _unusable(*_):
+def _parse_as_unusable(*_):
     return ParsedAnswer(None, "no_json: x")
 
 
-def _usable(*_):
+def _parse_as_usable(*_):
     return ParsedAnswer(Tags(("calm",), (), (), "warm", None, None, None, (), ("sea",)), None)

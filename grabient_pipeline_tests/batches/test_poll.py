@@ -1,4 +1,4 @@
-"""Polling: what the providers say is written down, and whoever does not answer spoils nothing."""
+"""Polling records the states that the providers report; an unreachable provider does not affect the others."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ MINI = "openai/gpt-4o-mini"
 OSS = "groq/openai/gpt-oss-20b"
 
 
-class OneAnswer:
-    """A provider that says the same of every batch, or says nothing for a while."""
+class FakeProvider:
+    """Reports the same state for every batch, after a delay."""
 
     def __init__(self, state: BatchState | Exception, seconds: float = 0) -> None:
         self._state = state
@@ -28,16 +28,16 @@ class OneAnswer:
 
 
 class FakeProviders:
-    """Opens what it was given, by the name of the provider."""
+    """Opens the given fakes by the name of the provider."""
 
-    def __init__(self, providers: dict[str, OneAnswer]) -> None:
+    def __init__(self, providers: dict[str, FakeProvider]) -> None:
         self._providers = providers
 
-    def open(self, route: Route) -> OneAnswer:
+    def open(self, route: Route) -> FakeProvider:
         return self._providers[route.provider]
 
 
-def test_states_are_written_down(workbench):
+def test_states_are_recorded(workbench):
     workbench.backfill(MINI, OSS, analysis_count=1)
     workbench.wait()
     report = workbench.pipeline.poll()
@@ -47,7 +47,7 @@ def test_states_are_written_down(workbench):
     assert rows == [("completed", True, True)] * 2
 
 
-def test_what_is_still_under_way_stays_so(workbench):
+def test_a_running_batch_stays_submitted(workbench):
     workbench.arm("slow_batch", seconds=1000)
     workbench.backfill(MINI, analysis_count=1)
     report = workbench.pipeline.poll()
@@ -55,17 +55,17 @@ def test_what_is_still_under_way_stays_so(workbench):
     assert workbench.rows("SELECT status, completed_at FROM tag_batches") == [("submitted", None)]
 
 
-def test_a_state_that_nobody_knows_is_shown_and_left(workbench):
+def test_an_unknown_state_is_reported_and_counts_as_pending(workbench):
     workbench.backfill(MINI, analysis_count=1)
     (submission,) = workbench.rows("SELECT submission FROM tag_batches")[0]
-    answer = OneAnswer(BatchState("submitted", "pondering"))
+    answer = FakeProvider(BatchState("submitted", "pondering"))
     pending = [PendingBatch(submission, Route("openai"), "batch_1")]
     report = fetch_states(pending, FakeProviders({"openai": answer}), Deadline.after(5))
     assert report.states[submission].provider_status == "pondering"
     assert report.pending == 1
 
 
-def test_a_provider_that_is_down_spoils_nobody_else(workbench):
+def test_a_provider_that_is_down_does_not_affect_the_others(workbench):
     workbench.backfill(MINI, OSS, analysis_count=1)
     workbench.wait()
     workbench.arm("down", provider="groq")
@@ -78,10 +78,10 @@ def test_a_provider_that_is_down_spoils_nobody_else(workbench):
     ]
 
 
-def test_a_provider_that_hangs_is_given_up_on():
+def test_a_hanging_provider_is_abandoned_at_the_deadline():
     providers = {
-        "slow": OneAnswer(BatchState("completed", "done"), 30),
-        "fast": OneAnswer(BatchState("completed", "x")),
+        "slow": FakeProvider(BatchState("completed", "done"), 30),
+        "fast": FakeProvider(BatchState("completed", "x")),
     }
     pending = [PendingBatch(f"{name}{number}", Route(name), "id") for name in providers for number in range(6)]
     started = time.monotonic()
@@ -92,8 +92,11 @@ def test_a_provider_that_hangs_is_given_up_on():
     assert len(report.failures) == 6
 
 
-def test_an_answer_that_makes_no_sense_is_told_and_does_no_harm():
-    answers = {"odd": OneAnswer(KeyError("status")), "lost": OneAnswer(ProviderUncertain("lost", "no answer in time"))}
+def test_an_invalid_response_is_reported_as_a_failure():
+    answers = {
+        "odd": FakeProvider(KeyError("status")),
+        "lost": FakeProvider(ProviderUncertain("lost", "no answer in time")),
+    }
     pending = [PendingBatch(name, Route(name), "id") for name in answers]
     report = fetch_states(pending, FakeProviders(answers), Deadline.after(5))
     assert report.unreachable

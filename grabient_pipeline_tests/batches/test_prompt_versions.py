@@ -1,4 +1,4 @@
-"""Prompt versions: listed, compared, chosen; and what a changed prompt makes stale and would cost."""
+"""Prompt versions are listed, compared and chosen; a plan shows what a changed prompt makes stale and its cost."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.tagging import REFINEMENT_PROMPT, TAGGING_PROMPT
 from grabient_pipeline_tests import convex_exports as exports
-from grabient_pipeline_tests.conftest import begun
+from grabient_pipeline_tests.conftest import copy_template
 
 MINI = "openai/gpt-4o-mini"
 
 
 @pytest.fixture(scope="module")
-def moved(tmp_path_factory):
+def convex_template(tmp_path_factory):
     folder = tmp_path_factory.mktemp("moved")
-    opened = Pipeline(Settings(folder, sandbox=True), {})
-    steps.import_convex(opened, exports.write_zip(folder / "export.zip", exports.export("cycles")))
+    migrated = Pipeline(Settings(folder, sandbox=True), {})
+    steps.import_convex(migrated, exports.write_zip(folder / "export.zip", exports.export("cycles")))
     return folder
 
 
 @pytest.fixture
-def pipeline(tmp_path, moved):
-    """Three palettes with answers to two old prompts: of each model one to each."""
-    return Pipeline(begun(moved, tmp_path / "data", sandbox=True), {})
+def pipeline(tmp_path, convex_template):
+    """Three palettes with responses to two old prompts, one per model and prompt."""
+    return Pipeline(copy_template(convex_template, tmp_path / "data", sandbox=True), {})
 
 
 def current(pipeline):
@@ -39,22 +39,22 @@ def current(pipeline):
     return {version for (version,) in rows}
 
 
-def test_every_version_is_listed_with_what_was_made_of_it(pipeline):
-    found = {each.version: each for each in pipeline.list_prompts()}
-    assert found.keys() == {
+def test_every_version_is_listed_with_its_responses_and_cost(pipeline):
+    versions = {each.version: each for each in pipeline.list_prompts()}
+    assert versions.keys() == {
         exports.VERSION,
         exports.NEWER_VERSION,
         exports.REFINEMENT_VERSION,
         TAGGING_PROMPT.version,
         REFINEMENT_PROMPT.version,
     }
-    old = found[exports.VERSION]
+    old = versions[exports.VERSION]
     assert (old.stage, old.answers, old.usable, old.palettes, old.models) == ("tagging", 30, 30, 3, 10)
     assert old.cost_usd > 0
     assert not old.current
-    today = found[TAGGING_PROMPT.version]
+    today = versions[TAGGING_PROMPT.version]
     assert (today.current, today.created_at, today.answers) == (True, None, 0)
-    assert all(each.counts for each in found.values())
+    assert all(each.counts for each in versions.values())
 
 
 def test_a_version_is_registered_when_it_is_first_sent(workbench):
@@ -64,11 +64,11 @@ def test_a_version_is_registered_when_it_is_first_sent(workbench):
     assert sent.content == TAGGING_PROMPT.content
 
 
-def test_a_version_is_found_by_its_beginning(pipeline):
+def test_a_version_is_found_by_an_unambiguous_prefix(pipeline):
     assert pipeline.find_prompt("1b63").version == exports.VERSION
-    for none in ("x", ""):
+    for unknown in ("x", ""):
         with pytest.raises(UnknownPromptError, match="there is no prompt version"):
-            pipeline.find_prompt(none)
+            pipeline.find_prompt(unknown)
     with pipeline.warehouse.connect() as connection:
         connection.execute("INSERT INTO prompt_versions VALUES ('1b63ff', 'tagging', 'x', now(), NULL, NULL, NULL)")
     with pytest.raises(UnknownPromptError, match="2 prompt versions begin with '1b63'"):
@@ -88,8 +88,8 @@ def test_a_difference_is_shown_line_by_line(pipeline):
     assert prompts.diff_prompts(old, old) == ""
 
 
-def test_the_lines_of_our_own_prompts_are_lines(pipeline):
-    """Their content is JSON, in which a prompt is one line."""
+def test_a_changed_line_of_our_own_prompt_is_a_single_line_of_the_difference(pipeline):
+    """The stored content is JSON, in which a whole prompt is one line."""
     today = pipeline.find_prompt(TAGGING_PROMPT.version)
     changed = replace(TAGGING_PROMPT, system=TAGGING_PROMPT.system.replace("mood: 2 to 5", "mood: 3 to 6"))
     difference = prompts.diff_prompts(today, replace(today, version="changed", content=changed.content)).splitlines()
@@ -98,13 +98,13 @@ def test_the_lines_of_our_own_prompts_are_lines(pipeline):
 
 
 class TestCounting:
-    def test_the_newest_counts_unless_told_otherwise(self, pipeline):
+    def test_by_default_the_newest_version_counts(self, pipeline):
         assert current(pipeline) == {exports.NEWER_VERSION}
 
-    def test_only_the_chosen_count(self, pipeline):
+    def test_only_chosen_versions_count(self, pipeline):
         counting = pipeline.count_prompts([exports.VERSION])
         assert current(pipeline) == {exports.VERSION}
-        # Of the other stage none was chosen, so all go on.
+        # No version of the other stage was chosen, so all of them count.
         assert {each.version for each in counting} == {
             exports.VERSION,
             exports.REFINEMENT_VERSION,
@@ -112,18 +112,18 @@ class TestCounting:
         }
         assert pipeline.status().refined == 3
 
-    def test_of_several_chosen_the_newest_with_an_answer_counts(self, pipeline):
+    def test_of_several_chosen_versions_the_newest_with_a_response_counts(self, pipeline):
         pipeline.count_prompts([exports.VERSION, exports.NEWER_VERSION])
         assert current(pipeline) == {exports.NEWER_VERSION}
 
-    def test_refinements_of_versions_that_do_not_count_do_not_count(self, pipeline):
+    def test_refinements_of_versions_that_were_not_chosen_do_not_count(self, pipeline):
         pipeline.count_prompts([REFINEMENT_PROMPT.version])
         assert pipeline.status().refined == 0
         with pipeline.warehouse.connect() as connection:
             sources = connection.execute("SELECT DISTINCT text_source FROM searchable_palettes").fetchall()
         assert sources == [("consensus",)]
 
-    def test_all_count_again(self, pipeline):
+    def test_choosing_none_lets_every_version_count_again(self, pipeline):
         pipeline.count_prompts([exports.VERSION])
         pipeline.count_prompts([])
         assert current(pipeline) == {exports.NEWER_VERSION}
@@ -137,7 +137,7 @@ class TestCounting:
 
 
 class TestPlan:
-    def test_what_is_stale_and_what_it_would_cost(self, pipeline):
+    def test_stale_responses_are_counted_and_their_replacement_is_estimated(self, pipeline):
         planned = pipeline.plan(analysis_count=2)
         assert len(planned.models) == 10
         assert {(model.answered, model.stale, model.requests) for model in planned.models} == {(0, 6, 6)}
@@ -148,7 +148,7 @@ class TestPlan:
         assert (planned.refinements, planned.stale_refinements) == (3, 3)
         assert planned.refinement_cost_usd > 0
 
-    def test_it_is_what_a_backfill_then_submits(self, workbench):
+    def test_a_backfill_submits_what_was_planned(self, workbench):
         planned = workbench.pipeline.plan(analysis_count=1)
         (mini,) = [model for model in planned.models if model.model == "gpt-4o-mini"]
         assert (mini.answered, mini.stale, mini.requests, mini.has_key) == (0, 0, 3, True)
@@ -159,21 +159,21 @@ class TestPlan:
         (mini,) = [model for model in workbench.pipeline.plan(1).models if model.model == "gpt-4o-mini"]
         assert mini.answered == workbench.value("SELECT count(*) FROM palette_tags WHERE tags IS NOT NULL")
 
-    def test_nobody_is_asked_and_nothing_is_written(self, workbench):
+    def test_planning_calls_no_provider_and_writes_nothing(self, workbench):
         before = workbench.settings.warehouse.read_bytes()
         workbench.pipeline.plan()
         assert not workbench.server.sandbox.requests
         assert workbench.settings.warehouse.read_bytes() == before
 
-    def test_without_a_refining_model(self, pipeline):
+    def test_without_a_refining_model_no_refinement_is_planned(self, pipeline):
         off = Pipeline(replace(pipeline.settings, refinement_model=None), {})
         planned = off.plan()
         assert (planned.refining_model, planned.refinements, planned.refinement_cost_usd) == (None, 0, 0)
 
-    def test_the_same_order_as_a_backfill(self, pipeline):
+    def test_a_plan_equals_the_dry_run_of_a_backfill(self, pipeline):
         planned = pipeline.plan(analysis_count=4)
         environment = {"OPENAI_API_KEY": "key"}
-        asking = Pipeline(pipeline.settings, environment)
-        report = asking.backfill(BackfillRequest(models=[MINI], analysis_count=4, dry_run=True))
+        with_key = Pipeline(pipeline.settings, environment)
+        report = with_key.backfill(BackfillRequest(models=[MINI], analysis_count=4, dry_run=True))
         (mini,) = [model for model in planned.models if model.model == "gpt-4o-mini"]
         assert mini.requests == report.request_count == 12

@@ -1,4 +1,4 @@
-"""What a crash or a lost answer left behind is found again, or released; and nothing is ever paid for twice."""
+"""A batch whose creation was not answered is found and adopted, or released; nothing is paid for twice."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ MODELS = {
 }
 PALETTES = 3
 each_provider = pytest.mark.parametrize("key", MODELS)
-lost_answers = pytest.mark.parametrize("fault", ["create_then_500", "create_then_drop"])
+each_lost_response = pytest.mark.parametrize("fault", ["create_then_500", "create_then_drop"])
 
 
-def lose(workbench, key, fault="create_then_500"):
-    """Let the answer to a creation get lost; the submission that is reserved then."""
+def lose_creation_response(workbench, key, fault="create_then_500"):
+    """Lose the response to a creation; return the submission, which stays reserved."""
     workbench.arm(fault, key, times=1)
     report = workbench.backfill(MODELS[key], analysis_count=1)
     assert len(report.batches) == 1
@@ -40,26 +40,26 @@ def lose(workbench, key, fault="create_then_500"):
     return report.batches[0].submission
 
 
-def never_arrive(workbench, key):
-    """Reserve something that is never sent, as after a crash before the creation."""
+def reserve_without_sending(workbench, key):
+    """Reserve a batch that the provider never gets, as after a crash before the creation."""
     workbench.arm("refuse", key, times=1, status=500)
     workbench.backfill(MODELS[key], analysis_count=1)
     assert workbench.value("SELECT status FROM tag_batches") == "reserved"
-    assert not workbench.batches_there()
+    assert not workbench.provider_batches()
 
 
 class TestAdoption:
     @each_provider
-    @lost_answers
-    def test_a_batch_whose_answer_got_lost_is_found_and_paid_for_once(self, workbench, key, fault):
-        submission = lose(workbench, key, fault)
+    @each_lost_response
+    def test_a_batch_whose_creation_was_not_answered_is_found_and_paid_for_once(self, workbench, key, fault):
+        submission = lose_creation_response(workbench, key, fault)
         workbench.wait()
         report = workbench.pipeline.reconcile(margin_seconds=0)
-        (found,) = report.adopted
-        assert found.submission == submission
+        (entry,) = report.adopted
+        assert entry.submission == submission
         assert not report.released
         status, batch_id, evidence = workbench.rows("SELECT status, batch_id, evidence FROM tag_batches")[0]
-        assert (status, batch_id) == ("submitted", found.batch_id)
+        assert (status, batch_id) == ("submitted", entry.batch_id)
         assert evidence.startswith("adopted: ")
 
         workbench.settle()
@@ -68,40 +68,40 @@ class TestAdoption:
         assert workbench.billed_twice()[key] == 0
 
     @pytest.mark.parametrize("key", ["openai", "groq", "google"])
-    def test_it_is_found_while_it_runs(self, workbench, key):
+    def test_a_running_batch_is_found(self, workbench, key):
         workbench.arm("slow_batch", key)
-        lose(workbench, key)
+        lose_creation_response(workbench, key)
         assert len(workbench.pipeline.reconcile(margin_seconds=0).adopted) == 1
 
-    def test_anthropics_is_kept_in_sight_while_it_runs_and_adopted_when_it_has_ended(self, workbench):
-        """Only its results tell whose it is. Until then the evidence is weak, and shown as such."""
+    def test_an_anthropic_batch_is_a_candidate_while_it_runs_and_adopted_when_it_has_ended(self, workbench):
+        """Only its results identify the submission. Until then the evidence is weak, and is shown."""
         workbench.arm("slow_batch", "anthropic", times=1)
-        lose(workbench, "anthropic")
+        lose_creation_response(workbench, "anthropic")
         (waiting,) = workbench.pipeline.reconcile(margin_seconds=0).waiting
-        (there,) = workbench.batches_there()
-        assert f"{there.id} may be" in waiting.evidence
-        assert there.id in workbench.value("SELECT evidence FROM tag_batches")
+        (batch,) = workbench.provider_batches()
+        assert f"{batch.id} may be" in waiting.evidence
+        assert batch.id in workbench.value("SELECT evidence FROM tag_batches")
         (open_batch,) = workbench.pipeline.status().open_batches
         assert open_batch.status == "reserved"
 
-        workbench.pipeline.workspace.providers.open(Route("anthropic")).cancel(there.id)
-        there.seconds = 0
+        workbench.pipeline.workspace.providers.open(Route("anthropic")).cancel(batch.id)
+        batch.seconds = 0
         workbench.wait()
-        assert workbench.pipeline.reconcile(margin_seconds=0).adopted[0].batch_id == there.id
+        assert workbench.pipeline.reconcile(margin_seconds=0).adopted[0].batch_id == batch.id
 
-    def test_anothers_batch_is_never_adopted(self, workbench):
-        """Two submissions of the same size that end at the same time: each finds its own."""
+    def test_the_batch_of_another_submission_is_never_adopted(self, workbench):
+        """Two submissions of equal size end at the same time, and each finds its own batch."""
         workbench.arm("create_then_500", "anthropic", times=2)
         first = workbench.backfill(MODELS["anthropic"], analysis_count=1).batches[0].submission
         second = workbench.backfill("anthropic/claude-haiku-4-5-20251001", analysis_count=1).batches[0].submission
         workbench.wait()
-        adopted = {found.submission: found.batch_id for found in workbench.pipeline.reconcile(margin_seconds=0).adopted}
-        prefixes = {batch.id: batch.custom_id_prefix for batch in workbench.batches_there()}
+        adopted = {entry.submission: entry.batch_id for entry in workbench.pipeline.reconcile(margin_seconds=0).adopted}
+        prefixes = {each.id: each.custom_id_prefix for each in workbench.provider_batches()}
         assert set(adopted) == {first, second}
         assert all(prefixes[batch_id].startswith(f"{submission}_") for submission, batch_id in adopted.items())
 
-    def test_a_poll_on_the_command_line_and_the_sensor_look_for_it_too(self, workbench):
-        lose(workbench, "openai")
+    def test_an_adopted_batch_is_polled_and_collected(self, workbench):
+        lose_creation_response(workbench, "openai")
         workbench.wait()
         workbench.pipeline.reconcile()
         workbench.settle()
@@ -110,8 +110,8 @@ class TestAdoption:
 
 class TestRelease:
     @each_provider
-    def test_what_is_certainly_not_there_is_free_again_after_the_margin(self, workbench, key):
-        never_arrive(workbench, key)
+    def test_a_submission_that_no_provider_has_is_released_after_the_margin(self, workbench, key):
+        reserve_without_sending(workbench, key)
         early = workbench.pipeline.reconcile(margin_seconds=900)
         assert not early.released
         assert "it is looked for during another" in early.waiting[0].evidence
@@ -124,17 +124,17 @@ class TestRelease:
         assert evidence.startswith("released: ")
         assert "none of them" in evidence
         assert workbench.backfill(MODELS[key], analysis_count=1).request_count == PALETTES
-        assert workbench.requests_there() == PALETTES
+        assert workbench.provider_request_count() == PALETTES
 
-    def test_the_margin_counts_from_when_it_may_have_been_made(self, workbench):
+    def test_the_margin_counts_from_the_creation_attempt(self, workbench):
         """A reservation may have waited for hours behind others before it was sent."""
-        never_arrive(workbench, "openai")
+        reserve_without_sending(workbench, "openai")
         with workbench.pipeline.warehouse.connect() as connection:
             connection.execute("UPDATE tag_batches SET created_at = now() - INTERVAL 5 HOURS")
         assert not workbench.pipeline.reconcile(margin_seconds=900).released
 
-    def test_what_nobody_began_to_send_counts_from_its_reservation(self, workbench):
-        never_arrive(workbench, "openai")
+    def test_without_a_creation_attempt_the_margin_counts_from_the_reservation(self, workbench):
+        reserve_without_sending(workbench, "openai")
         for lock in workbench.settings.spool_dir.glob("*.lock"):
             lock.unlink()
         assert not workbench.pipeline.reconcile(margin_seconds=900).released
@@ -142,9 +142,9 @@ class TestRelease:
             connection.execute("UPDATE tag_batches SET created_at = now() - INTERVAL 5 HOURS")
         assert workbench.pipeline.reconcile(margin_seconds=900).released
 
-    def test_what_is_being_sent_is_left_alone(self, workbench):
-        """A large upload takes longer than any margin."""
-        never_arrive(workbench, "openai")
+    def test_a_submission_in_progress_is_left_alone(self, workbench):
+        """A large upload may take longer than any margin."""
+        reserve_without_sending(workbench, "openai")
         submission = workbench.value("SELECT submission FROM tag_batches")
         with hold_submissions(workbench.settings.spool_dir, [submission]):
             mark_creation_attempt(workbench.settings.spool_dir, submission)
@@ -153,71 +153,71 @@ class TestRelease:
         assert workbench.pipeline.reconcile(margin_seconds=0).released
 
     @pytest.mark.parametrize("fault", ["down", "hang"])
-    def test_a_provider_that_does_not_answer_is_no_proof(self, workbench, fault):
-        never_arrive(workbench, "openai")
+    def test_an_unreachable_provider_releases_nothing(self, workbench, fault):
+        reserve_without_sending(workbench, "openai")
         workbench.arm(fault, "openai")
         report = reconcile(workbench.pipeline.workspace, Deadline.after(1), margin_seconds=0)
         assert len(report.failures) == 1
         assert workbench.states() == {"in_flight": PALETTES}
 
-    def test_a_batch_that_may_be_ours_is_no_proof(self, workbench):
+    def test_a_candidate_batch_prevents_a_release(self, workbench):
         workbench.arm("slow_batch", "anthropic")
-        lose(workbench, "anthropic")
+        lose_creation_response(workbench, "anthropic")
         for _ in range(3):
             assert not workbench.pipeline.reconcile(margin_seconds=0).released
         assert workbench.states() == {"in_flight": PALETTES}
 
 
-class TestSomebodySends:
-    def test_what_was_released_before_it_was_sent_is_not_sent(self, workbench, monkeypatch):
-        """Between the reservation and its lock somebody may look for it, in a hurry."""
+class TestConcurrentSubmission:
+    def test_a_submission_that_was_released_before_it_was_sent_is_not_sent(self, workbench, monkeypatch):
+        """Another process may reconcile between the reservation and its lock."""
 
         @contextmanager
-        def late(spool_dir, submissions):
+        def release_then_hold(spool_dir, submissions):
             submissions = list(submissions)
             assert workbench.pipeline.reconcile(margin_seconds=0).released
             with hold_submissions(spool_dir, submissions):
                 yield
 
         with monkeypatch.context() as patched:
-            patched.setattr(submit, "hold_submissions", late)
+            patched.setattr(submit, "hold_submissions", release_then_hold)
             report = workbench.backfill(MODELS["openai"], analysis_count=1)
         assert report.batches == ()
-        assert not workbench.batches_there()
+        assert not workbench.provider_batches()
         assert workbench.backfill(MODELS["openai"], analysis_count=1).request_count == PALETTES
 
-    def test_who_waited_for_the_lock_holds_the_one_that_others_see(self, workbench):
+    def test_a_process_that_waited_for_the_lock_excludes_others(self, workbench):
         spool_dir = workbench.settings.spool_dir
-        begun, done = threading.Event(), threading.Event()
+        started, finish = threading.Event(), threading.Event()
 
         def send():
             with hold_submissions(spool_dir, ["token"]):
                 mark_creation_attempt(spool_dir, "token")
-                begun.set()
-                done.wait(20)
+                started.set()
+                finish.wait(20)
 
         thread = threading.Thread(target=send)
         with hold_if_idle(spool_dir, "token"):
             thread.start()
         try:
-            assert begun.wait(20)
+            assert started.wait(20)
             with pytest.raises(SubmissionInProgress), hold_if_idle(spool_dir, "token"):
                 pass
         finally:
-            done.set()
+            finish.set()
             thread.join()
 
 
-def test_nothing_is_lost_where_nothing_is_reserved(workbench):
+def test_without_reservations_there_is_nothing_to_reconcile(workbench):
     workbench.backfill(MODELS["openai"], analysis_count=1)
     report = workbench.pipeline.reconcile(margin_seconds=0)
     assert (report.adopted, report.released, report.waiting) == ((), (), ())
     assert not list(workbench.settings.spool_dir.glob("*.lock"))
 
 
-def test_the_reservation_is_older_than_its_batch(workbench):
-    """The search begins at the reservation, so its time must not be after the batch's."""
-    lose(workbench, "google")
-    (there,) = workbench.batches_there()
+def test_a_reservation_is_older_than_its_batch(workbench):
+    """The lookup begins at the time of the reservation, which must not be later than the batch."""
+    lose_creation_response(workbench, "google")
+    (batch,) = workbench.provider_batches()
     created_at = workbench.value("SELECT created_at FROM tag_batches")
-    assert created_at <= dt.datetime.fromtimestamp(there.created, dt.UTC)
+    assert created_at <= dt.datetime.fromtimestamp(batch.created, dt.UTC)

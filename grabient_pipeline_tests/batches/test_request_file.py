@@ -1,4 +1,4 @@
-"""The file of requests is, to the byte, what rendering each request by itself would give; only faster."""
+"""The request file is byte for byte what rendering each request separately would give, only faster."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS = {
     "GROQ_API_KEY": "k",
     "GOOGLE_GENERATIVE_AI_API_KEY": "k",
 }
-HOSTILE = [
+ADVERSARIAL_TEXTS = [
     "",
     'say "no"',
     "back\\slash \\u0000 \\",
@@ -43,8 +43,8 @@ def providers():
     return {key: open_provider(key, KEYS) for key in load_catalogue().providers}
 
 
-def written(path, provider, model, texts):
-    """The file that the template writes, and the requests rendered one by one."""
+def write_and_render(path, provider, model, texts):
+    """Return the file that the template writes, and the requests rendered one by one."""
     requests = [(custom_id("a" * 16, row), f"seed {row}") for row in range(len(texts))]
     by_seed = {seed: json_text(text) for (_, seed), text in zip(requests, texts, strict=True)}
     RequestTemplate.of(provider, model, TAGGING.payload).write(path, requests, by_seed)
@@ -56,61 +56,61 @@ def written(path, provider, model, texts):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_byte_for_byte(providers, tmp_path, model):
+def test_the_file_equals_the_rendered_requests(providers, tmp_path, model):
     provider = providers[model.provider]
-    content, rendered = written(tmp_path / "requests", provider, model, HOSTILE)
+    content, rendered = write_and_render(tmp_path / "requests", provider, model, ADVERSARIAL_TEXTS)
     framing = provider.framing
     assert content == framing.head + framing.separator.join(rendered) + framing.tail
 
 
 @given(texts=st.lists(st.text(), min_size=1, max_size=5))
-def test_byte_for_byte_whatever_the_text(providers, tmp_path_factory, texts):
+def test_the_file_equals_the_rendered_requests_for_any_text(providers, tmp_path_factory, texts):
     model = load_catalogue().model("groq/openai/gpt-oss-20b")
     path = tmp_path_factory.mktemp("requests") / "file"
-    content, rendered = written(path, providers["groq"], model, texts)
+    content, rendered = write_and_render(path, providers["groq"], model, texts)
     assert content == b"\n".join(rendered) + b"\n"
 
 
-def test_the_body_of_anthropics_one_call_is_json(providers, tmp_path):
-    content, rendered = written(tmp_path / "requests", providers["anthropic"], MODELS[-1], HOSTILE)
+def test_the_body_of_anthropics_single_call_is_json(providers, tmp_path):
+    content, rendered = write_and_render(tmp_path / "requests", providers["anthropic"], MODELS[-1], ADVERSARIAL_TEXTS)
     assert orjson.loads(content) == {"requests": [orjson.loads(line) for line in rendered]}
 
 
 @pytest.mark.parametrize("key", ["openai", "groq", "google"])
-def test_a_request_is_a_line(providers, tmp_path, key):
+def test_every_request_is_one_line(providers, tmp_path, key):
     model = next(model for model in MODELS if model.provider == key)
-    content, rendered = written(tmp_path / "requests", providers[key], model, HOSTILE)
+    content, rendered = write_and_render(tmp_path / "requests", providers[key], model, ADVERSARIAL_TEXTS)
     assert content.endswith(b"\n")
     assert content.split(b"\n")[:-1] == rendered
 
 
-def test_a_prompt_with_every_character_is_cut_at_the_right_places(providers, tmp_path):
-    question = dataclasses.replace(TAGGING.payload, system='say "no"\n\x00 text \x00 {text} \\ 🎨')
+def test_a_prompt_with_special_characters_is_split_at_its_placeholders(providers, tmp_path):
+    payload = dataclasses.replace(TAGGING.payload, system='say "no"\n\x00 text \x00 {text} \\ 🎨')
     model = load_catalogue().model("openai/gpt-4o-mini")
     path = tmp_path / "requests"
-    RequestTemplate.of(providers["openai"], model, question).write(path, [("a_1", "s")], {"s": json_text("hello")})
-    assert path.read_bytes() == orjson.dumps(providers["openai"].request(model, question, "a_1", "hello")) + b"\n"
+    RequestTemplate.of(providers["openai"], model, payload).write(path, [("a_1", "s")], {"s": json_text("hello")})
+    assert path.read_bytes() == orjson.dumps(providers["openai"].request(model, payload, "a_1", "hello")) + b"\n"
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_the_size_of_a_line_is_known_before_it_is_written(providers, tmp_path, model):
-    """The limits of the providers are kept by it."""
+    """The limits of the providers are enforced with it."""
     provider = providers[model.provider]
-    content, _ = written(tmp_path / "requests", provider, model, HOSTILE)
+    content, _ = write_and_render(tmp_path / "requests", provider, model, ADVERSARIAL_TEXTS)
     template = RequestTemplate.of(provider, model, TAGGING.payload)
-    known = sum(template.line_bytes(len(custom_id("a" * 16, 0))) + len(json_text(text)) for text in HOSTILE)
+    known = sum(template.line_bytes(len(custom_id("a" * 16, 0))) + len(json_text(text)) for text in ADVERSARIAL_TEXTS)
     frame = len(provider.framing.head) + len(provider.framing.tail)
     assert known - len(provider.framing.separator) + frame == len(content)
 
 
-def test_the_token_is_one_that_every_provider_can_carry():
-    tokens = {new_submission() for _ in range(500)}
-    assert len(tokens) == 500
-    for token in tokens:
-        assert len(token) == 16
-        assert token.isascii()
-        assert token.isalnum()
-        assert token == token.lower()
+def test_a_submission_is_an_identifier_that_every_provider_accepts():
+    submissions = {new_submission() for _ in range(500)}
+    assert len(submissions) == 500
+    for submission in submissions:
+        assert len(submission) == 16
+        assert submission.isascii()
+        assert submission.isalnum()
+        assert submission == submission.lower()
     assert custom_id("a" * 16, 42) == "a" * 16 + "_000042"
     assert len(custom_id("a" * 16, 199_999)) <= 64
 
@@ -121,7 +121,9 @@ class TestBounds:
         max_requests=st.integers(1, 20),
         max_bytes=st.integers(1024 + 400, 1024 + 3000),
     )
-    def test_all_rows_in_order_within_the_limits_in_as_few_batches_as_can_be(self, sizes, max_requests, max_bytes):
+    def test_all_rows_are_in_order_and_within_the_limits_in_as_few_batches_as_possible(
+        self, sizes, max_requests, max_bytes
+    ):
         bounds = batch_bounds(np.array(sizes, dtype=np.int64), max_requests, max_bytes)
         covered = [row for start, end in bounds for row in range(start, end)]
         assert covered == list(range(len(sizes)))
@@ -130,32 +132,32 @@ class TestBounds:
             assert sum(sizes[start:end]) <= max_bytes - 1024
         assert len(bounds) == greedy(sizes, max_requests, max_bytes - 1024)
 
-    def test_batches_are_equally_large_where_the_limits_allow(self):
+    def test_batches_have_equal_sizes_where_the_limits_allow(self):
         """Not 20, 20 and 5."""
         assert batch_bounds(np.full(45, 10, dtype=np.int64), 20, 10_000) == [(0, 15), (15, 30), (30, 45)]
 
-    def test_batches_are_as_they_fit_where_equal_ones_would_be_too_large(self):
+    def test_batches_are_filled_in_turn_where_equal_ones_would_be_too_large(self):
         sizes = np.array([10, 10, 10, 90, 90, 10], dtype=np.int64)
         assert batch_bounds(sizes, 100, 1024 + 125) == [(0, 4), (4, 6)]
 
-    def test_a_row_that_is_too_large_stands_alone(self):
-        """The provider refuses it; nothing here loops for ever."""
+    def test_a_row_above_the_limit_has_its_own_batch(self):
+        """The provider rejects it; splitting must still terminate."""
         sizes = np.array([10, 5000, 10], dtype=np.int64)
         assert batch_bounds(sizes, 100, 1024 + 100) == [(0, 1), (1, 2), (2, 3)]
 
-    def test_sums_beyond_what_32_bits_hold(self):
+    def test_sums_may_exceed_32_bits(self):
         sizes = np.full(10, 2_000_000_000, dtype=np.int64)
         assert len(batch_bounds(sizes, 100, 5_000_000_000)) == 5
 
-    def test_nothing(self):
+    def test_no_rows_give_no_batches(self):
         assert batch_bounds(np.array([], dtype=np.int64), 100, 10_000) == []
 
 
-def greedy(sizes, max_requests, room):
-    """How many batches there are when each takes as much as it can, counted the slow way."""
+def greedy(sizes, max_requests, capacity):
+    """Count the batches of greedy filling, the slow way."""
     batches = count = filled = 0
     for size in sizes:
-        if not batches or count == max_requests or filled + size > room:
+        if not batches or count == max_requests or filled + size > capacity:
             batches, count, filled = batches + 1, 0, 0
         count, filled = count + 1, filled + size
     return batches

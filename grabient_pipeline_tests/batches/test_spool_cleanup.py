@@ -1,4 +1,4 @@
-"""The spool does not fill up with what killed processes left."""
+"""Files that killed processes left in the spool are removed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def age(path, days):
     os.utime(path, (moment, moment))
 
 
-def test_what_is_old_goes_and_what_may_be_in_use_stays(tmp_path):
+def test_old_files_are_removed_and_those_that_may_be_in_use_are_kept(tmp_path):
     for name, days in (("old", 8), ("young", 6)):
         (tmp_path / f"{name}.requests").write_text("{}")
         folder = tmp_path / f"{name}.folder"
@@ -26,7 +26,7 @@ def test_what_is_old_goes_and_what_may_be_in_use_stays(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["young.folder", "young.requests"]
 
 
-def test_a_link_is_deleted_and_not_followed(tmp_path):
+def test_a_symbolic_link_is_deleted_but_not_followed(tmp_path):
     spool, elsewhere = tmp_path / "spool", tmp_path / "elsewhere"
     spool.mkdir()
     elsewhere.mkdir()
@@ -36,9 +36,9 @@ def test_a_link_is_deleted_and_not_followed(tmp_path):
     assert (elsewhere / "precious").exists()
 
 
-def test_a_collection_sweeps(workbench):
-    leftover = workbench.settings.spool_dir / "abc.requests"
-    leftover.write_text("{}")
-    age(leftover, 30)
+def test_collecting_removes_stale_files(workbench):
+    stale = workbench.settings.spool_dir / "abc.requests"
+    stale.write_text("{}")
+    age(stale, 30)
     workbench.pipeline.collect()
-    assert not leftover.exists()
+    assert not stale.exists()

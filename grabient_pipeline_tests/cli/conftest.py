@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from grabient_pipeline.cli import app, recording
 from grabient_pipeline.sandbox import SandboxServer
-from grabient_pipeline_tests.conftest import begun
+from grabient_pipeline_tests.conftest import copy_template
 
 GRABIENT = Path(sys.executable).with_name("grabient")
 
@@ -96,5 +96,5 @@ def keys(sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, s
 @pytest.fixture
 def three_palettes(imported: Path, data_dir: Path) -> Path:
     """A file of three palettes, imported."""
-    begun(imported, data_dir)
+    copy_template(imported, data_dir)
     return imported / "seeds.txt"

@@ -10,12 +10,12 @@ import pytest
 from grabient_pipeline.consensus.counting import ConsensusReport, count_consensus
 from grabient_pipeline.tagging.vocabulary import ATTRIBUTES, FIELDS
 from grabient_pipeline.warehouse import Warehouse, registered
-from grabient_pipeline_tests.conftest import begun
+from grabient_pipeline_tests.conftest import copy_template
 
 
 @pytest.fixture
 def warehouse(tmp_path, blank):
-    return Warehouse.at(begun(blank, tmp_path))
+    return Warehouse.at(copy_template(blank, tmp_path))
 
 
 def answer(model, index=0, *, seed="s", version="v1", error=None, **tags):

@@ -27,7 +27,7 @@ from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.tagging import TAGGING_PROMPT
 from grabient_pipeline_tests import convex_exports as exports
-from grabient_pipeline_tests.conftest import begun
+from grabient_pipeline_tests.conftest import copy_template
 
 PALETTES, ANALYSES, MODELS = 3, 2, len(exports.MODELS)
 ANSWERS = PALETTES * ANALYSES * MODELS
@@ -43,7 +43,7 @@ TABLES = (
 
 @pytest.fixture
 def pipeline(tmp_path, blank):
-    return Pipeline(begun(blank, tmp_path / "data", sandbox=True), {})
+    return Pipeline(copy_template(blank, tmp_path / "data", sandbox=True), {})
 
 
 @pytest.fixture
@@ -771,7 +771,7 @@ class TestAdoptedBatches:
     @pytest.fixture
     def moving(self, tmp_path, blank, sandbox: SandboxServer):
         environment = sandbox.environment()
-        return Pipeline(begun(blank, tmp_path / "data", sandbox=True), environment), environment
+        return Pipeline(copy_template(blank, tmp_path / "data", sandbox=True), environment), environment
 
     def submit(self, environment, custom_ids):
         client = OpenAI(api_key=environment["OPENAI_API_KEY"], base_url=environment["OPENAI_BASE_URL"])

@@ -1,4 +1,4 @@
-"""The asset checks: each is passed where all is well, and fails where what it looks at is not."""
+"""The asset checks: each passes on valid data and fails on the defect that it looks for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MINI = "openai/gpt-4o-mini"
 
 @pytest.fixture
 def tagged(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
-    """Three palettes, each described once, and the variables by which an asset finds them."""
+    """Three palettes with one response each, and the environment variables of the sandbox for the assets."""
     for name, value in workbench.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("GRABIENT_DATA_DIR", str(workbench.settings.data_dir))
@@ -36,7 +36,7 @@ def tagged(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wo
 
 @pytest.fixture
 def refined(tagged: Workbench) -> Workbench:
-    """The same, refined."""
+    """The same palettes, refined."""
     tagged.pipeline.refine(RefinementRequest(model=MINI))
     tagged.settle()
     tagged.pipeline.refine_answers()
@@ -44,19 +44,19 @@ def refined(tagged: Workbench) -> Workbench:
     return tagged
 
 
-def spoil(workbench: Workbench, statement: str) -> None:
+def corrupt_and_publish(workbench: Workbench, statement: str) -> None:
     with workbench.pipeline.warehouse.connect() as connection:
         connection.execute(statement)
     workbench.pipeline.warehouse.publish()
 
 
-def evaluated(check: dg.AssetChecksDefinition) -> dg.AssetCheckResult:
+def evaluate(check: dg.AssetChecksDefinition) -> dg.AssetCheckResult:
     result = check(PipelineResource())
     assert isinstance(result, dg.AssetCheckResult)
     return result
 
 
-def test_all_is_well(tagged: Workbench):
+def test_checks_pass_on_valid_data(tagged: Workbench):
     for check in (
         checks.seeds_decode,
         checks.no_orphaned_batch,
@@ -67,7 +67,7 @@ def test_all_is_well(tagged: Workbench):
         checks.published_copy_current,
         checks.consensus_counts_every_usable_answer,
     ):
-        assert evaluated(check).passed, check
+        assert evaluate(check).passed, check
 
 
 _RESERVED = """
@@ -88,28 +88,28 @@ _OVERDUE = """
 
 
 @pytest.mark.parametrize(
-    ("check", "statement", "said"),
+    ("check", "statement", "message"),
     [
         pytest.param(
             checks.seeds_decode,
             "UPDATE palettes SET seed = 'no seed' WHERE seed = (SELECT min(seed) FROM palettes)",
             "1 of 3 cannot be decoded",
-            id="a seed that is none",
+            id="an invalid seed",
         ),
-        pytest.param(checks.no_orphaned_batch, _RESERVED, "1 batch, the oldest since", id="a batch that nobody finds"),
-        pytest.param(checks.nothing_overdue, _OVERDUE, "1 batch: grabient cancel", id="a batch that is late"),
+        pytest.param(checks.no_orphaned_batch, _RESERVED, "1 batch, the oldest since", id="a lost batch"),
+        pytest.param(checks.nothing_overdue, _OVERDUE, "1 batch: grabient cancel", id="an overdue batch"),
         pytest.param(
             checks.cost_is_within_the_cap,
             "UPDATE tag_batches SET collected_at = NULL, estimated_cost_usd = 1000",
             "$1000.00 is outstanding, the cap is $25.00",
-            id="more under way than the cap",
+            id="more outstanding than the cap",
         ),
         *(
             pytest.param(
                 checks.closed_vocabulary_valid,
                 f"UPDATE palette_tags SET tags = struct_update(tags, {field} := {value}) WHERE tags IS NOT NULL",  # noqa: S608
                 "3 of 3 answers contain other words",
-                id=f"{field} of its own",
+                id=f"an invalid {field}",
             )
             for field, value in (
                 ("harmony", "['harmonious']"),
@@ -124,34 +124,36 @@ _OVERDUE = """
             checks.palettes_have_all_their_analyses,
             "DELETE FROM palette_tags WHERE seed = (SELECT min(seed) FROM palettes)",
             "2 of 3 palettes are complete",
-            id="an analysis that is missing",
+            id="a missing analysis",
         ),
         pytest.param(
             checks.consensus_counts_every_usable_answer,
             "DELETE FROM palette_tag_consensus WHERE seed = (SELECT min(seed) FROM palettes)",
             "2 counted, 3 usable",
-            id="an answer that is not counted",
+            id="a response that is not counted",
         ),
         pytest.param(
             checks.consensus_counts_every_usable_answer,
             "UPDATE palette_tag_consensus SET total_analyses = 2 WHERE seed = (SELECT min(seed) FROM palettes)",
             "4 counted, 3 usable",
-            id="an answer that is counted twice",
+            id="a response that is counted twice",
         ),
     ],
 )
-def test_it_fails_where_it_has_to(tagged: Workbench, check: dg.AssetChecksDefinition, statement: str, said: str):
-    spoil(tagged, statement)
-    result = evaluated(check)
+def test_a_check_fails_on_the_defect_that_it_looks_for(
+    tagged: Workbench, check: dg.AssetChecksDefinition, statement: str, message: str
+):
+    corrupt_and_publish(tagged, statement)
+    result = evaluate(check)
     assert not result.passed
-    assert said in (result.description or "")
+    assert message in (result.description or "")
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        pytest.param("", "1 of 3 outside", id="none"),
-        pytest.param("calm sea calm", "1 of 3 outside", id="a word twice"),
+        pytest.param("", "1 of 3 outside", id="empty"),
+        pytest.param("calm sea calm", "1 of 3 outside", id="a repeated word"),
         pytest.param(
             " ".join(f"word{number}" for number in range(MOST_WORDS + 1)),
             f"1 of 3 outside; the longest has {MOST_WORDS + 1} words",
@@ -159,25 +161,41 @@ def test_it_fails_where_it_has_to(tagged: Workbench, check: dg.AssetChecksDefini
         ),
     ],
 )
-def test_an_embed_text_out_of_bounds(refined: Workbench, text: str, said: str):
-    assert evaluated(checks.embed_texts_are_within_bounds).passed
-    spoil(
+def test_an_embed_text_out_of_bounds_fails(refined: Workbench, text: str, message: str):
+    assert evaluate(checks.embed_texts_are_within_bounds).passed
+    corrupt_and_publish(
         refined,
         f"UPDATE palette_tag_refined SET embed_text = '{text}' WHERE seed = (SELECT min(seed) FROM palettes)",  # noqa: S608
     )
-    result = evaluated(checks.embed_texts_are_within_bounds)
+    result = evaluate(checks.embed_texts_are_within_bounds)
     assert not result.passed
-    assert said in (result.description or "")
+    assert message in (result.description or "")
 
 
-def test_a_published_file_that_stays_behind(tagged: Workbench):
+def test_an_outdated_published_copy_fails(tagged: Workbench):
     with tagged.pipeline.warehouse.connect() as connection:
         connection.execute("UPDATE config SET tag_analysis_count = 3")
-    assert evaluated(checks.published_copy_current).passed, "whoever has just written publishes next"
+    assert evaluate(checks.published_copy_current).passed, "a step that has just written publishes next"
     path: Path = tagged.settings.warehouse
     os.utime(path, (time.time() - 600, time.time() - 600))
-    result = evaluated(checks.published_copy_current)
+    result = evaluate(checks.published_copy_current)
     assert not result.passed
     assert re.fullmatch("60[0-9] s behind", result.description or "")
     Pipeline.from_environment().warehouse.publish()
-    assert evaluated(checks.published_copy_current).passed
+    assert evaluate(checks.published_copy_current).passed
+
+
+def test_no_check_publishes_or_writes(refined: Workbench):
+    """With changes that are not published yet, so that publishing would show."""
+    with refined.pipeline.warehouse.connect() as connection:
+        connection.execute("UPDATE config SET tag_analysis_count = 3")
+    settings = refined.settings
+
+    def snapshot() -> dict[Path, tuple[int, bytes]]:
+        return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (settings.warehouse, settings.published)}
+
+    before = snapshot()
+    assert before[settings.warehouse] != before[settings.published]
+    for check in checks.CHECKS:
+        evaluate(check)
+        assert snapshot() == before, check

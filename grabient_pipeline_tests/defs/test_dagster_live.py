@@ -1,4 +1,4 @@
-"""The way of a person in the Dagster UI: a real web server, daemon, sensor, sandbox and database."""
+"""A user's path through the Dagster UI, with a real web server, daemon, sensor, sandbox and database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROVIDER_ASSETS = ("anthropic_batches", "openai_batches", "groq_batches", "googl
 
 @pytest.mark.waits
 def test_palettes_to_refined_tags_in_the_ui(tmp_path: Path) -> None:
-    """Materialise, turn the sensor on, and what follows materialises by itself when the batches have ended."""
+    """Once the sensor is started, everything after the batches materializes by itself."""
     seeds = tmp_path / "seeds.txt"
     seeds.write_text("_gIIgHMgJigFKgEigDwgOEgK8gImgBQgDSgHW\n0.5,0.5,0.5,0.5,0.5,0.5,1,1,1,0,0.33,0.67\n")
     with DagsterUI(tmp_path / "data") as ui:
@@ -28,10 +28,10 @@ def test_palettes_to_refined_tags_in_the_ui(tmp_path: Path) -> None:
         assert ui.materialize(PROVIDER_ASSETS, once) == "SUCCESS"
         assert "estimated cost (USD)" in (ui.metadata_labels("groq_batches") or set())
 
-        ui.turn_on("poll_batches")
+        ui.start_sensor("poll_batches")
         tagged = "SELECT count(*) = 20 FROM palette_tags"
         ui.wait_for(lambda: ui.holds(tagged), 120, "the sensor's collection of the tags")
-        # The same run sends the palettes to be refined, and the sensor sees to them as well.
+        # The same run submits the refinement, which the sensor then collects as well.
         refined = "SELECT count(tags) = 2 FROM palette_tag_refined"
         ui.wait_for(lambda: ui.holds(refined), 120, "the sensor's collection of the refinement")
         ui.wait_for(lambda: "STARTED" not in ui.runs("collect"), 60, "the runs to end")

@@ -167,7 +167,7 @@ class TestKeys:
 
 
 @pytest.fixture(scope="session")
-def adversarial_run(once: Callable[[str, Callable[[Path], None]], Path]) -> tuple[Path, str]:
+def adversarial_run(make_once: Callable[[str, Callable[[Path], None]], Path]) -> tuple[Path, str]:
     """A data directory with adversarial responses only, in both stages, and the output of the commands."""
 
     def make(folder: Path) -> None:
@@ -180,7 +180,7 @@ def adversarial_run(once: Callable[[str, Callable[[Path], None]], Path]) -> tupl
             for command in ("status", "quarantine", "scorecard"):
                 assert run(folder, environment, command) == 0
 
-    folder = once("adversarial", make)
+    folder = make_once("adversarial", make)
     return folder / "data", (folder / "output.txt").read_text("utf-8")
 
 

@@ -16,7 +16,7 @@ from grabient_pipeline.imports.files import read_rows
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 from grabient_pipeline_tests import convex_exports as exports
-from grabient_pipeline_tests.conftest import begun
+from grabient_pipeline_tests.conftest import copy_template
 
 MODEL = "local/test-3"
 
@@ -36,7 +36,7 @@ def embedded(tmp_path_factory):
 @pytest.fixture
 def pipeline(tmp_path, embedded):
     """Three refined palettes with embeddings, and one that is only measured."""
-    opened = Pipeline(begun(embedded, tmp_path / "data"), {})
+    opened = Pipeline(copy_template(embedded, tmp_path / "data"), {})
     opened.warehouse.publish()
     return opened
 

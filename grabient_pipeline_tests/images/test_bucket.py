@@ -18,7 +18,7 @@ from grabient_pipeline.images import bucket as buckets
 from grabient_pipeline.images.bucket import Bucket
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
-from grabient_pipeline_tests.conftest import begun
+from grabient_pipeline_tests.conftest import copy_template
 from grabient_pipeline_tests.convex_exports import seeds
 
 PUBLIC = "https://images.example.com"
@@ -59,7 +59,7 @@ def make_bucket(s3, name):
 
 @pytest.fixture
 def pipeline(tmp_path, blank, environment):
-    opened = Pipeline(begun(blank, tmp_path / "data"), environment)
+    opened = Pipeline(copy_template(blank, tmp_path / "data"), environment)
     file = tmp_path / "seeds.txt"
     file.write_text("\n".join(seeds(5)))
     opened.import_palettes([file])

@@ -20,7 +20,7 @@ from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse import Warehouse
 from grabient_pipeline_tests.cli.conftest import GRABIENT
-from grabient_pipeline_tests.conftest import begun
+from grabient_pipeline_tests.conftest import copy_template
 from grabient_pipeline_tests.d1_server import D1, LIKED, SEEDS, SITE, TOKEN, d1_server
 
 
@@ -185,7 +185,7 @@ def run_process():
 
 @pytest.fixture
 def warehouse(tmp_path, blank):
-    return Warehouse.at(begun(blank, tmp_path / "data"))
+    return Warehouse.at(copy_template(blank, tmp_path / "data"))
 
 
 def dump(script: str = SITE) -> str:

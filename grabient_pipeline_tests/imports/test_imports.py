@@ -13,7 +13,7 @@ from grabient_pipeline.imports.palettes import import_files
 from grabient_pipeline.palette import read_palette
 from grabient_pipeline.settings import SAMPLE_PALETTES
 from grabient_pipeline.warehouse import Warehouse
-from grabient_pipeline_tests.conftest import begun
+from grabient_pipeline_tests.conftest import copy_template
 
 SEED = "0.5,0.5,0.5,0.5,0.5,0.5,1,1,1,0,0.33,0.67"
 OTHER = "0.5,0.5,0.5,0.5,0.5,0.5,1,1,1,0,0.1,0.2"
@@ -22,7 +22,7 @@ BAD = "not a palette"
 
 @pytest.fixture
 def warehouse(tmp_path, blank):
-    return Warehouse.at(begun(blank, tmp_path / "data"))
+    return Warehouse.at(copy_template(blank, tmp_path / "data"))
 
 
 @pytest.fixture

@@ -46,13 +46,13 @@ def names(models):
     return {model.name for model in models}
 
 
-def test_the_ten_models():
+def test_the_ten_models_are_enabled():
     assert ENABLED >= TEN
     assert RETIRED & TEN == RETIRED_OF_THE_TEN
 
 
 @pytest.mark.parametrize("model", load_catalogue().models, ids=lambda model: model.name)
-def test_every_model(model):
+def test_every_model_has_a_price_limits_and_a_live_replacement(model):
     price = batch_price(model)
     assert 0 < price.input_usd_per_million < price.output_usd_per_million < 50
     assert model.expected_output_tokens < model.max_output_tokens
@@ -90,14 +90,14 @@ def test_a_batch_costs_half(name, input_usd, output_usd):
         ("groq/openai/gpt-oss-20b", dt.date(2030, 1, 1), "active"),
     ],
 )
-def test_a_model_lives_until_its_date(name, today, lifecycle):
+def test_a_model_is_active_until_its_end_date(name, today, lifecycle):
     model = load_catalogue().model(name)
     assert model.lifecycle(today) == lifecycle
     assert model.retired(today) == lifecycle.startswith("retired")
 
 
 class TestSelection:
-    def test_by_default_every_enabled_model_that_is_alive(self):
+    def test_by_default_every_enabled_model_that_is_not_retired_is_selected(self):
         selection = select_models(keys=EVERY_KEY, today=TODAY)
         assert names(selection.models) == ENABLED - RETIRED
         assert len(selection.left_out) == len(RETIRED)
@@ -106,11 +106,11 @@ class TestSelection:
             assert load_catalogue().model(name).replacement in line
             assert "--include-retired" in line
 
-    def test_the_retired_on_request(self):
+    def test_retired_models_are_selected_on_request(self):
         selection = select_models(keys=EVERY_KEY, include_retired=True, today=TODAY)
         assert (names(selection.models), selection.left_out) == (ENABLED, ())
 
-    def test_tomorrow_decides_for_itself(self):
+    def test_the_date_decides_which_models_are_retired(self):
         after = select_models(keys=EVERY_KEY, today=dt.date(2027, 2, 1))
         assert "openai/gpt-4o-mini" not in names(after.models)
 
@@ -122,11 +122,11 @@ class TestSelection:
         (line,) = selection.left_out
         assert f"{VARIABLES[missing]} is not set" in line
 
-    def test_named_models_and_no_other(self):
+    def test_only_named_models_are_selected(self):
         selection = select_models(["gpt-4o-mini", "openai/gpt-6-luna", "gpt-4o-mini"], keys=EVERY_KEY, today=TODAY)
         assert [model.name for model in selection.models] == ["openai/gpt-4o-mini", "openai/gpt-6-luna"]
 
-    def test_of_named_providers(self):
+    def test_only_models_of_named_providers_are_selected(self):
         selection = select_models(providers=["openai"], keys=EVERY_KEY, today=TODAY)
         assert names(selection.models) == {name for name in ENABLED - RETIRED if name.startswith("openai/")}
         assert names(selection.models) >= {"openai/gpt-4o-mini", "openai/gpt-5-nano"}
@@ -136,16 +136,16 @@ class TestSelection:
         assert selection.models == ()
 
     @pytest.mark.parametrize("name", ["gpt-9", "openai/", "", "groq/gpt-4o-mini", "OPENAI/gpt-4o-mini"])
-    def test_an_unknown_model(self, name):
+    def test_an_unknown_model_is_rejected(self, name):
         with pytest.raises(UnknownModelError, match="grabient models"):
             select_models([name], keys=EVERY_KEY)
 
-    def test_an_unknown_provider(self):
+    def test_an_unknown_provider_is_rejected(self):
         with pytest.raises(UnknownModelError, match=f"there are {', '.join(VARIABLES)}"):
             select_models(providers=["nobody"], keys=EVERY_KEY)
 
 
-class TestAccess:
+class TestCredentials:
     @pytest.mark.parametrize("provider", VARIABLES)
     def test_a_missing_key_is_named_by_its_variable(self, provider):
         for environment in ({}, {VARIABLES[provider]: "  "}):
@@ -153,7 +153,7 @@ class TestAccess:
                 open_provider(provider, environment)
 
     @pytest.mark.parametrize("address", ["nonsense", "ftp://x", "http://", "api.openai.com"])
-    def test_an_address_that_is_none(self, address):
+    def test_an_invalid_base_url_is_rejected(self, address):
         with pytest.raises(SettingsError, match="OPENAI_BASE_URL"):
             open_provider("openai", {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": address})
 
@@ -166,7 +166,7 @@ class TestAccess:
             ("google", "generativelanguage.googleapis.com"),
         ],
     )
-    def test_the_usual_address(self, provider, host):
+    def test_the_default_endpoint_is_that_of_the_provider(self, provider, host):
         assert open_provider(provider, {VARIABLES[provider]: "k"}).endpoint == host
 
     def test_only_keys_that_are_set_count(self):
@@ -178,7 +178,7 @@ class TestAccess:
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "corrupt",
     [
         lambda data: data["models"].append(data["models"][0]),
         lambda data: data["models"][0].update(provider="nobody"),
@@ -191,20 +191,20 @@ class TestAccess:
         lambda data: data["providers"]["openai"].update(colour="red"),
     ],
     ids=[
-        "twice",
-        "provider",
-        "replacement",
+        "duplicate model",
+        "unknown provider",
+        "unknown replacement",
         "no replacement",
-        "no room",
-        "misspelt",
-        "structured output",
-        "module",
-        "colour",
+        "no output limit",
+        "unknown field of a model",
+        "invalid structured output",
+        "module without a class",
+        "unknown field of a provider",
     ],
 )
-def test_a_mistake_in_the_catalogue_is_found_when_it_is_loaded(spoil):
+def test_an_invalid_catalogue_is_rejected(corrupt):
     data = load_catalogue().model_dump()
     data["models"] = list(data["models"])
-    spoil(data)
+    corrupt(data)
     with pytest.raises(pydantic.ValidationError):
         Catalogue.model_validate(data)

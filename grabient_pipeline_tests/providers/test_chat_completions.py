@@ -1,4 +1,4 @@
-"""The functions for OpenAI-like batch APIs, used as a provider that differs from OpenAI would: Mistral."""
+"""The functions for OpenAI-like batch APIs, used for a provider with other field names, Mistral."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def job(**fields: Any) -> dict[str, Any]:
     return {"id": "job-1", "input_files": ["file-1"], "metadata": {}, "status": "RUNNING", **fields}
 
 
-def test_the_field_of_the_output_limit_can_be_another() -> None:
+def test_the_output_limit_field_can_be_renamed() -> None:
     model = load_catalogue().model("openai/gpt-4o-mini")
     usual = chat_request(model, TAGGING.payload, "a_1", "text")["body"]
     other = chat_request(model, TAGGING.payload, "a_1", "text", output_limit_field="max_tokens")["body"]
@@ -51,7 +51,7 @@ def test_the_field_of_the_output_limit_can_be_another() -> None:
         *ENDED.items(),
     ],
 )
-def test_other_statuses_and_counts(word: str, status: str) -> None:
+def test_other_statuses_and_counts_are_read(word: str, status: str) -> None:
     batch = job(status=word, succeeded_requests=2, failed_requests=1, completed_at=1_790_000_000)
     state = read_batch_state(
         batch,
@@ -91,7 +91,7 @@ def test_an_uncertain_download_is_repeated_and_a_refused_one_is_not(
     assert calls == ["cut", "cut", "cut", "gone"]
 
 
-class TestFinding:
+class TestLookup:
     @pytest.mark.parametrize(
         ("batch", "files", "evidence"),
         [
@@ -100,7 +100,9 @@ class TestFinding:
         ],
         ids=["metadata", "one of its input files"],
     )
-    def test_a_batch_that_is_there(self, batch: dict[str, Any], files: dict[str, list[str]], evidence: str) -> None:
+    def test_an_existing_batch_is_found(
+        self, batch: dict[str, Any], files: dict[str, list[str]], evidence: str
+    ) -> None:
         batches = [job(id="job-0", input_files=[]), batch]
         result = find_submission(
             LOOKUP, batches, lambda name: files.get(name, ()), lambda batch: batch.get("input_files", ())
@@ -108,7 +110,7 @@ class TestFinding:
         assert (result.batch_id, result.thorough) == ("job-1", True)
         assert evidence in result.evidence
 
-    def test_a_batch_that_is_not_there(self) -> None:
+    def test_a_missing_batch_is_not_found(self) -> None:
         batches = [job(metadata={"submission": "another"}), job(id="job-2", metadata=None)]
         result = find_submission(LOOKUP, batches, lambda name: ["file-9"])
         assert (result.batch_id, result.thorough) == (None, True)
@@ -130,7 +132,7 @@ class TestPaging:
         assert fetched == [None, "1", "2"]
 
     @pytest.mark.parametrize("last_id", [None, "", 7, "same"])
-    def test_a_listing_without_a_way_on_is_incomplete(self, last_id: object) -> None:
+    def test_a_page_without_a_cursor_to_the_next_is_incomplete(self, last_id: object) -> None:
         with pytest.raises(ProviderUncertain, match="incomplete"):
             next_page("mistral", True, last_id, "same")
         assert next_page("mistral", False, last_id, "same") is None

@@ -1,4 +1,4 @@
-"""Opening providers: by route, with keys that stay where they are."""
+"""Opening providers by route, without exposing their keys."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse import Warehouse, transaction
-from grabient_pipeline_tests.conftest import begun
+from grabient_pipeline_tests.conftest import copy_template
 
 FIELDS = ("mood", "style", "seasonal", "associations")
 
@@ -100,7 +100,7 @@ def tagged(tmp_path_factory: pytest.TempPathFactory, sample_rows: list[dict[str,
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory, tagged: Path) -> Path:
-    made = Collection(begun(tagged, tmp_path_factory.mktemp("embedded")).data_dir)
+    made = Collection(copy_template(tagged, tmp_path_factory.mktemp("embedded")).data_dir)
     made.pipeline.embed_palettes()
     return made.settings.data_dir
 
@@ -108,7 +108,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory, tagged: Path) -> Path:
 @pytest.fixture
 def collection(tmp_path: Path, tagged: Path) -> Collection:
     """Six tagged palettes, not yet embedded."""
-    made = Collection(begun(tagged, tmp_path / "data").data_dir)
+    made = Collection(copy_template(tagged, tmp_path / "data").data_dir)
     made.pipeline.warehouse.publish()
     return made
 
@@ -116,7 +116,7 @@ def collection(tmp_path: Path, tagged: Path) -> Collection:
 @pytest.fixture
 def searchable(tmp_path: Path, embedded: Path) -> Collection:
     """Six tagged palettes, embedded and published."""
-    made = Collection(begun(embedded, tmp_path / "data").data_dir)
+    made = Collection(copy_template(embedded, tmp_path / "data").data_dir)
     made.pipeline.warehouse.publish()
     return made
 

@@ -1,4 +1,4 @@
-"""The real SDKs at a sandbox: one way to submit, wait and read for all four providers."""
+"""The real SDKs with a sandbox: one interface to submit, wait and read for all four providers."""
 
 import io
 import json
@@ -72,7 +72,7 @@ USUAL_MODELS = {
 }
 # Called alone, the SDK warns of models that are near their end.
 CALLED_MODELS = {**USUAL_MODELS, "anthropic": "claude-haiku-4-5-20251001"}
-# Any of these in a developer's shell would send a test somewhere else.
+# Set in a developer's shell, any of these would redirect a test.
 STRAY_VARIABLES = [
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_AUTH_TOKEN",
@@ -108,7 +108,7 @@ def user_text(colours: list[str] = PALETTE) -> str:
 
 
 def request_body(provider: str, model: str, parameters: dict[str, Any], user: str, system: str) -> dict[str, Any]:
-    """What a row holds: `params`, `body` or `request`; a parameter of None is taken out."""
+    """Return what a row contains: `params`, `body` or `request`. A parameter of None is removed."""
     if provider == "google":
         body: dict[str, Any] = {
             "contents": [{"role": "user", "parts": [{"text": user}]}],
@@ -127,7 +127,7 @@ Anthropic, OpenAI, Groq = anthropic.Anthropic, openai.OpenAI, groq.Groq
 
 
 class Bench:
-    """A server with the four SDKs' clients at it."""
+    """A server and the four SDKs' clients for it."""
 
     def __init__(self, server: SandboxServer) -> None:
         self.server = server
@@ -177,7 +177,7 @@ class Bench:
         system: str = SYSTEM,
         **parameters: Any,
     ) -> list[dict[str, Any]]:
-        """Rows in the provider's form, custom ids `<prefix>-0` and so on."""
+        """Return rows in the provider's format, with custom ids `<prefix>-0` and so on."""
         body = request_body(provider, model or USUAL_MODELS[provider], parameters, user or user_text(), system)
         ids = [f"{prefix}-{number}" for number in range(count)]
         if provider == "anthropic":
@@ -190,7 +190,7 @@ class Bench:
     def submit(
         self, provider: str, rows: list[dict[str, Any]], model: str | None = None, token: str = "token-1"
     ) -> str:
-        """Upload and create; the batch's id."""
+        """Upload and create a batch; return its id."""
         if provider == "anthropic":
             return self.anthropic.messages.batches.create(requests=rows).id
         content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
@@ -222,7 +222,7 @@ class Bench:
         return batch.state.name if provider == "google" else batch.status
 
     def wait(self, provider: str, batch_id: str, seconds: float = 10.0) -> Any:
-        """Poll to the end; the batch."""
+        """Poll until the batch has ended; return it."""
         deadline = time.monotonic() + seconds
         ends = {"ended", "completed", "failed", "expired", "cancelled"}
         while True:
@@ -234,7 +234,7 @@ class Bench:
             time.sleep(0.005)
 
     def lines(self, provider: str, batch: Any) -> list[bytes]:
-        """The raw lines of results, of the error file too."""
+        """Return the raw result lines, including those of the error file."""
         if provider == "anthropic":
             with self.anthropic.messages.batches.with_streaming_response.results(batch.id) as response:
                 content = b"".join(response.iter_bytes())
@@ -246,12 +246,12 @@ class Bench:
         return content.splitlines()
 
     def results(self, provider: str, batch: Any) -> dict[str, dict[str, Any]]:
-        """Result rows by custom id."""
+        """Return the result rows by custom id."""
         rows = [json.loads(line) for line in self.lines(provider, batch)]
         return {row.get("custom_id") or row["key"]: row for row in rows}
 
     def run(self, provider: str, rows: list[dict[str, Any]], model: str | None = None) -> dict[str, dict[str, Any]]:
-        """Submit, wait, read."""
+        """Submit a batch, wait for it and return its results."""
         return self.results(provider, self.wait(provider, self.submit(provider, rows, model)))
 
     def arm(self, name: str, provider: str | None = None, times: int | None = None, **parameters: Any) -> None:
@@ -262,12 +262,12 @@ class Bench:
     def disarm(self) -> None:
         httpx.delete(self.server.url + "/_sandbox/faults")
 
-    def told(self, path: str, **query: str) -> Any:
-        """What the sandbox tells about itself."""
+    def report(self, path: str, **query: str) -> Any:
+        """Return a report of the control API."""
         return httpx.get(f"{self.server.url}/_sandbox/{path}", params=query).json()
 
     def end_batches(self, **query: str) -> list[str]:
-        """Bring every batch to its end now; their ids."""
+        """End every batch now; return their ids."""
         return httpx.post(f"{self.server.url}/_sandbox/batches/end", params=query).json()["ended"]
 
     def cancel(self, provider: str, batch_id: str) -> Any:
@@ -278,23 +278,23 @@ class Bench:
         return getattr(self, provider).batches.cancel(batch_id)
 
     def listed(self, provider: str, size: int = 20) -> list[str]:
-        """The ids of all batches, as the SDK's own paging finds them; Groq's has none."""
+        """Return the ids of all batches through the SDK's own paging; Groq's SDK has none."""
         if provider == "anthropic":
             return [batch.id for batch in self.anthropic.messages.batches.list(limit=size)]
         if provider == "openai":
             return [batch.id for batch in self.openai.batches.list(limit=size)]
         if provider == "google":
             return [str(job.name) for job in self.google.batches.list(config={"page_size": size})]
-        found, cursor = [], None
+        ids, cursor = [], None
         while True:
             page: Any = self.groq.batches.list(extra_query={"limit": size} | ({"cursor": cursor} if cursor else {}))
-            found += [batch.id for batch in page.data]
+            ids += [batch.id for batch in page.data]
             cursor = page.paging["next_cursor"]
             if cursor is None:
-                return found
+                return ids
 
     def call(self, provider: str, custom_id: str | None = "call-1", **options: Any) -> str:
-        """Ask one model once, without a batch; what it said."""
+        """Make one direct call; return the text of its response."""
         headers = {CUSTOM_ID_HEADER: custom_id} if custom_id is not None else {}
         model, user = options.pop("model", CALLED_MODELS[provider]), options.pop("user", user_text())
         client = options.pop("client", None) or getattr(self, provider)
@@ -310,14 +310,14 @@ class Bench:
         completion = client.chat.completions.create(model=model, extra_headers=headers, **options)
         return completion.choices[0].message.content or ""
 
-    def ask(self, provider: str, model: str | None = None, **parameters: Any) -> dict[str, Any]:
-        """The result row of a single request with these parameters."""
+    def request_one(self, provider: str, model: str | None = None, **parameters: Any) -> dict[str, Any]:
+        """Return the result row of a single request with these parameters."""
         rows = self.rows_of(provider, 1, model, **parameters)
         return self.run(provider, rows, model)["row-0"]
 
 
 def text_of(provider: str, row: dict[str, Any]) -> str:
-    """What the model said."""
+    """Return the text of the response."""
     if provider == "anthropic":
         return "".join(block.get("text", "") for block in row["result"]["message"]["content"])
     if provider == "google":
@@ -326,7 +326,7 @@ def text_of(provider: str, row: dict[str, Any]) -> str:
 
 
 def error_of(provider: str, row: dict[str, Any]) -> str:
-    """The message of a refused row; fails if it was answered."""
+    """Return the message of a rejected row; fail if it was answered."""
     if provider == "anthropic":
         assert row["result"]["type"] == "errored", row
         return row["result"]["error"]["error"]["message"]
@@ -344,28 +344,28 @@ def no_stray_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Bench]:
-    """For tests that leave nothing behind that another would trip over."""
+    """A bench for tests that leave no state behind."""
     with SandboxServer(batch_seconds=0) as server:
         yield Bench(server)
 
 
 @pytest.fixture(scope="session")
-def forgetful() -> Iterator[Bench]:
-    """What `bench` clears; making clients costs more than a test."""
+def reused_bench() -> Iterator[Bench]:
+    """The bench that `bench` clears; creating clients takes longer than a test."""
     with SandboxServer(batch_seconds=0) as server:
         yield Bench(server)
 
 
 @pytest.fixture
-def bench(forgetful: Bench) -> Bench:
-    """A sandbox that has seen nothing yet."""
-    forgetful.server.sandbox.forget()
-    return forgetful
+def bench(reused_bench: Bench) -> Bench:
+    """A bench with an empty sandbox."""
+    reused_bench.server.sandbox.forget()
+    return reused_bench
 
 
 @pytest.fixture
 def new_bench() -> Iterator[Callable[..., Bench]]:
-    """Sandboxes with options of one's own."""
+    """Start benches with other options of the sandbox."""
     servers: list[SandboxServer] = []
 
     def start(**options: Any) -> Bench:
@@ -379,7 +379,7 @@ def new_bench() -> Iterator[Callable[..., Bench]]:
 
 @pytest.fixture(scope="session")
 def tools() -> Any:
-    """The helpers above, as tests cannot import this file."""
+    """The functions and constants above, because tests cannot import this file."""
 
     class Tools:
         palette, greens, system, schema = PALETTE, GREENS, SYSTEM, TAGGING_SCHEMA

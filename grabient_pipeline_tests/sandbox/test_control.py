@@ -1,4 +1,4 @@
-"""What the sandbox tells about itself: enough to hold a ledger against it, request by request."""
+"""The control API of the sandbox: its reports are enough to audit a ledger request by request."""
 
 import json
 from collections import Counter
@@ -21,7 +21,7 @@ def billed_requests(bench, **query):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_billed_custom_ids_are_those_that_were_answered(bench, provider):
+def test_billed_custom_ids_are_those_with_a_response(bench, provider):
     batch = bench.wait(provider, bench.submit(provider, bench.rows_of(provider, 300)))
     answered = {custom_id for custom_id, row in bench.results(provider, batch).items() if succeeded(provider, row)}
     assert custom_ids(bench) == Counter(answered)
@@ -36,14 +36,14 @@ def succeeded(provider, row):
     return row["response"]["status_code"] == 200
 
 
-def test_a_custom_id_that_was_paid_twice_comes_twice(bench):
+def test_a_custom_id_that_was_billed_twice_is_listed_twice(bench):
     for _ in range(2):
         bench.wait("openai", bench.submit("openai", bench.rows_of("openai", 1)))
     bench.call("openai", "row-0")
     assert custom_ids(bench) == {"row-0": 3}
 
 
-def test_billed_requests_one_by_one(bench):
+def test_billed_requests_are_listed_one_by_one(bench):
     batch = bench.wait("groq", bench.submit("groq", bench.rows_of("groq", 1)))
     bench.call("groq", "direct-1")
     bench.call("groq", None)
@@ -55,19 +55,19 @@ def test_billed_requests_one_by_one(bench):
     }  # fmt: skip
     assert direct == {**in_batch, "batch": None, "custom_id": "direct-1"}
     assert nameless["custom_id"] == ""
-    # Calls that name none have no line among the custom ids.
+    # Calls without a custom id are not in this list.
     assert custom_ids(bench) == {"row-0": 1, "direct-1": 1}
 
 
-def test_bills_of_one_provider_or_one_batch(bench):
-    ids = {}
+def test_bills_can_be_limited_to_a_provider_or_a_batch(bench):
+    batch_ids = {}
     for provider in PROVIDERS:
-        ids[provider] = bench.submit(provider, bench.rows_of(provider, 2, prefix=provider))
-        bench.wait(provider, ids[provider])
+        batch_ids[provider] = bench.submit(provider, bench.rows_of(provider, 2, prefix=provider))
+        bench.wait(provider, batch_ids[provider])
         bench.call(provider, f"{provider}-direct")
     assert custom_ids(bench).total() == 12
     assert custom_ids(bench, provider="groq") == {"groq-0": 1, "groq-1": 1, "groq-direct": 1}
-    assert custom_ids(bench, batch=ids["openai"]) == {"openai-0": 1, "openai-1": 1}
+    assert custom_ids(bench, batch=batch_ids["openai"]) == {"openai-0": 1, "openai-1": 1}
     assert custom_ids(bench, batch="batch_of_nobody") == {}
     answer = httpx.get(bench.server.url + "/_sandbox/billed/custom_ids", params={"provider": "acme"})
     assert answer.status_code == 400
@@ -77,32 +77,32 @@ def test_nothing_is_billed_before_a_batch_has_ended(new_bench):
     bench = new_bench(batch_seconds=3600)
     bench.submit("openai", bench.rows_of("openai", 3))
     assert custom_ids(bench) == {}
-    assert bench.told("billed")["openai"]["requests"] == 0
+    assert bench.report("billed")["openai"]["requests"] == 0
     bench.end_batches()
     assert custom_ids(bench).total() == 3
 
 
-def test_custom_ids_with_tabs_and_ends_of_lines_stay_on_their_line(bench):
+def test_custom_ids_with_tabs_and_line_feeds_stay_on_one_line(bench):
     rows = bench.rows_of("openai", 2)
     rows[0]["custom_id"], rows[1]["custom_id"] = "a\tb\nc", "über"
     bench.wait("openai", bench.submit("openai", rows))
     assert custom_ids(bench) == {"a b c": 1, "über": 1}
-    assert bench.told("billed")["openai"]["distinct_questions"] == 1
+    assert bench.report("billed")["openai"]["distinct_questions"] == 1
 
 
-def test_batches_are_brought_to_their_end(new_bench):
+def test_batches_can_be_ended_at_once(new_bench):
     bench = new_bench(batch_seconds=3600)
-    ids = {provider: bench.submit(provider, bench.rows_of(provider, 3)) for provider in PROVIDERS}
-    assert {batch["state"] for batch in bench.told("batches")["batches"]} <= {"validating", "running"}
-    assert bench.end_batches(provider="groq") == [ids["groq"]]
-    assert bench.end_batches(batch=ids["openai"]) == [ids["openai"]]
+    batch_ids = {provider: bench.submit(provider, bench.rows_of(provider, 3)) for provider in PROVIDERS}
+    assert {batch["state"] for batch in bench.report("batches")["batches"]} <= {"validating", "running"}
+    assert bench.end_batches(provider="groq") == [batch_ids["groq"]]
+    assert bench.end_batches(batch=batch_ids["openai"]) == [batch_ids["openai"]]
     assert len(bench.end_batches()) == 2
     assert bench.end_batches() == []
-    for provider, batch_id in ids.items():
+    for provider, batch_id in batch_ids.items():
         assert len(bench.results(provider, bench.retrieve(provider, batch_id))) == 3
 
 
-def test_an_end_that_was_brought_forward_outlives_a_restart(new_bench, tmp_path):
+def test_an_early_end_survives_a_restart(new_bench, tmp_path):
     first = new_bench(batch_seconds=3600, state=tmp_path)
     batch_id = first.submit("openai", first.rows_of("openai", 3))
     first.end_batches()
@@ -111,58 +111,58 @@ def test_an_end_that_was_brought_forward_outlives_a_restart(new_bench, tmp_path)
     assert len(second.results("openai", second.retrieve("openai", batch_id))) == 3
 
 
-def test_what_is_told_of_a_batch(bench):
+def test_the_report_of_a_batch(bench):
     bench.arm("slow_batch", "anthropic")
     batch_id = bench.submit("anthropic", bench.rows_of("anthropic", 4))
     bench.cancel("anthropic", batch_id)
-    (batch,) = bench.told("batches")["batches"]
+    (batch,) = bench.report("batches")["batches"]
     assert (batch["id"], batch["state"], batch["creation_answered"]) == (batch_id, "cancelling", True)
     assert batch["cancel_asked_at"] >= batch["created_at"]
     bench.end_batches()
     bench.anthropic.messages.batches.delete(batch_id)
-    (batch,) = bench.told("batches")["batches"]
+    (batch,) = bench.report("batches")["batches"]
     assert (batch["state"], batch["deleted"], batch["unfinished"]) == ("cancelled", True, 4)
 
 
-def test_calls_are_counted_by_sort_and_status(bench):
+def test_calls_are_counted_by_kind_and_status(bench):
     bench.wait("openai", bench.submit("openai", bench.rows_of("openai", 1)))
     bench.call("openai")
     bench.openai.embeddings.create(model="text-embedding-3-small", input="x")
     bench.arm("create_then_drop", "openai")
     with pytest.raises(Exception, match="onnect"):
         bench.submit("openai", bench.rows_of("openai", 1))
-    calls = bench.told("calls")["openai"]
+    calls = bench.report("calls")["openai"]
     assert calls["creating"] == {"200": 1, "unanswered": 1}
     assert calls["uploading"] == {"200": 2}
     assert calls["asking"] == calls["embedding"] == {"200": 1}
     assert calls["reading"]["200"] >= 1
     assert calls["most_answered_at_once"] == 1
-    assert bench.told("calls")["groq"] == {"most_answered_at_once": 0}
+    assert bench.report("calls")["groq"] == {"most_answered_at_once": 0}
 
 
-def test_forgetting_everything_forgets_bills_and_counts(bench):
+def test_deleting_everything_deletes_bills_and_counts(bench):
     bench.call("google")
     bench.wait("openai", bench.submit("openai", bench.rows_of("openai", 1)))
     bench.arm("down", "openai")
     httpx.delete(bench.server.url + "/_sandbox/batches")
     assert billed_requests(bench) == []
-    assert bench.told("faults")["armed"] == []
-    assert bench.told("calls")["google"] == {"most_answered_at_once": 0}
-    assert bench.told("billed")["google"]["direct_requests"] == 0
+    assert bench.report("faults")["armed"] == []
+    assert bench.report("calls")["google"] == {"most_answered_at_once": 0}
+    assert bench.report("billed")["google"]["direct_requests"] == 0
 
 
-def test_armed_faults_are_told_and_disarmed(bench):
+def test_armed_faults_are_listed_and_can_be_disarmed(bench):
     bench.arm("expire", "groq", times=2, share=0.25)
-    (armed,) = bench.told("faults")["armed"]
+    (armed,) = bench.report("faults")["armed"]
     assert armed == {"name": "expire", "provider": "groq", "times": 2, "parameters": {"share": 0.25}}
     bench.disarm()
-    assert bench.told("faults")["armed"] == []
+    assert bench.report("faults")["armed"] == []
 
 
-def test_of_several_faults_all_are_armed_or_none(bench):
+def test_several_faults_are_armed_together_or_not_at_all(bench):
     url = bench.server.url + "/_sandbox/faults"
     assert httpx.post(url, json=[{"name": "down"}, {"name": "flood"}]).status_code == 400
     assert httpx.post(url, content=b"{").status_code == 400
-    assert bench.told("faults")["armed"] == []
+    assert bench.report("faults")["armed"] == []
     assert httpx.post(url, json=[{"name": "down"}, {"name": "hang", "seconds": 1}]).status_code == 200
-    assert len(bench.told("faults")["armed"]) == 2
+    assert len(bench.report("faults")["armed"]) == 2

@@ -1,4 +1,4 @@
-"""A provider of the sandbox is one module, found by its place; everything else follows from its declaration."""
+"""A provider of the sandbox is one module that is discovered; everything else follows from its declaration."""
 
 import ast
 import asyncio
@@ -46,7 +46,7 @@ PROVIDER = replace(
 
 @pytest.fixture
 def with_fifth(tmp_path, monkeypatch):
-    """All providers, after one more module was put beside those of the sandbox."""
+    """All providers, with one more module beside those of the sandbox."""
     (tmp_path / "fifth.py").write_text(NEW_PROVIDER)
     monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(tmp_path)])
     importlib.invalidate_caches()
@@ -65,7 +65,7 @@ def test_every_provider_and_model_of_the_catalogue_is_in_the_sandbox():
 
 
 def test_a_key_is_the_first_segment_of_every_path():
-    """The gate finds the provider of a call by it."""
+    """The gate recognises the provider of a call by it."""
     for key, provider in PROVIDERS.items():
         assert provider.key == key
         assert provider.address_path.split("/")[1] == provider.routes_path.split("/")[1] == key
@@ -119,16 +119,16 @@ def test_an_unknown_model_fails_with_the_providers_own_error(bench):
 
 
 def imports_by_package() -> dict[str, set[str]]:
-    """For each package or top-level module of the sandbox, those that it imports."""
+    """Return the packages and top-level modules of the sandbox with those that they import."""
     prefix = "grabient_pipeline.sandbox."
-    found: dict[str, set[str]] = {}
+    imports_of: dict[str, set[str]] = {}
     for file in PACKAGE.rglob("*.py"):
         part = file.relative_to(PACKAGE).with_suffix("").parts[0]
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             names = [f"{node.module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) else []
             imported = {name.removeprefix(prefix).split(".")[0] for name in names if name.startswith(prefix)}
-            found.setdefault(part, set()).update(imported - {part})
-    return found
+            imports_of.setdefault(part, set()).update(imported - {part})
+    return imports_of
 
 
 def test_imports_inside_the_sandbox_point_one_way():

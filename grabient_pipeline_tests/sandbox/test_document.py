@@ -1,4 +1,4 @@
-"""The document about the sandbox is complete, and its examples work as they stand."""
+"""The document about the sandbox is complete, and its examples work unchanged."""
 
 import json
 import re
@@ -25,7 +25,7 @@ CURLS = [block for block in blocks("sh") if block.startswith("curl")]
 
 
 def row_of(name):
-    """The line of the document about a fault."""
+    """Return the line of the document about a fault."""
     kind = FAULTS[name]
     parameters = ", ".join(f"`{parameter}` {json.dumps(value)}" for parameter, value in kind.parameters.items())
     providers = "all" if len(kind.providers) == len(PROVIDERS) else ", ".join(kind.providers)
@@ -33,28 +33,28 @@ def row_of(name):
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_every_fault_is_in_the_document_as_it_is(name):
-    """Where this fails, the line that belongs into the document is what is looked for."""
+def test_every_fault_is_documented_with_its_parameters(name):
+    """If this fails, the message shows the line that the document should contain."""
     assert row_of(name) in TEXT
 
 
-def test_there_is_no_fault_in_the_document_that_does_not_exist():
+def test_every_documented_fault_exists():
     tables = TEXT[TEXT.index("## Faults") : TEXT.index("## How answers are made")]
     named = re.findall(r"^\| `(\w+)` \|", tables, re.MULTILINE)
     assert sorted(named) == sorted([*FAULTS, *CALLS])
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_every_sort_of_call_is_in_the_document(name):
+def test_every_kind_of_call_is_documented(name):
     assert f"| `{name}` | {CALLS[name]} |" in TEXT
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_every_scope_has_its_heading(scope):
+def test_every_scope_has_a_heading(scope):
     assert f"### {SCOPES[scope][0].upper()}{SCOPES[scope][1:]}\n" in TEXT
 
 
-def test_every_route_of_the_sandbox_itself_is_in_the_document(bench):
+def test_every_control_route_is_documented(bench):
     sandbox = bench.server.sandbox
     control = Control(sandbox.context, sandbox.billing, sandbox.requests, sandbox.calls, sandbox.forget)
     for route in control.routes():
@@ -62,18 +62,18 @@ def test_every_route_of_the_sandbox_itself_is_in_the_document(bench):
             assert f"`{method} /_sandbox{route.path}`" in TEXT
 
 
-def test_every_embedding_model_is_in_the_document():
+def test_every_embedding_model_is_documented():
     for model in (model for provider in PROVIDERS.values() for model in provider.embedding_models):
         assert f"| `{model.name}` | {model.size}," in TEXT
 
 
 @pytest.mark.parametrize("command", CURLS, ids=lambda command: command.replace("\\\n", "")[:60])
-def test_the_examples_with_curl_work(bench, command, tmp_path):
-    assert answer_to(bench, command).status_code == 200
+def test_the_curl_examples_work(bench, command, tmp_path):
+    assert execute_curl(bench, command).status_code == 200
 
 
-def answer_to(bench, command):
-    """What curl would do, for as much of it as the document uses."""
+def execute_curl(bench, command):
+    """Do what curl would do, as far as the document uses it."""
     words = iter(shlex.split(command.replace("\\\n", " "))[1:])
     url, method, headers, data, form, files = "", None, {}, None, {}, {}
     for word in words:
@@ -87,7 +87,7 @@ def answer_to(bench, command):
         elif word == "-F":
             name, _, value = next(words).partition("=")
             if value.startswith("@"):
-                files[name] = (value[1:], requests_of_the_document())
+                files[name] = (value[1:], documented_requests())
             else:
                 form[name] = value
         else:
@@ -95,7 +95,7 @@ def answer_to(bench, command):
             url = word
     assert url.startswith(ADDRESS)
     if data is not None and "FILE_ID" in data:
-        file = bench.openai.files.create(file=("requests.jsonl", requests_of_the_document()), purpose="batch")
+        file = bench.openai.files.create(file=("requests.jsonl", documented_requests()), purpose="batch")
         data = data.replace("FILE_ID", file.id)
     method = method or ("GET" if data is None and not form else "POST")
     url = url.replace(ADDRESS, bench.server.url)
@@ -104,23 +104,23 @@ def answer_to(bench, command):
     return httpx.request(method, url, headers=headers, content=data)
 
 
-def requests_of_the_document():
+def documented_requests():
     line = re.search(r'^`(\{"custom_id".*\})`', TEXT, re.MULTILINE)
     return line.group(1).encode() + b"\n"
 
 
-def test_the_batch_of_the_document_is_answered(bench):
+def test_the_documented_batch_returns_its_result(bench):
     create = next(command for command in CURLS if "FILE_ID" in command)
-    batch = bench.wait("openai", answer_to(bench, create).json()["id"])
+    batch = bench.wait("openai", execute_curl(bench, create).json()["id"])
     assert list(bench.results("openai", batch)) == ["mine-2"]
 
 
-def test_the_first_example_names_its_call(bench):
+def test_the_first_example_sets_a_custom_id(bench):
     assert "X-Grabient-Custom-Id: mine-1" in CURLS[0]
-    answer_to(bench, CURLS[0])
-    assert bench.told("billed")["openai"]["direct_requests_without_custom_id"] == 0
+    execute_curl(bench, CURLS[0])
+    assert bench.report("billed")["openai"]["direct_requests_without_custom_id"] == 0
 
 
 @pytest.mark.parametrize("program", blocks("python"), ids=lambda program: program.split("\n")[0])
-def test_the_examples_in_python_work(bench, program):
+def test_the_python_examples_work(bench, program):
     exec(compile(program.replace(ADDRESS, bench.server.url), str(DOCUMENT), "exec"), {})

@@ -1,4 +1,4 @@
-"""Running the sandbox, what it remembers, and what it tells about itself."""
+"""Running the sandbox, its state across restarts, its reports and its limits."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def test_environment_has_keys_and_addresses():
     assert variables["GROQ_BASE_URL"] == "http://127.0.0.1:4321/groq"
 
 
-def test_a_thread_starts_fast():
+def test_a_server_in_a_thread_starts_fast():
     started = time.monotonic()
     with SandboxServer() as server:
         # About 0.03 s; the bound is for a busy machine.
@@ -32,27 +32,27 @@ def test_a_thread_starts_fast():
         assert httpx.get(server.url + "/_sandbox/batches").json() == {"batches": []}
 
 
-def test_the_sandbox_knows_nothing_of_the_pipeline_around_it():
-    """It is a second opinion: what it accepts must not come from the code that it checks."""
+def test_the_sandbox_imports_nothing_of_the_pipeline():
+    """It is an independent specification, so it must not share code with what it checks."""
     program = (
         "import sys, grabient_pipeline.sandbox\n"
-        "strangers = ('dagster', 'duckdb', 'anthropic', 'openai', 'groq', 'google.genai',"
+        "foreign = ('dagster', 'duckdb', 'anthropic', 'openai', 'groq', 'google.genai',"
         " 'grabient_pipeline.providers', 'grabient_pipeline.batches',"
         " 'grabient_pipeline.tagging', 'grabient_pipeline.warehouse')\n"
-        "print([name for name in strangers if name in sys.modules])"
+        "print([name for name in foreign if name in sys.modules])"
     )
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "[]"
 
 
-def test_forgetting_everything(bench):
+def test_deleting_everything_deletes_batches_and_files(bench):
     bench.wait("openai", bench.submit("openai", bench.rows_of("openai", 1)))
     httpx.delete(bench.server.url + "/_sandbox/batches")
     assert not bench.openai.batches.list().data
     assert not bench.openai.files.list().data
 
 
-def test_a_process_has_its_own_id_and_ends_with_the_block():
+def test_a_server_process_has_its_own_id_and_ends_with_the_block():
     with SandboxServer(where="process", batch_seconds=0) as server:
         assert server.pid != os.getpid()
         assert httpx.get(server.url + "/_sandbox/batches").json() == {"batches": []}
@@ -62,7 +62,7 @@ def test_a_process_has_its_own_id_and_ends_with_the_block():
         httpx.get(server.url)
 
 
-def test_a_process_ends_when_its_parent_is_killed():
+def test_a_server_process_ends_when_its_parent_is_killed():
     program = (
         "import time\n"
         "from grabient_pipeline.sandbox import SandboxServer\n"
@@ -82,13 +82,13 @@ def test_a_process_ends_when_its_parent_is_killed():
         try:
             httpx.get(f"http://127.0.0.1:{port}/_sandbox/batches")
         except httpx.TransportError:
-            # Not there any more, or gone in the middle of the answer.
+            # The process has ended, perhaps during the response.
             return
         time.sleep(0.05)
     pytest.fail("the sandbox outlived its parent")
 
 
-def test_a_taken_port_is_said():
+def test_an_occupied_port_is_reported():
     with SandboxServer() as server:
         refused = subprocess.run(
             [sys.executable, "-m", "grabient_pipeline.sandbox", "--port", str(server.port)],
@@ -100,7 +100,7 @@ def test_a_taken_port_is_said():
     assert "cannot listen" in refused.stderr
 
 
-def test_batches_outlive_a_restart(new_bench, tmp_path):
+def test_batches_survive_a_restart(new_bench, tmp_path):
     first = new_bench(batch_seconds=0, state=tmp_path)
     ended = {provider: first.submit(provider, first.rows_of(provider, 5)) for provider in PROVIDERS}
     before = {provider: first.results(provider, first.wait(provider, ended[provider])) for provider in PROVIDERS}
@@ -112,7 +112,7 @@ def test_batches_outlive_a_restart(new_bench, tmp_path):
     assert second.openai.batches.list().data[0].id == ended["openai"]
 
 
-def test_a_restart_finishes_what_was_not(new_bench, tmp_path):
+def test_unfinished_batches_are_finished_after_a_restart(new_bench, tmp_path):
     first = new_bench(batch_seconds=0.5, state=tmp_path)
     batch_id = first.submit("openai", first.rows_of("openai", 5))
     first.server.stop()
@@ -124,7 +124,7 @@ def test_a_restart_finishes_what_was_not(new_bench, tmp_path):
     assert len(second.results("openai", second.wait("openai", batch_id))) == 5
 
 
-def test_what_was_billed(bench):
+def test_bills_count_requests_custom_ids_and_questions(bench):
     bench.wait("openai", bench.submit("openai", bench.rows_of("openai", 8)))
     bench.wait("openai", bench.submit("openai", bench.rows_of("openai", 8)))
     billed = httpx.get(bench.server.url + "/_sandbox/billed").json()
@@ -161,9 +161,9 @@ def test_the_log_of_calls_has_no_keys(bench):
     assert calls[:2] == [("GET", "/openai/v1/batches", 200), ("GET", "/google/v1beta/batches", 200)]
 
 
-# Google bounds a batch by the size of its file alone.
+# Google limits only the size of the file.
 @pytest.mark.parametrize("provider", ["anthropic", "openai", "groq"])
-def test_too_many_requests_in_a_batch(bench, provider, monkeypatch):
+def test_a_batch_with_too_many_requests_is_rejected(bench, provider, monkeypatch):
     monkeypatch.setitem(bench.server.sandbox.context.limits, provider, BatchLimits(4, 2_000_000))
     rows = bench.rows_of(provider, 5)
     if provider == "anthropic":
@@ -175,7 +175,7 @@ def test_too_many_requests_in_a_batch(bench, provider, monkeypatch):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_too_many_bytes_in_a_batch(bench, provider, monkeypatch):
+def test_a_batch_with_too_many_bytes_is_rejected(bench, provider, monkeypatch):
     monkeypatch.setitem(bench.server.sandbox.context.limits, provider, BatchLimits(1000, 2_000))
     with pytest.raises(Exception, match=r"exceeds|too large|larger than"):
         bench.submit(provider, bench.rows_of(provider, 200))

@@ -1,4 +1,4 @@
-"""What the store keeps, and the states of a batch by the clock."""
+"""The store of files and batches, and the phases of a batch."""
 
 import time
 
@@ -6,12 +6,12 @@ from grabient_pipeline.sandbox.batch import Batch, BatchOutcome, Phase
 from grabient_pipeline.sandbox.store import Store, StoredFile
 
 
-def test_a_store_forgets_half_uploads(tmp_path):
+def test_a_new_store_deletes_partial_uploads(tmp_path):
     Store(tmp_path).new_upload().write_bytes(b"half")
     assert not list((Store(tmp_path).directory / "uploads").iterdir())
 
 
-def test_phases_by_the_clock():
+def test_the_phase_of_a_batch_follows_the_clock():
     batch = Batch("openai", "b", 100.0, 10.0, 4, "m", "f")
     assert batch.phase(105.0) is Phase.VALIDATING
     batch.checked = True
@@ -23,7 +23,7 @@ def test_phases_by_the_clock():
     assert sum(batch.finishes(index) for index in range(100)) == 50
 
 
-def test_results_appear_when_the_batch_ends(tmp_path):
+def test_result_files_appear_when_the_batch_ends(tmp_path):
     store = Store(tmp_path)
     content = store.new_upload()
     content.write_bytes(b"{}")

@@ -1,4 +1,4 @@
-"""Calls without a batch, through the real SDKs: answered and billed at once, as strict as a row of a batch."""
+"""Direct calls through the real SDKs: answered and billed at once, and validated like the rows of a batch."""
 
 import json
 import threading
@@ -20,15 +20,15 @@ def status_of(error):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_model_answers(bench, provider):
-    said = [json.loads(text) for text in unspoiled(bench, provider, 5)]
-    assert said
-    for tags in said:
+def test_a_model_responds_with_tags(bench, provider):
+    responses = [json.loads(text) for text in json_responses(bench, provider, 5)]
+    assert responses
+    for tags in responses:
         assert {"mood", "harmony", "temperature", "associations"} <= tags.keys()
 
 
-def unspoiled(bench, provider, count):
-    """Answers that are JSON; some are in a fence or worse, as in batches."""
+def json_responses(bench, provider, count):
+    """Yield the responses that are plain JSON; some are fenced or defective, as in batches."""
     for number in range(count):
         text = bench.call(provider, f"call-{number}")
         if text.startswith("{"):
@@ -36,19 +36,19 @@ def unspoiled(bench, provider, count):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_asked_again_it_says_something_else(bench, provider):
+def test_repeated_calls_get_different_responses(bench, provider):
     assert len({bench.call(provider) for _ in range(6)}) > 3
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_the_same_calls_get_the_same_answers_after_a_new_start(bench, provider):
+def test_the_same_calls_get_the_same_responses_after_a_reset(bench, provider):
     first = [bench.call(provider) for _ in range(3)]
     bench.server.sandbox.forget()
     assert [bench.call(provider) for _ in range(3)] == first
 
 
-def test_the_forms_of_the_answers(bench, tools):
-    """What only ordinary calls have; the rest is the same as in batches."""
+def test_the_format_of_the_responses(bench, tools):
+    """Fields that only direct calls have; the rest is the same as in batches."""
     message = bench.anthropic.messages.create(
         model="claude-haiku-4-5-20251001", max_tokens=900, messages=[{"role": "user", "content": tools.user_text()}]
     )
@@ -67,9 +67,9 @@ def test_the_forms_of_the_answers(bench, tools):
     assert response.model_version == "gemini-2.5-flash-lite"
 
 
-# The SDK announces the end of the refining model, January 2027.
+# The SDK warns that the refining model ends in January 2027.
 @pytest.mark.filterwarnings("ignore:The model 'claude-opus-4-5-20251101' is deprecated:DeprecationWarning")
-def test_structured_output_and_tools(bench, tools):
+def test_structured_output_is_supported(bench, tools):
     text = bench.call(
         "anthropic",
         model="claude-opus-4-5-20251101",
@@ -77,8 +77,8 @@ def test_structured_output_and_tools(bench, tools):
     )
     assert json.loads(text).keys() == tools.schema["properties"].keys()
     described = {"name": "tags", "strict": True, "schema": tools.schema}
-    wanted = {"type": "json_schema", "json_schema": described}
-    assert json.loads(bench.call("openai", response_format=wanted)).keys() == tools.schema["properties"].keys()
+    response_format = {"type": "json_schema", "json_schema": described}
+    assert json.loads(bench.call("openai", response_format=response_format)).keys() == tools.schema["properties"].keys()
     text = bench.call(
         "google", response_mime_type="application/json", response_json_schema={**tools.schema}, temperature=0.5
     )
@@ -106,7 +106,7 @@ def test_structured_output_and_tools(bench, tools):
         ("google", "gemini-2.5-flash-lite", {"thinking_config": {"thinking_budget": 5}}, 400, "thinking budget 5"),
     ],
 )
-def test_what_a_row_of_a_batch_is_refused_for_a_call_is_too(shared, provider, model, options, status, words):
+def test_calls_are_rejected_for_the_same_reasons_as_rows(shared, provider, model, options, status, words):
     with pytest.raises(Exception, match=words) as refused:
         shared.call(provider, model=model, **options)
     assert status_of(refused.value) == status
@@ -131,7 +131,7 @@ def test_anthropic_sampling_depends_on_the_version(shared):
         ("/google/v1beta/models/gemini-2.0-flash:generateContent", b'{"words": []}', "words"),
     ],
 )
-def test_bodies_that_make_no_sense(shared, path, body, words):
+def test_malformed_bodies_are_rejected(shared, path, body, words):
     headers = {"authorization": "Bearer sandbox-x", "x-goog-api-key": "sandbox-x", "anthropic-version": "2026-10-21"}
     answer = httpx.post(shared.server.url + path, headers=headers, content=body)
     assert answer.status_code == 400
@@ -147,29 +147,29 @@ def test_bodies_that_make_no_sense(shared, path, body, words):
         ("/google/v1beta/models/gemini-2.0-flash:generateContent", 403),
     ],
 )
-def test_a_key_is_needed(shared, path, status):
+def test_a_key_is_required(shared, path, status):
     assert httpx.post(shared.server.url + path, json={}).status_code == status
 
 
-def test_streaming_is_refused(shared):
+def test_streaming_is_rejected(shared):
     with pytest.raises(openai.BadRequestError, match="Streaming"):
         shared.openai.chat.completions.create(
             model="gpt-4o-mini", messages=[{"role": "user", "content": "x"}], stream=True
         )
 
 
-# Money.
+# Bills.
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_calls_are_billed_apart_from_batches_and_what_was_paid_twice_is_seen(bench, provider):
+def test_calls_are_billed_separately_and_double_payments_are_counted(bench, provider):
     model = "claude-haiku-4-5-20251001" if provider == "anthropic" else None
     bench.wait(provider, bench.submit(provider, bench.rows_of(provider, 8, model, prefix="both")))
-    in_batch = bench.told("billed")[provider]
+    in_batch = bench.report("billed")[provider]
     for number in range(4, 10):
         bench.call(provider, f"both-{number}")
     bench.call(provider, None)
-    billed = bench.told("billed")[provider]
+    billed = bench.report("billed")[provider]
     assert billed["requests"] == in_batch["requests"] <= 8
     assert billed["input_tokens"] == in_batch["input_tokens"]
     assert 5 <= billed["direct_requests"] <= 7
@@ -177,46 +177,46 @@ def test_calls_are_billed_apart_from_batches_and_what_was_paid_twice_is_seen(ben
     assert billed["direct_input_tokens"] > 0
     assert billed["direct_output_tokens"] > 0
     assert 9 <= billed["custom_ids"] <= 10
-    # One that the model did not answer, by chance, was not billed twice.
+    # A random failure of one call is not billed.
     assert 3 <= billed["custom_ids_billed_more_than_once"] <= 4
-    # Batch and call ask the same, so the question is one.
+    # The batch and the calls contain the same question.
     assert billed["distinct_questions"] == 1
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_what_is_refused_is_not_billed(bench, provider):
+def test_rejected_calls_are_not_billed(bench, provider):
     with pytest.raises(Exception, match="exist|model|found"):
         bench.call(provider, model="no-such-model")
-    assert bench.told("billed")[provider]["direct_requests"] == 0
+    assert bench.report("billed")[provider]["direct_requests"] == 0
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_call_whose_answer_is_lost_is_billed_all_the_same(bench, provider):
+def test_a_call_whose_response_is_lost_is_billed(bench, provider):
     bench.arm("answer_then_drop", provider, times=1)
     with pytest.raises(Exception):  # noqa: B017 - each SDK has its own
         bench.call(provider, "lost")
     bench.call(provider, "lost")
-    billed = bench.told("billed")[provider]
+    billed = bench.report("billed")[provider]
     assert (billed["direct_requests"], billed["custom_ids_billed_more_than_once"]) == (2, 1)
 
 
-def test_a_client_that_does_not_wait_pays(bench):
+def test_a_call_that_the_client_aborts_is_billed(bench):
     bench.arm("slow_answers", "openai", seconds=1)
     with pytest.raises(openai.APITimeoutError):
         bench.call("openai", client=bench.new_openai(timeout=0.3))
     deadline = time.monotonic() + 5
-    while bench.told("billed")["openai"]["direct_requests"] == 0:
+    while bench.report("billed")["openai"]["direct_requests"] == 0:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def test_bills_outlive_a_restart(new_bench, tmp_path):
+def test_bills_survive_a_restart(new_bench, tmp_path):
     first = new_bench(state=tmp_path)
     first.call("openai", "before")
     first.server.stop()
     second = new_bench(state=tmp_path)
     second.call("openai", "before")
-    assert second.told("billed")["openai"]["custom_ids_billed_more_than_once"] == 1
+    assert second.report("billed")["openai"]["custom_ids_billed_more_than_once"] == 1
 
 
 # Limits.
@@ -232,19 +232,19 @@ RATE_LIMITED = {
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("retry_after", [None, 7])
-def test_too_many_calls(bench, provider, retry_after):
+def test_a_rate_limit_error_carries_the_time_to_wait(bench, provider, retry_after):
     bench.arm("rate_limited", provider, times=2, retry_after=retry_after)
     for _ in range(2):
         with pytest.raises(RATE_LIMITED[provider]) as refused:
             bench.call(provider)
         assert status_of(refused.value) == 429
-        assert told_to_wait(provider, refused.value) == (None if retry_after is None else "7")
+        assert retry_after_of(provider, refused.value) == (None if retry_after is None else "7")
     assert bench.call(provider)
-    assert bench.told("calls")[provider]["asking"]["429"] == 2
+    assert bench.report("calls")[provider]["asking"]["429"] == 2
 
 
-def told_to_wait(provider, error):
-    """Google says it in the body alone, the others in a header."""
+def retry_after_of(provider, error):
+    """Return the seconds to wait. Google has them only in the body, the others in a header."""
     if provider != "google":
         return error.response.headers.get("retry-after")
     assert "retry-after" not in error.response.headers
@@ -252,26 +252,26 @@ def told_to_wait(provider, error):
     return next((each["retryDelay"].removesuffix("s") for each in details if "retryDelay" in each), None)
 
 
-def test_an_sdk_waits_as_it_is_told(bench):
+def test_an_sdk_retries_after_the_given_time(bench):
     bench.arm("rate_limited", "openai", times=2, retry_after=0, calls="asking")
     assert bench.call("openai", client=bench.openai.with_options(max_retries=2))
-    assert bench.told("calls")["openai"]["asking"] == {"200": 1, "429": 2}
+    assert bench.report("calls")["openai"]["asking"] == {"200": 1, "429": 2}
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_limit_that_is_kept(bench, provider):
+def test_a_rate_limit_is_enforced(bench, provider):
     bench.arm("limit_rate", provider, requests=3, seconds=60)
     for _ in range(3):
         bench.call(provider)
     with pytest.raises(RATE_LIMITED[provider]) as refused:
         bench.call(provider)
-    assert 50 < float(told_to_wait(provider, refused.value)) <= 60
-    # Polling has a limit of its own.
+    assert 50 < float(retry_after_of(provider, refused.value)) <= 60
+    # Polling has its own limit.
     assert bench.listed(provider) == []
-    assert bench.told("billed")[provider]["direct_requests"] == 3
+    assert bench.report("billed")[provider]["direct_requests"] == 3
 
 
-def test_a_limit_makes_room_again(bench):
+def test_a_rate_limit_recovers(bench):
     bench.arm("limit_rate", "groq", requests=2, seconds=0.3)
     started = time.monotonic()
     answered = 0
@@ -282,11 +282,11 @@ def test_a_limit_makes_room_again(bench):
         except groq.RateLimitError as refused:
             assert refused.response.headers["retry-after"] == "1"
             time.sleep(0.02)
-    # Six calls at two in 0.3 seconds cannot be through before the third window has begun.
+    # Six calls, two per 0.3 seconds, cannot end before the third window begins.
     assert time.monotonic() - started >= 0.6
 
 
-def test_how_many_calls_were_answered_at_once(bench):
+def test_concurrent_calls_are_counted(bench):
     bench.arm("slow_answers", "openai", seconds=0.8)
     client = bench.openai
     callers = [threading.Thread(target=bench.call, args=("openai",), kwargs={"client": client}) for _ in range(4)]
@@ -294,21 +294,21 @@ def test_how_many_calls_were_answered_at_once(bench):
         caller.start()
     for caller in callers:
         caller.join()
-    assert bench.told("calls")["openai"]["most_answered_at_once"] == 4
+    assert bench.report("calls")["openai"]["most_answered_at_once"] == 4
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_an_account_without_batches_can_still_ask(bench, provider):
+def test_an_account_without_batch_access_can_make_calls(bench, provider):
     bench.arm("no_batch_access", provider)
     rows = bench.rows_of(provider, 2)
     with pytest.raises(Exception, match="access|not available") as refused:
         bench.submit(provider, rows)
     assert status_of(refused.value) == (400 if provider == "google" else 403)
-    assert bench.told("batches")["batches"] == []
+    assert bench.report("batches")["batches"] == []
     assert bench.call(provider)
 
 
-def test_how_groq_and_google_say_that_there_are_no_batches(bench):
+def test_groq_and_google_report_missing_batch_access_in_their_own_way(bench):
     bench.arm("no_batch_access", "groq")
     with pytest.raises(groq.PermissionDeniedError) as refused:
         bench.submit("groq", bench.rows_of("groq", 1))
@@ -324,9 +324,9 @@ def test_how_groq_and_google_say_that_there_are_no_batches(bench):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_model_that_is_overloaded_by_chance_is_not_billed(bench, provider):
-    """About one answer in a thousand of these models is none, as in batches."""
-    # The search begins not far from the first one; if answers change, it takes longer.
+def test_a_random_overload_is_not_billed(bench, provider):
+    """About one call in a thousand of these models fails, as in batches."""
+    # The first failure is shortly after these numbers; if the responses change, the search takes longer.
     first = {"anthropic": 1100, "openai": 550, "groq": 780, "google": 50}[provider]
     with httpx.Client(headers=headers_of()) as client:
         for number in range(first, first + 5000):
@@ -334,7 +334,7 @@ def test_a_model_that_is_overloaded_by_chance_is_not_billed(bench, provider):
             if answer.status_code != 200:
                 break
     assert answer.status_code in (500, 503, 529)
-    assert bench.told("billed")[provider]["direct_requests"] == number - first
+    assert bench.report("billed")[provider]["direct_requests"] == number - first
 
 
 def headers_of():

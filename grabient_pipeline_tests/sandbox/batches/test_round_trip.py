@@ -1,4 +1,4 @@
-"""The way of a batch at each provider, through its own SDK."""
+"""A batch at each provider, from its creation to its results, through the provider's SDK."""
 
 import asyncio
 import io
@@ -24,7 +24,7 @@ def test_every_request_comes_back_once_in_another_order(bench, tools, provider):
     assert ids != sent
 
 
-def test_anthropic_counts_stay_in_processing_until_the_end(new_bench):
+def test_anthropic_counts_requests_as_processing_until_the_batch_ends(new_bench):
     bench = new_bench(batch_seconds=0.4)
     created = bench.anthropic.messages.batches.create(requests=bench.rows_of("anthropic", 4))
     assert created.processing_status == "in_progress"
@@ -56,21 +56,21 @@ def test_anthropic_messages_are_complete(shared):
 def test_openai_and_groq_pass_through_all_states(new_bench, provider):
     bench = new_bench(batch_seconds=0.6)
     batch_id = bench.submit(provider, bench.rows_of(provider, 4))
-    seen = []
+    states = []
     deadline = time.monotonic() + 5
-    while "completed" not in seen and time.monotonic() < deadline:
+    while "completed" not in states and time.monotonic() < deadline:
         batch = bench.retrieve(provider, batch_id)
-        if batch.status not in seen:
-            seen.append(batch.status)
+        if batch.status not in states:
+            states.append(batch.status)
         time.sleep(0.01)
 
-    assert seen == ["validating", "in_progress", "finalizing", "completed"]
+    assert states == ["validating", "in_progress", "finalizing", "completed"]
     assert batch.request_counts.total == 4
     assert batch.metadata == {"submission": "token-1"}
     assert batch.created_at <= batch.in_progress_at <= batch.finalizing_at <= batch.completed_at
 
 
-def test_openai_tells_model_and_usage_and_groq_does_not(shared):
+def test_openai_reports_model_and_usage_and_groq_does_not(shared):
     ended = shared.wait("openai", shared.submit("openai", shared.rows_of("openai", 4)))
     assert ended.model == "gpt-4o-mini"
     assert ended.usage.total_tokens == ended.usage.input_tokens + ended.usage.output_tokens > 0
@@ -79,7 +79,7 @@ def test_openai_tells_model_and_usage_and_groq_does_not(shared):
     assert not hasattr(ended, "usage")
 
 
-def test_google_operation_carries_output_twice_and_counts_as_strings(shared):
+def test_a_google_operation_has_its_output_twice_and_counts_as_strings(shared):
     batch_id = shared.submit("google", shared.rows_of("google", 4))
     shared.wait("google", batch_id)
     client = shared.google._api_client
@@ -92,7 +92,7 @@ def test_google_operation_carries_output_twice_and_counts_as_strings(shared):
 
 
 def test_google_output_can_be_downloaded_but_not_looked_up(shared):
-    """Its name is longer than the names that the files endpoint takes."""
+    """Its name is longer than the files endpoint accepts."""
     batch = shared.wait("google", shared.submit("google", shared.rows_of("google", 2)))
     with pytest.raises(genai.errors.ClientError) as refused:
         shared.google.files.get(name=batch.dest.file_name)
@@ -115,7 +115,7 @@ def test_google_inline_requests_come_back_inline(shared, tools):
     assert all(json.loads(text)["mood"] for text in answers.values())
 
 
-def test_google_upload_in_chunks(shared):
+def test_google_accepts_uploads_in_chunks(shared):
     rows = shared.rows_of("google", 1)
     padding = b" " * (9 * 1024 * 1024)
     content = json.dumps(rows[0]).encode() + padding + b"\n"
@@ -136,7 +136,7 @@ def test_google_files_are_listed_and_deleted(bench):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_lists_are_paged_newest_first_with_tokens(bench, provider):
+def test_batches_are_listed_in_pages_with_their_token_newest_first(bench, provider):
     ids = [bench.submit(provider, bench.rows_of(provider, 1), token=f"token-{number}") for number in range(5)]
     if provider == "anthropic":
         listed = list(bench.anthropic.messages.batches.list(limit=2))
@@ -175,7 +175,7 @@ def test_groq_files_are_listed(bench):
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "openai", "groq"])
-def test_a_cancelled_batch_keeps_what_was_finished(new_bench, provider):
+def test_a_cancelled_batch_keeps_its_finished_responses(new_bench, provider):
     bench = new_bench(batch_seconds=1.0)
     batch_id = bench.submit(provider, bench.rows_of(provider, 100))
     time.sleep(0.4)
@@ -209,7 +209,7 @@ def test_a_cancelled_google_batch_has_no_output(new_bench):
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "openai", "google"])
-def test_what_has_ended_cannot_be_cancelled(bench, provider):
+def test_an_ended_batch_cannot_be_cancelled(bench, provider):
     batch_id = bench.submit(provider, bench.rows_of(provider, 1))
     bench.wait(provider, batch_id)
     with pytest.raises(Exception, match=r"cannot be cancel|Cannot cancel"):
@@ -260,7 +260,7 @@ def test_the_asynchronous_clients_work_too(shared, tools):
             job = await google.aio.batches.get(name=job.name)
         return [text, job.dest.inlined_responses[0].response.text]
 
-    # In a thread of its own: the tests in a browser leave a loop running in this one.
+    # In a separate thread, because the browser tests leave an event loop running in this one.
     with ThreadPoolExecutor(max_workers=1) as pool:
         texts = pool.submit(asyncio.run, run()).result()
     assert all(texts)

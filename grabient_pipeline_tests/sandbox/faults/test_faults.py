@@ -1,4 +1,4 @@
-"""Each fault does what its description says, and only where and as often as it was armed."""
+"""Each fault does what it describes, only for the calls and as often as it was armed for."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ def known_batches(bench, provider):
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("fault", ["create_then_drop", "create_then_500"])
-def test_the_batch_is_made_but_the_answer_is_lost(bench, provider, fault):
+def test_the_batch_is_created_but_the_response_is_lost(bench, provider, fault):
     bench.arm(fault, provider, times=1)
     with pytest.raises(Exception):  # noqa: B017 - each SDK has its own
         bench.submit(provider, bench.rows_of(provider, 2))
@@ -39,7 +39,7 @@ def test_a_dropped_connection_is_a_connection_error(bench):
         bench.submit("openai", bench.rows_of("openai", 1))
 
 
-def test_the_answer_comes_too_late(bench):
+def test_the_response_comes_too_late(bench):
     bench.arm("create_then_timeout", "anthropic", seconds=3)
     client = bench.new_anthropic(timeout=0.3)
     with pytest.raises(anthropic.APITimeoutError):
@@ -47,7 +47,7 @@ def test_the_answer_comes_too_late(bench):
     assert len(known_batches(bench, "anthropic")) == 1
 
 
-def test_retries_of_a_client_make_several_batches(bench):
+def test_retries_of_a_client_create_several_batches(bench):
     """Why creation must not be retried blindly."""
     bench.arm("create_then_500", "openai", times=2)
     content = json.dumps(bench.rows_of("openai", 1)[0]).encode()
@@ -59,7 +59,7 @@ def test_retries_of_a_client_make_several_batches(bench):
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("status", [400, 401, 403, 429])
-def test_a_refused_creation_makes_nothing(shared, provider, status):
+def test_a_rejected_creation_creates_no_batch(shared, provider, status):
     before = len(known_batches(shared, provider))
     shared.arm("refuse", provider, times=1, status=status, message="on purpose")
     with pytest.raises(Exception, match="on purpose") as refused:
@@ -69,21 +69,21 @@ def test_a_refused_creation_makes_nothing(shared, provider, status):
     assert len(known_batches(shared, provider)) == before
 
 
-def test_a_refusal_may_say_when_to_come_again(bench):
+def test_a_rejection_may_carry_a_time_to_retry(bench):
     bench.arm("refuse", "openai", status=429, retry_after=7)
     with pytest.raises(openai.RateLimitError) as refused:
         bench.submit("openai", bench.rows_of("openai", 1))
     assert refused.value.response.headers["retry-after"] == "7"
 
 
-def test_an_overloaded_refusal_is_anthropics_own(bench):
+def test_an_overload_is_reported_in_anthropics_format(bench):
     bench.arm("refuse", "anthropic", status=529)
     with pytest.raises(anthropic.APIStatusError) as refused:
         bench.submit("anthropic", bench.rows_of("anthropic", 1))
     assert refused.value.body["error"]["type"] == "overloaded_error"
 
 
-def test_one_provider_is_down_and_the_others_are_not(bench):
+def test_one_provider_may_be_down_alone(bench):
     bench.arm("down", "groq")
     with pytest.raises(Exception, match="503"):
         bench.groq.batches.list()
@@ -92,7 +92,7 @@ def test_one_provider_is_down_and_the_others_are_not(bench):
     assert not bench.groq.batches.list().data
 
 
-def test_a_hanging_provider(bench):
+def test_a_hanging_provider_does_not_answer(bench):
     bench.arm("hang", "openai", seconds=5)
     client = bench.new_openai(timeout=0.2)
     started = time.monotonic()
@@ -113,7 +113,7 @@ def test_a_slow_batch_is_still_running(bench):
 
 
 @pytest.mark.parametrize("provider", ["openai", "groq"])
-def test_an_expired_batch_keeps_its_share(bench, provider):
+def test_an_expired_batch_keeps_its_finished_share(bench, provider):
     bench.arm("expire", provider, share=0.25)
     batch = bench.wait(provider, bench.submit(provider, bench.rows_of(provider, 40)))
     results = bench.results(provider, batch)
@@ -132,13 +132,13 @@ def test_an_expired_anthropic_batch_ends_with_expired_rows(bench):
     assert batch.request_counts.expired == 5
 
 
-def test_an_expired_google_batch_has_nothing(bench):
+def test_an_expired_google_batch_has_no_results(bench):
     bench.arm("expire", "google")
     job = bench.wait("google", bench.submit("google", bench.rows_of("google", 4)))
     assert (job.state.name, job.dest) == ("JOB_STATE_EXPIRED", None)
 
 
-def test_results_on_a_foreign_host(bench):
+def test_the_results_url_may_name_another_host(bench):
     batch_id = bench.submit("anthropic", bench.rows_of("anthropic", 1))
     bench.wait("anthropic", batch_id)
     bench.arm("foreign_results_url", host="elsewhere.invalid", times=1)
@@ -147,7 +147,7 @@ def test_results_on_a_foreign_host(bench):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_download_that_breaks_off(bench, provider):
+def test_a_download_can_be_interrupted(bench, provider):
     batch = bench.wait(provider, bench.submit(provider, bench.rows_of(provider, 20)))
     bench.arm("cut_download", provider, times=1, bytes=500)
     with pytest.raises(Exception, match=r"closed|incomplete|Connection"):
@@ -160,7 +160,7 @@ def test_a_download_that_breaks_off(bench, provider):
     ("fault", "lines", "distinct"),
     [("missing_rows", 7, 7), ("duplicate_rows", 13, 10), ("unknown_rows", 13, 13), ("garbage_rows", 13, None)],
 )
-def test_strange_results(shared, provider, fault, lines, distinct):
+def test_rows_can_be_missing_duplicate_unknown_or_corrupted(shared, provider, fault, lines, distinct):
     batch = shared.wait(provider, shared.submit(provider, shared.rows_of(provider, 10)))
     if provider in ("openai", "groq") and batch.error_file_id:
         lines -= 1
@@ -175,7 +175,7 @@ def test_strange_results(shared, provider, fault, lines, distinct):
     assert len({row.get("custom_id") or row["key"] for row in rows}) == distinct
 
 
-def test_faults_are_armed_from_the_start_too(new_bench):
+def test_faults_can_be_armed_at_the_start(new_bench):
     bench = new_bench(batch_seconds=0, faults=[{"name": "down", "provider": "openai", "times": 1}])
     with pytest.raises(openai.InternalServerError):
         bench.openai.batches.list()
@@ -183,7 +183,7 @@ def test_faults_are_armed_from_the_start_too(new_bench):
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "fault",
     [
         {"name": "flood"},
         {"name": "down", "provider": "acme"},
@@ -205,9 +205,9 @@ def test_faults_are_armed_from_the_start_too(new_bench):
     ],
     ids=str,
 )
-def test_faults_that_do_not_exist_are_refused(shared, wanted):
-    answer = httpx.post(shared.server.url + "/_sandbox/faults", json=wanted)
-    if wanted == []:
+def test_invalid_faults_are_rejected(shared, fault):
+    answer = httpx.post(shared.server.url + "/_sandbox/faults", json=fault)
+    if fault == []:
         assert answer.json() == {"armed": []}
     else:
         assert answer.status_code == 400
@@ -215,7 +215,7 @@ def test_faults_that_do_not_exist_are_refused(shared, wanted):
     assert httpx.get(shared.server.url + "/_sandbox/faults").json()["armed"] == []
 
 
-def test_every_fault_is_told_with_its_parameters(shared):
+def test_every_fault_is_listed_with_its_parameters(shared):
     known = httpx.get(shared.server.url + "/_sandbox/faults").json()["known"]
     assert known.keys() == FAULTS.keys()
     assert all(fault["description"] and fault["strikes"] in SCOPES for fault in known.values())
@@ -231,7 +231,7 @@ def test_every_fault_can_be_armed_with_its_defaults(name):
     assert faults.armed()[0].document()["parameters"] == FAULTS[name].parameters
 
 
-def test_faults_are_used_up_in_order():
+def test_faults_are_consumed_in_order():
     faults = ArmedFaults(FAULTS, tuple(KNOWN_PROVIDERS))
     faults.arm("refuse", "openai", times=1)
     faults.arm("create_then_500", times=2)
@@ -243,16 +243,16 @@ def test_faults_are_used_up_in_order():
         faults.arm("nonsense")
 
 
-def test_a_fault_of_another_provider_is_not_used_up():
+def test_a_fault_of_another_provider_is_not_consumed():
     faults = ArmedFaults(FAULTS, tuple(KNOWN_PROVIDERS))
     faults.arm("poisoned", times=1)
     assert faults.take("poisoned", "openai") is None
     assert faults.take("poisoned", "google") is not None
 
 
-def test_the_command_line_says_what_is_wrong_with_a_fault():
+def test_the_command_line_explains_an_invalid_fault():
     command = [sys.executable, "-m", "grabient_pipeline.sandbox", "--faults", '[{"name": "flood"}]']
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert told.returncode == 2
-    assert "no fault 'flood'" in told.stderr
-    assert "Traceback" not in told.stderr
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert completed.returncode == 2
+    assert "no fault 'flood'" in completed.stderr
+    assert "Traceback" not in completed.stderr

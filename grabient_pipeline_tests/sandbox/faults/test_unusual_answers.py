@@ -1,4 +1,4 @@
-"""Answers that are odd but happen: each SDK gets them as the real service gives them, and only while they are armed."""
+"""Unusual responses: each SDK gets them as from the real service, and only while they are armed."""
 
 import json
 import threading
@@ -22,7 +22,7 @@ def status_of(error):
     return getattr(error, "status_code", None) or error.code
 
 
-def ended(bench, provider, count=4, **parameters):
+def ended_batch(bench, provider, count=4, **parameters):
     return bench.wait(provider, bench.submit(provider, bench.rows_of(provider, count, **parameters))).model_copy()
 
 
@@ -31,7 +31,7 @@ def id_of(provider, batch):
 
 
 def operation_of(bench, name):
-    """What google-genai throws away is only in the answer itself."""
+    """Return the raw operation, including what google-genai discards."""
     return json.loads(bench.google._api_client.request("get", name, {}).body)
 
 
@@ -46,25 +46,25 @@ CALLS = {
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("struck", CALLS)
+@pytest.mark.parametrize("affected", CALLS)
 @pytest.mark.parametrize(
     ("fault", "parameters", "status"), [("down", {"status": 500}, 500), ("rate_limited", {"retry_after": 3}, 429)]
 )
-def test_only_the_calls_that_it_is_armed_for(bench, provider, struck, fault, parameters, status):
-    bench.arm(fault, provider, times=2, calls=struck, **parameters)
+def test_a_fault_affects_only_the_calls_that_it_was_armed_for(bench, provider, affected, fault, parameters, status):
+    bench.arm(fault, provider, times=2, calls=affected, **parameters)
     for call, do in CALLS.items():
-        if call != struck:
+        if call != affected:
             do(bench, provider)
     for _ in range(2):
         with pytest.raises(Exception) as refused:
-            CALLS[struck](bench, provider)
+            CALLS[affected](bench, provider)
         assert status_of(refused.value) == status
-    CALLS[struck](bench, provider)
+    CALLS[affected](bench, provider)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_downloads_and_cancels_are_calls_of_their_own(bench, provider):
-    batch = ended(bench, provider, 2)
+def test_downloads_and_cancellations_can_fail_separately(bench, provider):
+    batch = ended_batch(bench, provider, 2)
     bench.arm("down", provider, times=1, calls="downloading", status=503)
     bench.retrieve(provider, id_of(provider, batch))
     with pytest.raises(Exception) as refused:
@@ -81,14 +81,14 @@ def test_downloads_and_cancels_are_calls_of_their_own(bench, provider):
 
 
 @pytest.mark.parametrize("provider", ["openai", "groq", "google"])
-def test_an_upload_that_hangs(bench, provider):
+def test_an_upload_can_hang(bench, provider):
     bench.arm("hang", provider, times=1, calls="uploading", seconds=0.05)
     with pytest.raises(Exception, match="onnect|closed"):
         bench.submit(provider, bench.rows_of(provider, 1))
     bench.submit(provider, bench.rows_of(provider, 1))
 
 
-def test_an_sdk_reads_on_through_a_bad_minute(bench):
+def test_an_sdk_retries_reads(bench):
     bench.arm("down", "openai", times=1, calls="reading", status=500)
     bench.arm("rate_limited", "openai", times=1, calls="reading", retry_after=0)
     assert bench.openai.with_options(max_retries=2).batches.list().data == []
@@ -98,19 +98,19 @@ def test_an_sdk_reads_on_through_a_bad_minute(bench):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_creation_that_takes_long_and_is_dropped(bench, provider):
+def test_a_creation_can_take_long_and_then_be_dropped(bench, provider):
     bench.arm("create_then_drop", provider, times=1, seconds=0.2)
     started = time.monotonic()
     with pytest.raises(Exception, match="onnect|closed"):
         bench.submit(provider, bench.rows_of(provider, 1))
     assert time.monotonic() - started >= 0.2
-    (batch,) = bench.told("batches")["batches"]
+    (batch,) = bench.report("batches")["batches"]
     assert batch["creation_answered"] is False
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_batch_that_is_made_after_the_connection_was_lost(bench, provider):
-    """Not to be found is no proof that it was never made."""
+def test_a_batch_can_be_created_after_the_connection_was_lost(bench, provider):
+    """A batch that is not found may still be created."""
     bench.arm("drop_then_create", provider, times=1, seconds=0.6)
     with pytest.raises(Exception, match="onnect|closed"):
         bench.submit(provider, bench.rows_of(provider, 3))
@@ -121,12 +121,12 @@ def test_a_batch_that_is_made_after_the_connection_was_lost(bench, provider):
         time.sleep(0.01)
     batch = bench.wait(provider, bench.listed(provider)[0])
     assert len(bench.results(provider, batch)) == 3
-    assert bench.told("batches")["batches"][0]["creation_answered"] is False
+    assert bench.report("batches")["batches"][0]["creation_answered"] is False
 
 
-def test_a_creation_that_is_answered_is_told_as_such(bench):
+def test_an_answered_creation_is_reported_as_answered(bench):
     bench.submit("groq", bench.rows_of("groq", 1))
-    assert bench.told("batches")["batches"][0]["creation_answered"] is True
+    assert bench.report("batches")["batches"][0]["creation_answered"] is True
 
 
 # Whole batches.
@@ -134,9 +134,9 @@ def test_a_creation_that_is_answered_is_told_as_such(bench):
 
 @pytest.mark.parametrize("provider", FILES)
 @pytest.mark.parametrize("as_list", [False, True])
-def test_a_batch_that_fails_as_a_whole(bench, provider, as_list):
+def test_a_batch_can_fail_as_a_whole(bench, provider, as_list):
     bench.arm("fail_batch", provider, times=1, code="token_limit_exceeded", message="too much at once", line=2)
-    batch = ended(bench, provider)
+    batch = ended_batch(bench, provider)
     assert (batch.status, batch.output_file_id, batch.error_file_id) == ("failed", None, None)
     assert (batch.errors.data[0].code, batch.errors.data[0].line) == ("token_limit_exceeded", 2)
     if as_list:
@@ -144,20 +144,20 @@ def test_a_batch_that_fails_as_a_whole(bench, provider, as_list):
         batch = bench.retrieve(provider, batch.id)
         assert isinstance(batch.errors, list)
         assert batch.errors[0].message == "too much at once"
-    assert bench.told("billed")[provider]["requests"] == 0
+    assert bench.report("billed")[provider]["requests"] == 0
 
 
-def test_a_google_batch_that_fails_as_a_whole(bench):
+def test_a_google_batch_can_fail_as_a_whole(bench):
     bench.arm("fail_batch", "google", times=1, message="too much at once")
-    job = ended(bench, "google")
+    job = ended_batch(bench, "google")
     assert (job.state.name, job.dest, job.error) == ("JOB_STATE_FAILED", None, None)
     assert operation_of(bench, job.name)["error"] == {"code": 3, "message": "too much at once"}
 
 
 @pytest.mark.parametrize("provider", FILES)
-def test_completed_without_results_as_every_request_failed(bench, provider):
+def test_a_completed_batch_has_no_output_if_every_request_failed(bench, provider):
     bench.arm("fail_rows", provider, times=1, status=503, message="on purpose")
-    batch = ended(bench, provider)
+    batch = ended_batch(bench, provider)
     assert (batch.status, batch.output_file_id) == ("completed", None)
     rows = bench.results(provider, batch).values()
     assert {row["response"]["status_code"] for row in rows} == {503}
@@ -165,34 +165,34 @@ def test_completed_without_results_as_every_request_failed(bench, provider):
 
 
 @pytest.mark.parametrize("provider", ["anthropic", *FILES, "google"])
-def test_hostile_words_come_in_answers_of_the_usual_form(bench, provider):
+def test_hostile_words_come_in_well_formed_responses(bench, provider):
     bench.arm("hostile_words", provider, times=1)
-    batch = ended(bench, provider)
+    batch = ended_batch(bench, provider)
     texts = json.dumps(list(bench.results(provider, batch).values()))
     assert "<script>alert(1)</script>" in texts
-    assert bench.told("billed")[provider]["requests"] == len(bench.results(provider, batch))
+    assert bench.report("billed")[provider]["requests"] == len(bench.results(provider, batch))
 
 
-def test_a_google_batch_succeeds_though_every_request_failed(bench):
+def test_a_google_batch_succeeds_even_if_every_request_failed(bench):
     bench.arm("fail_rows", "google", times=1, status=429)
-    job = ended(bench, "google")
+    job = ended_batch(bench, "google")
     assert job.state.name == "JOB_STATE_SUCCEEDED"
     assert {row["error"]["code"] for row in bench.results("google", job).values()} == {8}
-    assert bench.told("billed")["google"]["requests"] == 0
+    assert bench.report("billed")["google"]["requests"] == 0
 
 
-def test_a_share_of_the_requests_fails(bench):
+def test_a_share_of_the_requests_can_fail(bench):
     bench.arm("fail_rows", "anthropic", times=1, share=0.25, status=529)
-    batch = ended(bench, "anthropic", 40)
+    batch = ended_batch(bench, "anthropic", 40)
     kinds = [row["result"]["type"] for row in bench.results("anthropic", batch).values()]
     assert 10 <= kinds.count("errored") <= 12
     assert kinds.count("succeeded") == 40 - kinds.count("errored")
-    assert bench.told("billed")["anthropic"]["requests"] == kinds.count("succeeded")
+    assert bench.report("billed")["anthropic"]["requests"] == kinds.count("succeeded")
 
 
-def test_rows_with_status_zero_that_are_counted_as_completed(bench):
+def test_rows_with_status_zero_count_as_completed(bench):
     bench.arm("status_zero_rows", "openai", times=1, count=3)
-    batch = ended(bench, "openai", 20)
+    batch = ended_batch(bench, "openai", 20)
     rows = [json.loads(line) for line in bench.openai.files.content(batch.error_file_id).read().splitlines()]
     lost = [row for row in rows if row["response"]["status_code"] == 0]
     assert len(lost) == 3
@@ -200,14 +200,14 @@ def test_rows_with_status_zero_that_are_counted_as_completed(bench):
     assert lost[0]["error"] is None
     assert batch.request_counts.failed == len(rows) - 3
     assert batch.request_counts.completed == 20 - batch.request_counts.failed
-    assert bench.told("billed")["openai"]["requests"] == 20 - len(rows)
+    assert bench.report("billed")["openai"]["requests"] == 20 - len(rows)
 
 
-# What is told of a batch.
+# Reports of a batch.
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_state_that_nobody_knows(bench, provider):
+def test_a_state_can_be_unknown(bench, provider):
     batch_id = bench.submit(provider, bench.rows_of(provider, 1))
     bench.wait(provider, batch_id)
     bench.arm("unknown_state", provider, times=2, word="in_review")
@@ -219,8 +219,8 @@ def test_a_state_that_nobody_knows(bench, provider):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_batch_that_has_vanished(bench, provider):
-    batch = ended(bench, provider)
+def test_a_batch_can_vanish(bench, provider):
+    batch = ended_batch(bench, provider)
     bench.arm("batch_gone", provider, times=1)
     with pytest.raises(Exception) as refused:
         bench.retrieve(provider, id_of(provider, batch))
@@ -229,47 +229,47 @@ def test_a_batch_that_has_vanished(bench, provider):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_ended_without_naming_results(bench, provider):
-    batch = ended(bench, provider)
+def test_an_ended_batch_can_name_no_results(bench, provider):
+    batch = ended_batch(bench, provider)
     bench.arm("no_output_file", provider, times=1)
-    told = bench.retrieve(provider, id_of(provider, batch))
+    retrieved = bench.retrieve(provider, id_of(provider, batch))
     if provider == "anthropic":
-        assert (told.processing_status, told.results_url) == ("ended", None)
+        assert (retrieved.processing_status, retrieved.results_url) == ("ended", None)
     elif provider == "google":
-        assert (told.state.name, told.dest) == ("JOB_STATE_SUCCEEDED", None)
+        assert (retrieved.state.name, retrieved.dest) == ("JOB_STATE_SUCCEEDED", None)
     else:
-        assert (told.status, told.output_file_id) == ("completed", None)
+        assert (retrieved.status, retrieved.output_file_id) == ("completed", None)
     assert len(bench.lines(provider, bench.retrieve(provider, id_of(provider, batch)))) == 4
 
 
 @pytest.mark.parametrize("provider", FILES)
 @pytest.mark.parametrize("value", [{}, "", []])
-def test_something_empty_where_a_file_id_would_be_null(bench, provider, value):
-    batch = ended(bench, provider, 1)
+def test_a_missing_file_id_can_be_any_empty_value(bench, provider, value):
+    batch = ended_batch(bench, provider, 1)
     assert batch.error_file_id is None
     bench.arm("empty_file_ids", provider, times=1, value=value)
-    told = bench.retrieve(provider, batch.id)
-    assert (told.error_file_id, told.output_file_id) == (value, batch.output_file_id)
+    retrieved = bench.retrieve(provider, batch.id)
+    assert (retrieved.error_file_id, retrieved.output_file_id) == (value, batch.output_file_id)
 
 
 @pytest.mark.parametrize("provider", FILES)
-def test_counts_that_are_missing_or_strings(bench, provider):
-    batch = ended(bench, provider, 2)
+def test_counts_can_be_missing_or_strings(bench, provider):
+    batch = ended_batch(bench, provider, 2)
     bench.arm("no_counts", provider, times=1)
     assert bench.retrieve(provider, batch.id).request_counts is None
     bench.arm("counts_as_strings", provider, times=1)
-    # These SDKs make numbers of them again.
+    # These SDKs convert them to numbers.
     assert bench.retrieve(provider, batch.id).request_counts.total == 2
     bench.arm("counts_as_strings", provider, times=1)
     raw_answer = getattr(bench, provider).batches.with_raw_response.retrieve(batch.id)
     assert json.loads(raw_answer.http_response.content)["request_counts"]["total"] == "2"
 
 
-def test_counts_of_anthropic_and_google(bench):
-    batch = ended(bench, "anthropic", 2)
+def test_counts_of_anthropic_and_google_can_be_strings_or_missing(bench):
+    batch = ended_batch(bench, "anthropic", 2)
     bench.arm("counts_as_strings", "anthropic", times=1)
     assert bench.retrieve("anthropic", batch.id).request_counts.succeeded == "2"
-    job = ended(bench, "google", 2)
+    job = ended_batch(bench, "google", 2)
     bench.arm("no_counts", "google", times=1)
     assert "batchStats" not in operation_of(bench, job.name)["metadata"]
     assert operation_of(bench, job.name)["metadata"]["batchStats"]["requestCount"] == "2"
@@ -284,7 +284,7 @@ def inline(bench, tools, temperature):
     return bench.wait("google", job.name).name
 
 
-def test_a_poisoned_google_batch_cannot_be_read_by_the_sdk(bench, tools):
+def test_a_poisoned_google_batch_is_unreadable_for_the_sdk(bench, tools):
     name = inline(bench, tools, 5)
     assert bench.google.batches.get(name=name).dest.inlined_responses[0].error.code == 3
     bench.arm("poisoned", "google")
@@ -292,11 +292,11 @@ def test_a_poisoned_google_batch_cannot_be_read_by_the_sdk(bench, tools):
         bench.google.batches.get(name=name)
     with pytest.raises(pydantic.ValidationError):
         list(bench.google.batches.list())
-    # What went well is read as before.
+    # Successful batches are read as before.
     assert bench.google.batches.get(name=inline(bench, tools, 1)).dest.inlined_responses[0].response
 
 
-def test_somebody_elses_batch_poisons_the_list(bench):
+def test_another_clients_batch_can_make_the_list_unreadable(bench):
     name = bench.submit("google", bench.rows_of("google", 1))
     bench.arm("poisoned", "google")
     assert bench.google.batches.get(name=name).name == name
@@ -311,8 +311,8 @@ def test_somebody_elses_batch_poisons_the_list(bench):
 
 @pytest.mark.parametrize("provider", ["openai", "groq", "google"])
 @pytest.mark.parametrize("status", [404, 410])
-def test_results_that_are_gone(bench, provider, status):
-    batch = ended(bench, provider)
+def test_results_can_be_gone(bench, provider, status):
+    batch = ended_batch(bench, provider)
     bench.arm("results_gone", provider, status=status)
     assert bench.state(provider, bench.retrieve(provider, id_of(provider, batch))) in (
         "completed",
@@ -325,13 +325,13 @@ def test_results_that_are_gone(bench, provider, status):
     assert len(bench.lines(provider, batch)) == 4
 
 
-def test_anthropic_archives_results(bench):
-    batch = ended(bench, "anthropic")
+def test_anthropic_results_can_be_archived(bench):
+    batch = ended_batch(bench, "anthropic")
     url = batch.results_url
     bench.arm("results_gone", "anthropic")
-    told = bench.retrieve("anthropic", batch.id)
-    assert told.results_url is None
-    assert (told.archived_at - told.created_at).days == 29
+    retrieved = bench.retrieve("anthropic", batch.id)
+    assert retrieved.results_url is None
+    assert (retrieved.archived_at - retrieved.created_at).days == 29
     headers = {"authorization": "Bearer sandbox-a", "anthropic-version": "2026-10-21"}
     assert httpx.get(url, headers=headers).status_code == 404
 
@@ -340,11 +340,11 @@ def test_anthropic_archives_results(bench):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_new_batch_is_listed_late(bench, provider):
+def test_a_new_batch_can_be_listed_late(bench, provider):
     bench.arm("listing_lag", provider, seconds=0.6)
     batch_id = bench.submit(provider, bench.rows_of(provider, 1))
     assert bench.listed(provider) == []
-    # Asked for by its id it is there at once.
+    # It can be retrieved by its id at once.
     assert bench.retrieve(provider, batch_id)
     deadline = time.monotonic() + 5
     while bench.listed(provider) != [batch_id]:
@@ -353,33 +353,33 @@ def test_a_new_batch_is_listed_late(bench, provider):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_pages_that_are_shorter_than_asked_for(bench, provider):
+def test_pages_can_be_shorter_than_requested(bench, provider):
     ids = [bench.submit(provider, bench.rows_of(provider, 1)) for _ in range(5)]
     bench.arm("short_pages", provider, size=2)
-    before = len(bench.told("requests")["requests"])
+    before = len(bench.report("requests")["requests"])
     assert bench.listed(provider) == ids[::-1]
-    assert len(bench.told("requests")["requests"]) - before >= 3
+    assert len(bench.report("requests")["requests"]) - before >= 3
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_an_empty_page_misleads_the_sdks_but_not_those_who_read_on(bench, provider):
+def test_an_empty_page_misleads_the_sdks_but_not_a_client_that_follows_the_cursor(bench, provider):
     ids = [bench.submit(provider, bench.rows_of(provider, 1)) for _ in range(5)]
     bench.arm("empty_page", provider)
     if provider == "google":
-        # Its pager takes a page for something that has members.
+        # Its pager expects every page to have members.
         with pytest.raises(IndexError):
             bench.listed(provider, 2)
     elif provider != "groq":
         assert bench.listed(provider, 2) == ids[:2:-1]
-    assert read_on(bench, provider) == ids[::-1]
+    assert list_all_pages(bench, provider) == ids[::-1]
     bench.disarm()
     assert bench.listed(provider, 2) == ids[::-1]
 
 
-def read_on(bench, provider):
-    """Page by page while there is more, whatever is on the page."""
+def list_all_pages(bench, provider):
+    """Return the ids of all pages, empty pages included."""
     if provider == "groq":
-        # Its SDK leaves the cursors to the client anyhow.
+        # Its SDK leaves the cursors to the client.
         return bench.listed(provider, 2)
     found, query = [], {}
     while True:
@@ -399,7 +399,7 @@ def read_on(bench, provider):
         query = {"after_id": page.last_id} if provider == "anthropic" else {"after": page.model_extra["last_id"]}
 
 
-def test_an_empty_page_in_a_list_of_files(bench):
+def test_a_page_of_files_can_be_empty(bench):
     for number in range(3):
         bench.openai.files.create(file=(f"{number}.jsonl", b"{}\n"), purpose="batch")
     bench.arm("empty_page", "openai", times=1)
@@ -411,7 +411,7 @@ def test_an_empty_page_in_a_list_of_files(bench):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_cancelled_though_the_answer_is_an_error(bench, provider):
+def test_a_batch_can_be_cancelled_although_the_response_is_an_error(bench, provider):
     bench.arm("slow_batch", provider)
     batch_id = bench.submit(provider, bench.rows_of(provider, 4))
     bench.arm("cancel_then_500", provider, times=1)
@@ -421,11 +421,11 @@ def test_cancelled_though_the_answer_is_an_error(bench, provider):
     assert bench.end_batches() == [batch_id.removeprefix("batches/")]
     batch = bench.retrieve(provider, batch_id)
     assert bench.state(provider, batch) in ("ended", "cancelled", "JOB_STATE_CANCELLED")
-    assert bench.told("batches")["batches"][0]["state"] == "cancelled"
+    assert bench.report("batches")["batches"][0]["state"] == "cancelled"
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_batch_that_ends_before_it_can_be_cancelled(bench, provider):
+def test_a_batch_can_end_before_it_is_cancelled(bench, provider):
     bench.arm("slow_batch", provider)
     batch_id = bench.submit(provider, bench.rows_of(provider, 4))
     bench.arm("cancel_too_late", provider, times=1)
@@ -438,7 +438,7 @@ def test_a_batch_that_ends_before_it_can_be_cancelled(bench, provider):
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "openai", "groq"])
-def test_how_much_of_a_cancelled_batch_was_finished(bench, provider):
+def test_the_finished_share_of_a_cancelled_batch_can_be_set(bench, provider):
     bench.arm("slow_batch", provider)
     batch_id = bench.submit(provider, bench.rows_of(provider, 40))
     bench.arm("cancel_keeps", provider, share=0.75)
@@ -453,7 +453,7 @@ def test_how_much_of_a_cancelled_batch_was_finished(bench, provider):
     assert (len(results), len(unfinished)) == (40, 10)
 
 
-def test_google_bills_nothing_of_what_it_does_not_hand_out(bench):
+def test_google_does_not_bill_results_that_it_does_not_return(bench):
     bench.arm("slow_batch", "google", times=1)
     cancelled = bench.submit("google", bench.rows_of("google", 10))
     bench.arm("cancel_keeps", "google", share=0.5)
@@ -462,25 +462,25 @@ def test_google_bills_nothing_of_what_it_does_not_hand_out(bench):
     assert bench.retrieve("google", cancelled).dest is None
     bench.arm("expire", "google", share=0.5)
     bench.wait("google", bench.submit("google", bench.rows_of("google", 10)))
-    assert bench.told("billed")["google"]["requests"] == 0
-    assert [batch["unfinished"] for batch in bench.told("batches")["batches"]] == [10, 10]
+    assert bench.report("billed")["google"]["requests"] == 0
+    assert [batch["unfinished"] for batch in bench.report("batches")["batches"]] == [10, 10]
 
 
 # Rows and downloads.
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_lines_that_end_with_cr_lf(bench, provider):
-    batch = ended(bench, provider, 5)
+def test_lines_can_end_with_cr_lf(bench, provider):
+    batch = ended_batch(bench, provider, 5)
     content = raw(bench, provider, batch)
     bench.arm("crlf_lines", provider)
     assert raw(bench, provider, batch) == content.replace(b"\n", b"\r\n")
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_separators_that_are_no_ends_of_lines(bench, provider):
-    """`str.splitlines` and the SDKs' iterators take them for ends of lines."""
-    batch = ended(bench, provider, 30)
+def test_rows_can_contain_unicode_line_separators(bench, provider):
+    """`str.splitlines` and the SDKs' iterators treat them as line ends."""
+    batch = ended_batch(bench, provider, 30)
     content = raw(bench, provider, batch)
     bench.arm("line_separators", provider)
     separated = raw(bench, provider, batch)
@@ -503,8 +503,8 @@ def raw(bench, provider, batch):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_rows_without_a_key(bench, provider):
-    batch = ended(bench, provider, 6)
+def test_rows_can_lack_their_custom_id(bench, provider):
+    batch = ended_batch(bench, provider, 6)
     bench.arm("keyless_rows", provider, count=2)
     rows = [json.loads(line) for line in raw(bench, provider, batch).splitlines()]
     key = "key" if provider == "google" else "custom_id"
@@ -512,11 +512,11 @@ def test_rows_without_a_key(bench, provider):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("spoiled", [False, True])
-def test_results_without_a_type(bench, provider, spoiled):
-    batch = ended(bench, provider, 2)
+@pytest.mark.parametrize("with_crlf", [False, True])
+def test_results_can_lack_their_content_type(bench, provider, with_crlf):
+    batch = ended_batch(bench, provider, 2)
     bench.arm("no_content_type", provider, times=1)
-    if spoiled:
+    if with_crlf:
         bench.arm("crlf_lines", provider, times=1)
     headers = {"authorization": "Bearer sandbox-x", "anthropic-version": "2026-10-21", "x-goog-api-key": "sandbox-x"}
     paths = {
@@ -530,8 +530,8 @@ def test_results_without_a_type(bench, provider, spoiled):
     assert "content-type" in httpx.get(url, headers=headers).headers
 
 
-def test_several_things_go_wrong_at_once(bench):
-    batch = ended(bench, "groq", 10)
+def test_several_faults_apply_at_once(bench):
+    batch = ended_batch(bench, "groq", 10)
     for name, parameters in {"missing_rows": {"count": 2}, "garbage_rows": {"count": 1}, "crlf_lines": {}}.items():
         bench.arm(name, "groq", times=1, **parameters)
     content = raw(bench, "groq", batch)
@@ -539,10 +539,10 @@ def test_several_things_go_wrong_at_once(bench):
     assert len(raw(bench, "groq", batch).splitlines()) == 10
 
 
-# Errors of the SDKs are what they are with the real services.
+# Errors of the SDKs are the same as with the real services.
 
 
-def test_the_sdks_raise_their_usual_errors(bench):
+def test_the_sdks_raise_their_own_errors(bench):
     bench.arm("down", times=5, status=500, calls="reading")
     with pytest.raises(APIStatusError):
         bench.anthropic.messages.batches.list()
@@ -554,7 +554,7 @@ def test_the_sdks_raise_their_usual_errors(bench):
         list(bench.google.batches.list())
 
 
-def test_faults_are_armed_and_struck_from_several_threads(bench):
+def test_faults_are_consumed_exactly_once_by_concurrent_calls(bench):
     bench.arm("down", "openai", times=20, calls="reading")
     headers, statuses = {"authorization": "Bearer sandbox-o"}, []
 

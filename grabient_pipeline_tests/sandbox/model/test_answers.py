@@ -1,4 +1,4 @@
-"""What the models say: from the colours, each in its own way, the same again for the same seed."""
+"""The responses of the models derive from the colours, differ by model, and are the same for the same seed."""
 
 import json
 
@@ -23,38 +23,38 @@ REFINING = """Condense what ten models said into JSON:
 
 
 @pytest.fixture
-def say(tools):
+def respond(tools):
     def answers(model, count=1, seed=20, ordinal=0, colours=None, **prompt):
         prompt = {"system": tools.system, "user": tools.user_text(colours or tools.palette), **prompt}
-        speaker = ModelFactory(seed, CHARACTERS).create(model, ordinal)
-        return [speaker.answer(Prompt(**prompt), hexes_in(prompt["user"])) for _ in range(count)]
+        model_instance = ModelFactory(seed, CHARACTERS).create(model, ordinal)
+        return [model_instance.answer(Prompt(**prompt), hexes_in(prompt["user"])) for _ in range(count)]
 
     return answers
 
 
-def test_the_same_seed_says_the_same(say):
-    first = [answer.text for answer in say("gpt-4o-mini", 50)]
-    assert first == [answer.text for answer in say("gpt-4o-mini", 50)]
-    assert first != [answer.text for answer in say("gpt-4o-mini", 50, seed=21)]
+def test_the_same_seed_gives_the_same_responses(respond):
+    first = [answer.text for answer in respond("gpt-4o-mini", 50)]
+    assert first == [answer.text for answer in respond("gpt-4o-mini", 50)]
+    assert first != [answer.text for answer in respond("gpt-4o-mini", 50, seed=21)]
 
 
-def test_analyses_of_a_palette_differ(say):
-    assert len({answer.text for answer in say("openai/gpt-oss-120b", 8)}) >= 6
+def test_repeated_analyses_of_a_palette_differ(respond):
+    assert len({answer.text for answer in respond("openai/gpt-oss-120b", 8)}) >= 6
 
 
-def test_a_later_batch_answers_anew(say):
-    """Otherwise what failed once would fail for ever."""
-    assert say("gpt-4o-mini")[0].text != say("gpt-4o-mini", ordinal=1)[0].text
+def test_a_later_batch_gets_other_responses(respond):
+    """Otherwise a request that failed once would always fail."""
+    assert respond("gpt-4o-mini")[0].text != respond("gpt-4o-mini", ordinal=1)[0].text
 
 
-def test_models_differ(say):
-    texts = {say(model, form="json")[0].text for model in MODELS}
+def test_models_give_different_responses(respond):
+    texts = {respond(model, form="json")[0].text for model in MODELS}
     assert len(texts) == len(MODELS)
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_words_keep_to_their_ranges(say, tools, model):
-    for answer in say(model, 60, form="schema", schema=full_schema()):
+def test_the_number_of_words_is_within_the_requested_range(respond, tools, model):
+    for answer in respond(model, 60, form="schema", schema=full_schema()):
         if answer.finish != "stop":
             continue
         tags = json.loads(answer.text)
@@ -75,18 +75,18 @@ def full_schema():
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def test_models_mostly_agree_with_what_is_measured(say, tools):
+def test_models_agree_with_the_measured_attributes_as_often_as_declared(respond, tools):
     profile = ColourAnalyser().profile(" ".join(tools.greens))
     for model in MODELS:
-        answers = say(model, 200, colours=tools.greens, form="schema", schema=full_schema())
+        answers = respond(model, 200, colours=tools.greens, form="schema", schema=full_schema())
         tags = [json.loads(answer.text) for answer in answers if answer.finish == "stop"]
         right = sum(each["temperature"] == profile.attributes["temperature"] for each in tags) / len(tags)
         assert abs(right - CHARACTERS[model].accuracy) < 0.12
 
 
-def test_greens_bring_green_things_to_mind(say, tools):
+def test_associations_fit_the_colours(respond, tools):
     words = set()
-    for answer in say("gpt-4o-mini", 30, colours=tools.greens, form="schema", schema=full_schema()):
+    for answer in respond("gpt-4o-mini", 30, colours=tools.greens, form="schema", schema=full_schema()):
         words |= set(json.loads(answer.text)["associations"])
     assert words & {"forest", "moss", "fern", "meadow", "emerald", "clover"}
     assert not words & {"midnight", "pumpkin", "lipstick"}
@@ -100,14 +100,14 @@ def test_greens_bring_green_things_to_mind(say, tools):
         (["#b3001b", "#8f0015", "#c41e3a", "#0f6b2f", "#0b5226", "#14803a", "#a1001a", "#12702f"], "christmas"),
     ],
 )
-def test_seasons(colours, season):
+def test_seasons_are_recognised(colours, season):
     assert season in ColourAnalyser().profile(" ".join(colours)).seasonal
 
 
-def test_free_text_has_defects_at_the_documented_rates(say):
+def test_free_text_has_defects_at_the_documented_rates(respond):
     model = "meta-llama/llama-4-scout-17b-16e-instruct"
     rates = CHARACTERS[model].defects
-    answers = say(model, 4000)
+    answers = respond(model, 4000)
     fenced = sum(answer.text.startswith("```") for answer in answers) / len(answers)
     assert abs(fenced - rates["fence"]) < 0.03
     assert any(answer.finish == "length" for answer in answers)
@@ -123,34 +123,34 @@ def test_free_text_has_defects_at_the_documented_rates(say):
 
 
 @pytest.mark.parametrize("form", ["schema", "tool"])
-def test_structured_output_is_clean(say, form):
+def test_structured_output_is_clean(respond, form):
     for model in MODELS:
-        for answer in say(model, 300, form=form, schema=full_schema()):
+        for answer in respond(model, 300, form=form, schema=full_schema()):
             if answer.finish == "stop":
                 assert set(json.loads(answer.text)) == set(full_schema()["properties"])
 
 
-def test_every_model_has_a_character_of_its_own_with_known_defects():
+def test_every_model_has_its_own_character_with_known_defects():
     assert all(character != Character() for character in CHARACTERS.values())
     assert all(set(character.defects) <= set(DEFECTS) for character in CHARACTERS.values())
 
 
-def test_reasoning_is_paid_for_and_may_use_up_the_limit(say):
-    quiet, loud = say("gpt-5-nano", effort="minimal")[0], say("gpt-5-nano", effort="high")[0]
+def test_reasoning_is_billed_and_may_use_up_the_output_limit(respond):
+    quiet, loud = respond("gpt-5-nano", effort="minimal")[0], respond("gpt-5-nano", effort="high")[0]
     assert loud.reasoning_tokens > quiet.reasoning_tokens > 0
     assert loud.output_tokens > loud.reasoning_tokens
-    starved = say("gpt-5-nano", effort="high", output_limit=100)[0]
+    starved = respond("gpt-5-nano", effort="high", output_limit=100)[0]
     assert (starved.finish, starved.text, starved.output_tokens) == ("length", "", 100)
 
 
-def test_inline_reasoning_stands_before_the_answer(say):
-    answers = say("qwen/qwen3-32b", 5, effort="default", reasoning="inline")
+def test_inline_reasoning_precedes_the_response(respond):
+    answers = respond("qwen/qwen3-32b", 5, effort="default", reasoning="inline")
     assert all(answer.text.startswith("<think>") for answer in answers if answer.finish == "stop")
 
 
-def test_a_refinement_asks_for_longer_lists_and_prefers_counted_words(say, tools):
+def test_a_refinement_has_longer_lists_and_prefers_counted_words(respond, tools):
     user = tools.user_text() + "\nassociations: " + json.dumps({"ultraviolet lamp": 9, "wizard robe": 4})
-    for answer in say("claude-opus-4-5-20251101", 5, system=REFINING, user=user):
+    for answer in respond("claude-opus-4-5-20251101", 5, system=REFINING, user=user):
         tags = json.loads(answer.text.strip("`json\n"))
         assert list(tags) == ["mood", "style", "harmony", "seasonal", "associations"]
         assert 3 <= len(tags["mood"]) <= 8
@@ -158,7 +158,7 @@ def test_a_refinement_asks_for_longer_lists_and_prefers_counted_words(say, tools
         assert {"ultraviolet lamp", "wizard robe"} & set(tags["associations"])
 
 
-def test_any_schema_is_filled(say):
+def test_any_schema_gets_a_matching_value(respond):
     schema = {
         "type": "OBJECT",
         "properties": {
@@ -170,7 +170,7 @@ def test_any_schema_is_filled(say):
             "inner": {"type": "OBJECT", "properties": {"mood": {"type": ["string", "null"]}}},
         },
     }
-    value = json.loads(say("gemini-2.5-flash-lite", form="schema", schema=schema)[0].text)
+    value = json.loads(respond("gemini-2.5-flash-lite", form="schema", schema=schema)[0].text)
     assert isinstance(value["title"], str)
     assert 3 <= len(value["keywords"]) <= 4
     assert isinstance(value["confidence"], float)
@@ -179,11 +179,11 @@ def test_any_schema_is_filled(say):
     assert isinstance(value["inner"]["mood"], str)
 
 
-def test_a_question_that_is_no_tagging_gets_prose(say):
-    assert say("gpt-4o-mini", system="You are terse.", user="Hello")[0].text.startswith("The colours")
+def test_other_prompts_get_prose(respond):
+    assert respond("gpt-4o-mini", system="You are terse.", user="Hello")[0].text.startswith("The colours")
 
 
-def test_the_vocabulary_is_rich_and_fit_for_tags():
+def test_the_vocabulary_is_large_and_valid_as_tags():
     for region in vocabulary.REGIONS.values():
         words = {*region.dark, *region.mid, *region.light, *region.mood, *region.style}
         assert len(words) >= 36
@@ -192,32 +192,32 @@ def test_the_vocabulary_is_rich_and_fit_for_tags():
             assert 1 <= len(word.split()) <= 2
 
 
-# Forms of answers in the providers' envelopes.
+# Responses in the formats of the providers.
 
 
-def test_anthropic_tools(shared, tools):
+def test_anthropic_returns_tool_input(shared, tools):
     tool = {"name": "tag", "input_schema": tools.schema}
-    row = shared.ask("anthropic", tools=[tool], tool_choice={"type": "tool", "name": "tag"})
+    row = shared.request_one("anthropic", tools=[tool], tool_choice={"type": "tool", "name": "tag"})
     message = row["result"]["message"]
     assert message["stop_reason"] == "tool_use"
     assert message["content"][0]["type"] == "tool_use"
     assert set(message["content"][0]["input"]) == set(tools.schema["properties"])
 
 
-def test_anthropic_structured_output(shared, tools):
+def test_anthropic_returns_structured_output(shared, tools):
     wanted = {"format": {"type": "json_schema", "schema": tools.schema}, "effort": "low"}
-    row = shared.ask("anthropic", "claude-opus-4-5-20251101", output_config=wanted)
+    row = shared.request_one("anthropic", "claude-opus-4-5-20251101", output_config=wanted)
     assert set(json.loads(tools.text_of("anthropic", row))) == set(tools.schema["properties"])
 
 
 def test_anthropic_thinking_comes_first(shared):
     thinking = {"type": "enabled", "budget_tokens": 1500}
-    row = shared.ask("anthropic", "claude-opus-4-5-20251101", thinking=thinking)
+    row = shared.request_one("anthropic", "claude-opus-4-5-20251101", thinking=thinking)
     assert [block["type"] for block in row["result"]["message"]["content"]] == ["thinking", "text"]
 
 
-def test_anthropic_truncation(shared):
-    row = shared.ask("anthropic", max_tokens=20)
+def test_anthropic_reports_truncation(shared):
+    row = shared.request_one("anthropic", max_tokens=20)
     assert row["result"]["message"]["stop_reason"] == "max_tokens"
     assert row["result"]["message"]["usage"]["output_tokens"] == 20
 
@@ -233,7 +233,7 @@ def test_anthropic_truncation(shared):
         ("llama-3.3-70b-versatile", {}, False, False),
     ],
 )
-def test_groq_reasoning_goes_where_it_was_asked_for(shared, model, parameters, has_reasoning, inline):
+def test_groq_returns_reasoning_where_it_was_requested(shared, model, parameters, has_reasoning, inline):
     rows = shared.rows_of("groq", 5, model, **parameters)
     for row in shared.run("groq", rows).values():
         choice = row["response"]["body"]["choices"][0]
@@ -242,16 +242,16 @@ def test_groq_reasoning_goes_where_it_was_asked_for(shared, model, parameters, h
             assert choice["message"]["content"].startswith("<think>") == inline
 
 
-def test_google_thoughts_are_counted_apart(shared):
+def test_google_counts_thoughts_separately(shared):
     config = {"thinkingConfig": {"thinkingBudget": 1024}}
-    usage = shared.ask("google", "gemini-2.5-flash-lite", generationConfig=config)["response"]["usageMetadata"]
+    usage = shared.request_one("google", "gemini-2.5-flash-lite", generationConfig=config)["response"]["usageMetadata"]
     assert usage["thoughtsTokenCount"] > 0
     parts = usage["promptTokenCount"] + usage["candidatesTokenCount"] + usage["thoughtsTokenCount"]
     assert usage["totalTokenCount"] == parts
 
 
 def test_answers_do_not_depend_on_custom_ids(new_bench, tools):
-    """A token in the custom ids differs from run to run; the answers of a demo should not."""
+    """Custom ids contain a submission, which differs from run to run; the responses of a demo should not."""
 
     def texts(prefix):
         bench = new_bench(batch_seconds=0)

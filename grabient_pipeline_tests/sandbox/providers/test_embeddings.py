@@ -1,4 +1,4 @@
-"""The embedding APIs, through the real SDKs: near where words are shared, strict about what they take, billed."""
+"""The embedding APIs through the real SDKs: similarity by common words, strict validation, bills."""
 
 import base64
 import json
@@ -34,7 +34,7 @@ SIZE = {"openai": 1536, "google": 3072}
 
 
 @pytest.mark.parametrize("provider", VECTORS)
-def test_texts_that_share_words_are_near_each_other(shared, provider):
+def test_texts_with_common_words_have_similar_vectors(shared, provider):
     sunset, dusk, forest = VECTORS[provider](shared, [SUNSET, DUSK, FOREST])
     assert sunset.shape == (SIZE[provider],)
     assert sunset @ dusk > 0.5
@@ -42,13 +42,13 @@ def test_texts_that_share_words_are_near_each_other(shared, provider):
 
 
 @pytest.mark.parametrize("provider", VECTORS)
-def test_vectors_have_length_one_and_are_always_the_same(shared, provider):
+def test_vectors_have_unit_length_and_are_deterministic(shared, provider):
     once = VECTORS[provider](shared, [SUNSET, FOREST])
     assert np.allclose(np.linalg.norm(once, axis=1), 1, atol=1e-5)
     assert np.array_equal(VECTORS[provider](shared, [FOREST, SUNSET])[::-1], once)
 
 
-def test_openai_shortens_to_length_one_and_google_leaves_that_to_the_client(shared):
+def test_openai_normalises_shortened_vectors_and_google_does_not(shared):
     full, short = openai_vectors(shared, [SUNSET])[0], openai_vectors(shared, [SUNSET], dimensions=256)[0]
     assert short.shape == (256,)
     assert np.allclose(short, full[:256] / np.linalg.norm(full[:256]), atol=1e-6)
@@ -57,29 +57,29 @@ def test_openai_shortens_to_length_one_and_google_leaves_that_to_the_client(shar
     assert np.linalg.norm(short) < 0.7
 
 
-def test_shortened_vectors_still_tell_near_from_far(shared):
+def test_shortened_vectors_still_distinguish_similar_from_different_texts(shared):
     sunset, dusk, forest = openai_vectors(shared, [SUNSET, DUSK, FOREST], dimensions=256)
     assert sunset @ dusk > 0.4 > 0.2 > abs(sunset @ forest)
 
 
-def test_base64_and_numbers_are_the_same(shared):
-    """The SDK asks for base64 on its own, and reads it."""
+def test_base64_and_numbers_are_equal(shared):
+    """The SDK requests base64 by default and decodes it."""
     headers = {"authorization": "Bearer sandbox-o"}
     body = {"model": "text-embedding-3-large", "input": SUNSET, "encoding_format": "base64"}
     answer = httpx.post(shared.server.url + "/openai/v1/embeddings", headers=headers, json=body).json()
-    spelled = np.frombuffer(base64.b64decode(answer["data"][0]["embedding"]), dtype="<f4")
+    decoded = np.frombuffer(base64.b64decode(answer["data"][0]["embedding"]), dtype="<f4")
     numbers = openai_vectors(shared, [SUNSET], "text-embedding-3-large", encoding_format="float")[0]
-    assert spelled.shape == (3072,)
-    assert np.allclose(spelled, numbers, atol=1e-7)
+    assert decoded.shape == (3072,)
+    assert np.allclose(decoded, numbers, atol=1e-7)
 
 
-def test_models_do_not_share_a_space(shared):
+def test_models_have_unrelated_vectors(shared):
     small = openai_vectors(shared, [SUNSET])[0]
     large = openai_vectors(shared, [SUNSET], "text-embedding-3-large")[0]
     assert abs(small @ large[:1536]) < 0.1
 
 
-def test_google_takes_tasks_titles_and_contents(shared):
+def test_google_accepts_tasks_titles_and_contents(shared):
     plain = google_vectors(shared, [SUNSET])
     document = google_vectors(shared, [SUNSET], task_type="RETRIEVAL_DOCUMENT", title="a palette")
     content = types.Content(role="user", parts=[types.Part(text=SUNSET)])
@@ -112,16 +112,16 @@ def test_google_embeds_a_single_content_too(shared):
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_openai_refuses(shared, options, status, words):
-    before = shared.told("billed")["openai"]["embedding_texts"]
+def test_openai_rejects_invalid_requests(shared, options, status, words):
+    before = shared.report("billed")["openai"]["embedding_texts"]
     with pytest.raises(openai.APIStatusError) as refused:
         shared.openai.embeddings.create(**{"model": "text-embedding-3-small", "input": "x", **options})
     assert refused.value.status_code == status
     assert words in refused.value.message
-    assert shared.told("billed")["openai"]["embedding_texts"] == before
+    assert shared.report("billed")["openai"]["embedding_texts"] == before
 
 
-def test_as_many_texts_as_openai_takes(shared):
+def test_openai_accepts_2048_texts(shared):
     assert openai_vectors(shared, [f"word {number}" for number in range(2048)], dimensions=8).shape == (2048, 8)
 
 
@@ -140,14 +140,14 @@ def test_as_many_texts_as_openai_takes(shared):
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_what_google_refuses(shared, model, contents, config, status, words):
+def test_google_rejects_invalid_requests(shared, model, contents, config, status, words):
     with pytest.raises(errors.ClientError) as refused:
         shared.google.models.embed_content(model=model, contents=contents, config=config)
     assert refused.value.code == status
     assert words in refused.value.message
 
 
-def test_google_cuts_what_is_too_long(shared):
+def test_google_truncates_long_texts(shared):
     cut, whole = google_vectors(shared, ["sunset " * 1200, "sunset " * 1200 + "forest " * 5000])
     assert np.allclose(cut, whole)
 
@@ -157,7 +157,7 @@ def test_google_cuts_what_is_too_long(shared):
     "body",
     [b"{", b"{}", b"[]", b'{"requests": []}', b'{"requests": [{"content": 5}]}', b'{"requests": [], "more": 1}'],
 )
-def test_google_bodies_that_make_no_sense(shared, method, body):
+def test_google_rejects_malformed_bodies(shared, method, body):
     path = f"/google/v1beta/models/gemini-embedding-001:{method}"
     answer = httpx.post(shared.server.url + path, headers={"x-goog-api-key": "sandbox-g"}, content=body)
     assert answer.status_code == 400
@@ -165,7 +165,7 @@ def test_google_bodies_that_make_no_sense(shared, method, body):
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"model": 5}', b'{"model": "text-embedding-3-small", "input": [[1]]}'])
-def test_openai_bodies_that_make_no_sense(shared, body):
+def test_openai_rejects_malformed_bodies(shared, body):
     headers = {"authorization": "Bearer sandbox-o"}
     answer = httpx.post(shared.server.url + "/openai/v1/embeddings", headers=headers, content=body)
     assert answer.status_code == 400
@@ -175,18 +175,18 @@ def test_embeddings_are_billed(bench):
     openai_vectors(bench, [SUNSET, FOREST])
     usage = bench.openai.embeddings.create(model="text-embedding-3-small", input=SUNSET).usage
     google_vectors(bench, [SUNSET])
-    billed = bench.told("billed")
+    billed = bench.report("billed")
     assert usage.prompt_tokens == usage.total_tokens == 12
     names = ("embedding_requests", "embedding_texts", "distinct_embedding_texts", "embedding_tokens")
     assert [billed["openai"][name] for name in names] == [2, 3, 2, 12 + 9 + 12]
     assert [billed["google"][name] for name in names] == [1, 1, 1, 12]
-    # The same text in another size is another vector.
+    # The same text with another dimension is another vector.
     openai_vectors(bench, [SUNSET], dimensions=256)
-    assert bench.told("billed")["openai"]["distinct_embedding_texts"] == 3
-    assert bench.told("billed")["openai"]["direct_requests"] == 0
+    assert bench.report("billed")["openai"]["distinct_embedding_texts"] == 3
+    assert bench.report("billed")["openai"]["direct_requests"] == 0
 
 
-def test_lost_and_limited_embeddings(bench):
+def test_faults_apply_to_embeddings(bench):
     bench.arm("answer_then_drop", "openai", times=1, calls="embedding")
     with pytest.raises(openai.APIConnectionError):
         openai_vectors(bench, [SUNSET])
@@ -195,11 +195,11 @@ def test_lost_and_limited_embeddings(bench):
     with pytest.raises(openai.RateLimitError):
         openai_vectors(bench, [SUNSET])
     assert bench.call("openai")
-    assert bench.told("billed")["openai"]["embedding_requests"] == 2
+    assert bench.report("billed")["openai"]["embedding_requests"] == 2
 
 
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=5))
-def test_every_text_has_a_direction(texts):
+def test_every_text_has_a_vector_of_unit_length(texts):
     vectors = vectors_of("a model", texts, 64)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert np.allclose(np.linalg.norm(shorten(vectors, 16, True), axis=1), 1, atol=1e-5)
@@ -207,18 +207,18 @@ def test_every_text_has_a_direction(texts):
         assert np.allclose(vectors_of("a model", [text], 64)[0], vector)
 
 
-def test_the_order_of_words_does_not_count():
+def test_the_order_of_words_does_not_matter():
     one, other = vectors_of("a model", ["warm calm beach", "Beach, calm; warm!"], 256)
     assert np.allclose(one, other)
 
 
-def test_a_word_said_often_counts_a_little_more():
+def test_a_repeated_word_has_a_slightly_higher_weight():
     often, once, word = vectors_of("a model", ["sea sea sea sky", "sea sky", "sea"], 1024)
     assert once @ word < often @ word < 1
 
 
-def test_embeddings_as_json_are_short_enough(shared):
-    """Numbers of single precision, not of double."""
+def test_embeddings_in_json_have_single_precision(shared):
+    """Double precision would double the size of the response."""
     headers = {"authorization": "Bearer sandbox-o"}
     body = {"model": "text-embedding-3-small", "input": SUNSET}
     text = httpx.post(shared.server.url + "/openai/v1/embeddings", headers=headers, json=body).text

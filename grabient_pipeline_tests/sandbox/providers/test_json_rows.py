@@ -1,4 +1,4 @@
-"""Requests are found in a large JSON document without parsing it as a whole."""
+"""Requests are read from a large JSON document without parsing it as a whole."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_rows_are_found_in_any_document(tmp_path_factory, rows, around, indent, 
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"requests": [', b'{"requests": []} x', b'{"requests": ["a"]}'])
-def test_documents_without_rows(tmp_path, body):
+def test_documents_without_rows_are_rejected(tmp_path, body):
     path = tmp_path / "body"
     path.write_bytes(body)
     with pytest.raises(MalformedDocumentError):

@@ -1,4 +1,4 @@
-"""What the real providers refuse is refused, in their words: at once, for the whole batch, or row by row."""
+"""What the real providers reject is rejected with their messages: at once, for the whole batch, or row by row."""
 
 import io
 import json
@@ -18,7 +18,7 @@ OLD_VERSION = {"anthropic-version": "2023-06-01"}
 
 
 @pytest.mark.parametrize("key", ["sk-live-1234567890", "no"])
-def test_only_keys_of_the_sandbox_are_taken(shared, key):
+def test_only_keys_of_the_sandbox_are_accepted(shared, key):
     with pytest.raises(anthropic.AuthenticationError) as refused:
         shared.new_anthropic(api_key=key).messages.batches.list()
     assert refused.value.body["error"]["type"] == "authentication_error"
@@ -46,12 +46,12 @@ def test_only_keys_of_the_sandbox_are_taken(shared, key):
         ("/google/v1beta/batches", 403),
     ],
 )
-def test_a_key_is_needed(shared, path, status):
+def test_a_key_is_required(shared, path, status):
     assert httpx.get(shared.server.url + path).status_code == status
 
 
 @pytest.mark.parametrize("version", [None, "2024-02-30"])
-def test_anthropic_needs_a_version(shared, version):
+def test_anthropic_requires_a_valid_version(shared, version):
     headers = {"authorization": "Bearer sandbox-a"} | ({"anthropic-version": version} if version else {})
     answer = httpx.get(shared.server.url + "/anthropic/v1/messages/batches", headers=headers)
     assert answer.status_code == 400
@@ -69,16 +69,16 @@ def test_anthropic_needs_a_version(shared, version):
         "/google/v1/models/gemini-2.0-flash:batchGenerateContent",
     ],
 )
-def test_unknown_paths_are_answered_in_the_providers_form(shared, path):
+def test_unknown_paths_return_an_error_in_the_providers_format(shared, path):
     headers = {"authorization": "Bearer sandbox-x", "x-goog-api-key": "sandbox-x", "anthropic-version": NEW_VERSION}
     answer = httpx.post(shared.server.url + path, headers=headers, json={})
     assert answer.status_code == 404
     assert answer.json()["error"]["message"]
 
 
-def test_google_without_the_pinned_version_finds_nothing(shared):
+def test_google_batches_need_version_v1beta(shared):
     """The SDK's default is v1; what is documented for batches is v1beta."""
-    # Held in a variable: this SDK's client closes its connection when it is collected.
+    # In a variable, because this SDK's client closes its connection when it is garbage-collected.
     client = shared.new_google(api_version=None)
     with pytest.raises(genai.errors.ClientError) as refused:
         list(client.batches.list())
@@ -99,18 +99,18 @@ def anthropic_row(custom_id="a", **row):
         pytest.param([], "at least 1 item", id="empty"),
         pytest.param([anthropic_row("a b")], "requests.0.custom_id", id="custom id with a space"),
         pytest.param([anthropic_row("x" * 65)], "requests.0.custom_id", id="custom id too long"),
-        pytest.param([anthropic_row(), anthropic_row()], "must be unique", id="custom id twice"),
+        pytest.param([anthropic_row(), anthropic_row()], "must be unique", id="duplicate custom id"),
         pytest.param([anthropic_row(extra=1)], "Extra inputs are not permitted", id="unknown field"),
         pytest.param([{"custom_id": "a"}], "requests.0.params: Field required", id="no params"),
     ],
 )
-def test_anthropic_refuses_the_batch_at_creation(shared, rows, words):
+def test_anthropic_rejects_the_batch_at_creation(shared, rows, words):
     with pytest.raises(anthropic.BadRequestError, match=words) as refused:
         shared.anthropic.messages.batches.create(requests=rows)
     assert refused.value.body["error"]["type"] == "invalid_request_error"
 
 
-def test_anthropic_body_that_is_not_json(shared):
+def test_anthropic_rejects_malformed_bodies(shared):
     headers = {"authorization": "Bearer sandbox-a", "anthropic-version": NEW_VERSION}
     url = shared.server.url + "/anthropic/v1/messages/batches"
     for body in (b"", b"{", b'{"requests": [{]}', b'{"requests": [{"custom_id": }]}', b'{"other": []}'):
@@ -138,7 +138,7 @@ def test_anthropic_body_that_is_not_json(shared):
             None,
             {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
             "does not support output_config",
-            id="output_config on a model without",
+            id="unsupported output_config",
         ),
         pytest.param(
             "claude-opus-4-5-20251101",
@@ -163,8 +163,8 @@ def test_anthropic_body_that_is_not_json(shared):
         pytest.param(None, {"messages": "x"}, "message", id="messages of a wrong type"),
     ],
 )
-def test_anthropic_errored_rows(shared, tools, model, parameters, words):
-    row = shared.ask("anthropic", model, **parameters)
+def test_anthropic_rejects_invalid_rows(shared, tools, model, parameters, words):
+    row = shared.request_one("anthropic", model, **parameters)
     assert words in tools.error_of("anthropic", row)
 
 
@@ -182,7 +182,7 @@ def test_anthropic_sampling_depends_on_the_version(shared, tools):
 
 
 @pytest.mark.parametrize("provider", ["openai", "groq"])
-def test_uploads_need_purpose_name_and_content(shared, provider):
+def test_uploads_require_purpose_name_and_content(shared, provider):
     client, kind = getattr(shared, provider), {"openai": openai, "groq": groq}[provider]
     with pytest.raises(kind.BadRequestError):
         client.files.create(file=("a.jsonl", b"{}"), purpose="fine-tune")
@@ -204,22 +204,22 @@ def test_uploads_need_purpose_name_and_content(shared, provider):
         ({"metadata": {str(number): "v" for number in range(17)}}, 400, "metadata"),
     ],
 )
-def test_openai_refuses_the_batch_at_creation(shared, change, status, param):
+def test_openai_rejects_the_batch_at_creation(shared, change, status, param):
     file = shared.openai.files.create(file=("a.jsonl", b"{}\n"), purpose="batch")
-    wanted = {"input_file_id": file.id, "endpoint": "/v1/chat/completions", "completion_window": "24h", **change}
+    options = {"input_file_id": file.id, "endpoint": "/v1/chat/completions", "completion_window": "24h", **change}
     with pytest.raises(openai.APIStatusError) as refused:
-        shared.openai.batches.create(**wanted)
+        shared.openai.batches.create(**options)
     assert (refused.value.status_code, refused.value.param) == (status, param)
 
 
-def test_groq_windows_reach_a_week(shared):
+def test_groq_accepts_windows_up_to_a_week(shared):
     content = json.dumps(shared.rows_of("groq", 1)[0]).encode()
     file = shared.groq.files.create(file=("a.jsonl", content), purpose="batch")
-    wanted = {"input_file_id": file.id, "endpoint": "/v1/chat/completions"}
-    batch = shared.groq.batches.create(completion_window="7d", **wanted)
+    options = {"input_file_id": file.id, "endpoint": "/v1/chat/completions"}
+    batch = shared.groq.batches.create(completion_window="7d", **options)
     assert batch.expires_at - batch.created_at == 7 * 86_400
     with pytest.raises(groq.BadRequestError):
-        shared.groq.batches.create(completion_window="8d", **wanted)
+        shared.groq.batches.create(completion_window="8d", **options)
 
 
 # OpenAI and Groq: the file as a whole.
@@ -227,9 +227,9 @@ def test_groq_windows_reach_a_week(shared):
 
 @pytest.mark.parametrize("provider", ["openai", "groq"])
 @pytest.mark.parametrize(
-    ("spoil", "code"),
+    ("corrupt", "code"),
     [
-        pytest.param(lambda rows: rows[1].update(custom_id="row-0"), "duplicate_custom_id", id="custom id twice"),
+        pytest.param(lambda rows: rows[1].update(custom_id="row-0"), "duplicate_custom_id", id="duplicate custom id"),
         pytest.param(lambda rows: rows[1].pop("custom_id"), "missing_required_parameter", id="no custom id"),
         pytest.param(lambda rows: rows[1].update(method="GET"), "invalid_method", id="method"),
         pytest.param(lambda rows: rows[1].update(url="/v1/responses"), "invalid_url", id="other endpoint"),
@@ -238,9 +238,9 @@ def test_groq_windows_reach_a_week(shared):
         pytest.param(lambda rows: rows.__setitem__(1, []), "invalid_json_line", id="not an object"),
     ],
 )
-def test_a_bad_file_fails_the_batch(shared, provider, spoil, code):
+def test_an_invalid_file_fails_the_batch(shared, provider, corrupt, code):
     rows = [json.loads(json.dumps(row)) for row in shared.rows_of(provider, 3)]
-    spoil(rows)
+    corrupt(rows)
     batch = shared.wait(provider, shared.submit(provider, rows))
     assert batch.status == "failed"
     assert (batch.errors.data[0].code, batch.errors.data[0].line) == (code, 2)
@@ -256,7 +256,7 @@ def test_a_line_that_is_not_json_fails_the_batch(shared):
     assert shared.wait("openai", batch.id).errors.data[0].code == "invalid_json_line"
 
 
-def test_openai_takes_one_model_a_batch_and_groq_several(shared):
+def test_openai_accepts_one_model_per_batch_and_groq_several(shared):
     rows = shared.rows_of("openai", 1) + shared.rows_of("openai", 1, "gpt-5-nano", prefix="other")
     batch = shared.wait("openai", shared.submit("openai", rows))
     assert batch.errors.data[0].code == "mismatched_model"
@@ -265,10 +265,10 @@ def test_openai_takes_one_model_a_batch_and_groq_several(shared):
     assert batch.status == "completed"
 
 
-def test_unknown_models(shared, tools):
+def test_unknown_models_are_rejected(shared, tools):
     batch = shared.wait("openai", shared.submit("openai", shared.rows_of("openai", 1, "gpt-1")))
     assert batch.errors.data[0].code == "model_not_found"
-    row = shared.ask("groq", "llama-1")
+    row = shared.request_one("groq", "llama-1")
     assert row["response"]["status_code"] == 404
     with pytest.raises(genai.errors.ClientError) as refused:
         shared.submit("google", shared.rows_of("google", 1), "gemini-1")
@@ -352,18 +352,18 @@ RAW = {"reasoning_format": "raw"}
         ),
     ],
 )
-def test_rows_with_status_400(shared, tools, provider, model, parameters, words):
-    row = shared.ask(provider, model, **parameters)
+def test_openai_and_groq_reject_invalid_rows(shared, tools, provider, model, parameters, words):
+    row = shared.request_one(provider, model, **parameters)
     assert row["response"]["status_code"] == 400
     assert row["error"] is None
     assert words in tools.error_of(provider, row)
 
 
 @pytest.mark.parametrize("provider", ["openai", "groq"])
-def test_json_mode_needs_the_word_json(shared, tools, provider):
-    row = shared.ask(provider, system="Describe.", response_format={"type": "json_object"})
+def test_json_mode_requires_the_word_json(shared, tools, provider):
+    row = shared.request_one(provider, system="Describe.", response_format={"type": "json_object"})
     assert "json" in tools.error_of(provider, row)
-    assert shared.ask(provider, response_format={"type": "json_object"})["response"]["status_code"] == 200
+    assert shared.request_one(provider, response_format={"type": "json_object"})["response"]["status_code"] == 200
 
 
 def test_a_batch_whose_rows_all_failed_has_no_output_file(shared):
@@ -387,15 +387,15 @@ def test_a_batch_whose_rows_all_failed_has_no_output_file(shared):
         ("groq", "meta-llama/llama-4-scout-17b-16e-instruct", {"response_format": schema_format(GOOD_SCHEMA, False)}),
     ],
 )
-def test_parameters_that_the_models_do_have(shared, provider, model, parameters):
-    row = shared.ask(provider, model, **parameters)
+def test_supported_parameters_are_accepted(shared, provider, model, parameters):
+    row = shared.request_one(provider, model, **parameters)
     assert row["response"]["status_code"] == 200, row
 
 
 # Google.
 
 
-def test_google_file_names_are_checked_and_unique(bench):
+def test_google_file_names_are_validated_and_unique(bench):
     config = {"mime_type": "application/jsonl", "name": "files/my-token-1"}
     assert bench.google.files.upload(file=io.BytesIO(b"{}"), config=config).name == "files/my-token-1"
     with pytest.raises(genai.errors.ClientError) as refused:
@@ -407,14 +407,14 @@ def test_google_file_names_are_checked_and_unique(bench):
         assert refused.value.code == 400
 
 
-def test_google_uploads_are_no_downloads(bench):
+def test_google_uploads_cannot_be_downloaded(bench):
     config = {"mime_type": "application/jsonl", "name": "mine"}
     bench.google.files.upload(file=io.BytesIO(b"{}"), config=config)
     with pytest.raises(genai.errors.ClientError):
         bench.google.files.download(file="files/mine")
 
 
-def test_google_upload_offsets_are_checked(bench):
+def test_google_validates_upload_offsets(bench):
     headers = {"x-goog-api-key": "sandbox-g", "x-goog-upload-protocol": "resumable", "x-goog-upload-command": "start"}
     start = httpx.post(
         bench.server.url + "/google/upload/v1beta/files",
@@ -430,13 +430,13 @@ def test_google_upload_offsets_are_checked(bench):
     assert (answer.status_code, answer.headers["x-goog-upload-status"]) == (400, "final")
 
 
-def test_google_batches_need_a_file_that_is_there(shared):
+def test_google_batches_require_an_existing_file(shared):
     with pytest.raises(genai.errors.ClientError) as refused:
         shared.google.batches.create(model="gemini-2.0-flash", src="files/nothing")
     assert refused.value.code in (403, 404)
 
 
-def test_google_file_that_is_not_json_fails_the_job(bench):
+def test_a_google_file_that_is_not_json_fails_the_batch(bench):
     file = bench.google.files.upload(file=io.BytesIO(b"{nothing\n"), config={"mime_type": "application/jsonl"})
     job = bench.wait("google", bench.google.batches.create(model="gemini-2.0-flash", src=file.name).name)
     assert job.state.name == "JOB_STATE_FAILED"
@@ -463,25 +463,25 @@ SCHEMA = {"type": "object", "properties": {"mood": {"type": "string"}}}
             "additionalProperties",
             id="JSON Schema keyword in the OpenAPI schema",
         ),
-        pytest.param(None, {"thinkingConfig": {"thinkingBudget": 0}}, "Thinking", id="2.0 thinks not"),
+        pytest.param(None, {"thinkingConfig": {"thinkingBudget": 0}}, "Thinking", id="thinking on 2.0"),
         pytest.param(None, {"maxOutputTokens": 9000}, "maxOutputTokens", id="beyond the model's limit"),
         pytest.param("gemini-2.5-flash-lite", {"thinkingConfig": {"thinkingBudget": 100}}, "budget", id="budget"),
         pytest.param("gemini-2.5-flash-lite", {"thinkingConfig": {"thinkingLevel": "low"}}, "level", id="level"),
     ],
 )
-def test_google_rows_with_errors(shared, tools, model, config, words):
-    row = shared.ask("google", model, generationConfig=config)
+def test_google_rejects_invalid_rows(shared, tools, model, config, words):
+    row = shared.request_one("google", model, generationConfig=config)
     assert words in tools.error_of("google", row)
 
 
-def test_google_takes_both_spellings_of_names(shared, tools):
+def test_google_accepts_camel_case_and_snake_case(shared, tools):
     for config in (
         {"response_mime_type": "application/json", "thinking_config": {"thinking_budget": 0}},
         {"responseMimeType": "application/json", "thinkingConfig": {"thinkingBudget": 512}},
     ):
-        row = shared.ask("google", "gemini-2.5-flash-lite", generationConfig=config)
+        row = shared.request_one("google", "gemini-2.5-flash-lite", generationConfig=config)
         assert json.loads(tools.text_of("google", row))
 
 
-def test_google_unknown_fields_of_the_request(shared, tools):
-    assert 'Unknown name "messages"' in tools.error_of("google", shared.ask("google", messages=[]))
+def test_google_rejects_unknown_fields_of_the_request(shared, tools):
+    assert 'Unknown name "messages"' in tools.error_of("google", shared.request_one("google", messages=[]))

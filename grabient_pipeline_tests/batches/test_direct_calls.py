@@ -1,4 +1,4 @@
-"""Ordinary calls where there is no batch access: through the same ledger, at the full price, and never twice."""
+"""Direct calls, for accounts without batch access: through the same ledger, at the full price, never twice."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def billed(workbench, key):
 
 
 @each_provider
-def test_the_way_of_ordinary_calls(workbench, key):
+def test_direct_calls_are_made_collected_and_parsed(workbench, key):
     report = workbench.backfill(MODELS[key], analysis_count=2, direct=True)
     assert not report.failures
     (batch,) = report.batches
     assert batch.batch_id == f"direct-{batch.submission}"
-    assert not workbench.batches_there()
+    assert not workbench.provider_batches()
     assert billed(workbench, key)["direct_requests"] == PALETTES * 2
 
     workbench.pipeline.poll()
@@ -44,20 +44,20 @@ def test_the_way_of_ordinary_calls(workbench, key):
     assert workbench.states().get("succeeded", 0) >= PALETTES * 2 - 1
     assert workbench.rows("SELECT DISTINCT access, status FROM tag_batches") == [("direct", "completed")]
     assert workbench.pipeline.status().paid_and_not_kept == 0
-    assert not list(workbench.settings.direct_dir.iterdir()), "what is collected is not kept twice"
+    assert not list(workbench.settings.direct_dir.iterdir()), "collected responses are deleted"
     again = workbench.backfill(MODELS[key], analysis_count=2, direct=True)
     assert again.request_count == workbench.states().get("failed", 0)
 
 
 @each_provider
-def test_it_costs_twice_as_much_and_says_so_before(workbench, key):
+def test_the_estimate_of_direct_calls_is_twice_that_of_a_batch(workbench, key):
     in_batches = workbench.backfill(MODELS[key], analysis_count=1, dry_run=True)
     directly = workbench.backfill(MODELS[key], analysis_count=1, dry_run=True, direct=True)
     assert directly.estimated_cost_usd == pytest.approx(2 * in_batches.estimated_cost_usd)
     assert billed(workbench, key)["direct_requests"] == 0
 
 
-def test_what_is_asked_directly_is_not_asked_in_a_batch_again(workbench):
+def test_requests_answered_directly_are_not_submitted_in_a_batch(workbench):
     workbench.backfill(MODELS["openai"], analysis_count=1, direct=True)
     workbench.pipeline.poll()
     workbench.pipeline.collect()
@@ -76,13 +76,13 @@ def test_a_provider_or_a_model_can_be_set_to_direct(workbench, name):
     }
 
 
-def test_a_name_that_is_neither_is_explained(workbench):
+def test_an_unknown_name_is_rejected(workbench):
     pipeline = Pipeline(replace(workbench.settings, direct=frozenset({"grok"})), workbench.environment)
     with pytest.raises(UnknownModelError, match="no model 'grok'"):
         pipeline.backfill(BackfillRequest(models=[MODELS["groq"]], analysis_count=1))
 
 
-def test_without_batch_access_it_works_all_the_same(workbench):
+def test_direct_calls_work_without_batch_access(workbench):
     workbench.arm("no_batch_access", "groq")
     refused = workbench.backfill(MODELS["groq"], analysis_count=1)
     assert Route("groq") in refused.failures
@@ -98,13 +98,13 @@ def test_rate_limits_are_waited_out(workbench, key):
     assert billed(workbench, key)["direct_requests"] == PALETTES * 2
 
 
-def test_an_account_that_is_refused_stops_and_loses_nothing(workbench, monkeypatch):
+def test_calls_stop_at_a_rejected_key_and_resume_with_a_valid_one(workbench, monkeypatch):
     environment = {**workbench.environment, "OPENAI_API_KEY": "wrong"}
     pipeline = Pipeline(workbench.settings, environment)
     report = pipeline.backfill(BackfillRequest(models=[MODELS["openai"]], analysis_count=2, direct=True))
     assert "HTTP 401" in report.failures[Route("openai", "direct")]
     assert "wrong" not in report.failures[Route("openai", "direct")]
-    # With the right key it goes on.
+    # A valid key resumes them.
     workbench.pipeline.collect()
     assert sum(workbench.states().values()) == PALETTES * 2
     assert "in_flight" not in workbench.states()
@@ -112,8 +112,8 @@ def test_an_account_that_is_refused_stops_and_loses_nothing(workbench, monkeypat
 
 
 @each_provider
-def test_a_call_that_is_not_answered_is_not_asked_again_here(workbench, key):
-    """It may have been paid for, and no ordinary call can be found again."""
+def test_a_call_that_was_not_answered_is_not_repeated(workbench, key):
+    """It may have been billed, and a direct call cannot be looked up."""
     workbench.arm("answer_then_drop", key, times=1)
     workbench.backfill(MODELS[key], analysis_count=1, direct=True)
     assert billed(workbench, key)["direct_requests"] == PALETTES
@@ -124,7 +124,7 @@ def test_a_call_that_is_not_answered_is_not_asked_again_here(workbench, key):
     assert billed(workbench, key)["custom_ids_billed_more_than_once"] == 0
 
 
-def test_a_refused_request_spoils_itself_only(workbench):
+def test_a_failed_request_does_not_affect_the_others(workbench):
     workbench.arm("down", "openai", times=1, status=500, calls="asking")
     workbench.backfill(MODELS["openai"], analysis_count=1, direct=True)
     workbench.pipeline.poll()
@@ -145,7 +145,7 @@ pipeline.backfill(BackfillRequest(models=[sys.argv[2]], analysis_count=8, direct
 """
 
 
-def test_whoever_dies_in_the_middle_leaves_it_to_the_next(workbench, run_python):
+def test_the_calls_of_a_killed_process_are_finished_by_the_next(workbench, run_python):
     workbench.arm("slow_answers", "openai", seconds=0.2, calls="asking")
     process = run_python(
         _BACKFILL, workbench.settings.data_dir, MODELS["openai"], environment={**workbench.environment, "PATH": ""}
@@ -166,13 +166,13 @@ def test_whoever_dies_in_the_middle_leaves_it_to_the_next(workbench, run_python)
     states = workbench.states()
     assert sum(states.values()) == PALETTES * 8
     assert "in_flight" not in states
-    # No more than were under way at once can have been answered into the void.
+    # Only the calls that ran at the same time can have lost their responses.
     missing = workbench.findings().get("missing", 0)
     assert missing <= 4
     assert bill["direct_requests"] >= PALETTES * 8 - missing
 
 
-def test_it_can_be_cancelled(workbench):
+def test_direct_calls_can_be_cancelled(workbench):
     refused = Pipeline(workbench.settings, {**workbench.environment, "OPENAI_API_KEY": "wrong"})
     refused.backfill(BackfillRequest(models=[MODELS["openai"]], analysis_count=1, direct=True))
     (outcome,) = workbench.pipeline.cancel()

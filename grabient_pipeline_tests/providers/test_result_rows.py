@@ -1,4 +1,4 @@
-"""A line of results becomes an answer, an error with its reason, or is kept as unreadable; it never raises."""
+"""A result line becomes a response or an error with its reason, or is kept as unreadable."""
 
 from __future__ import annotations
 
@@ -48,28 +48,28 @@ def gemini(parts, finish_reason="STOP", **usage):
     return {"key": "a_1", "response": {"candidates": [candidate], "usageMetadata": usage}}
 
 
-def answered(text, reason="stop", error=None, tokens=(10, 5)):
+def response_row(text, reason="stop", error=None, tokens=(10, 5)):
     return ResultRow("a_1", "succeeded", text, reason, error, *tokens)
 
 
-def ended(outcome, error, tokens=(None, None)):
+def error_row(outcome, error, tokens=(None, None)):
     return ResultRow("a_1", outcome, None, None, error, *tokens)
 
 
 TEXT = {"type": "text", "text": "hello"}
 ANTHROPIC = {
-    "text": (claude([TEXT]), answered("hello", "end_turn")),
-    "two blocks of text": (claude([TEXT, TEXT]), answered("hellohello", "end_turn")),
-    "thinking is no text": (claude([{"type": "thinking", "thinking": "hm"}, TEXT]), answered("hello", "end_turn")),
-    "a tool's input is the answer": (
+    "text": (claude([TEXT]), response_row("hello", "end_turn")),
+    "two blocks of text": (claude([TEXT, TEXT]), response_row("hellohello", "end_turn")),
+    "thinking is not text": (claude([{"type": "thinking", "thinking": "hm"}, TEXT]), response_row("hello", "end_turn")),
+    "the input of a tool is the response": (
         claude([TEXT, {"type": "tool_use", "name": "palette_tags", "input": {"mood": ["calm"]}}], "tool_use"),
-        answered('{"mood":["calm"]}', "tool_use"),
+        response_row('{"mood":["calm"]}', "tool_use"),
     ),
-    "refusal": (claude([], "refusal"), answered(None, "refusal")),
-    "no content": (claude(None, "max_tokens"), answered(None, "max_tokens")),
-    "cached input is paid for too": (
+    "refusal": (claude([], "refusal"), response_row(None, "refusal")),
+    "no content": (claude(None, "max_tokens"), response_row(None, "max_tokens")),
+    "cached input is billed": (
         claude([TEXT], cache_read_input_tokens=100, cache_creation_input_tokens=1),
-        answered("hello", "end_turn", tokens=(111, 5)),
+        response_row("hello", "end_turn", tokens=(111, 5)),
     ),
     "errored": (
         {
@@ -79,78 +79,78 @@ ANTHROPIC = {
                 "error": {"type": "error", "error": {"type": "invalid_request_error", "message": "no such model"}},
             },
         },
-        ended("errored", "invalid_request_error: no such model"),
+        error_row("errored", "invalid_request_error: no such model"),
     ),
-    "errored, the flat form": (
+    "errored, in the flat format": (
         {"custom_id": "a_1", "result": {"type": "errored", "error": {"type": "api_error", "message": "x"}}},
-        ended("errored", "api_error: x"),
+        error_row("errored", "api_error: x"),
     ),
-    "errored, with nothing": ({"custom_id": "a_1", "result": {"type": "errored"}}, ended("errored", "errored")),
+    "errored, without details": ({"custom_id": "a_1", "result": {"type": "errored"}}, error_row("errored", "errored")),
     "expired": (
         {"custom_id": "a_1", "result": {"type": "expired"}},
-        ended("expired", "the batch was expired before this request"),
+        error_row("expired", "the batch was expired before this request"),
     ),
     "cancelled": (
         {"custom_id": "a_1", "result": {"type": "canceled"}},
-        ended("cancelled", "the batch was cancelled before this request"),
+        error_row("cancelled", "the batch was cancelled before this request"),
     ),
 }
 CHAT = {
-    "text": (chat({"content": "hello"}), answered("hello")),
-    "cut off": (chat({"content": "hel"}, "length"), answered("hel", "length")),
-    "no content": (chat({"content": None}, "length"), answered(None, "length")),
+    "text": (chat({"content": "hello"}), response_row("hello")),
+    "cut off": (chat({"content": "hel"}, "length"), response_row("hel", "length")),
+    "no content": (chat({"content": None}, "length"), response_row(None, "length")),
     "refusal": (
         chat({"content": None, "refusal": "I cannot\nhelp"}),
-        answered(None, "refusal", "I cannot help"),
+        response_row(None, "refusal", "I cannot help"),
     ),
-    "tokens as text": (chat({"content": "x"}, prompt_tokens="7"), answered("x", tokens=(7, 5))),
-    "tokens that are none": (
+    "tokens as text": (chat({"content": "x"}, prompt_tokens="7"), response_row("x", tokens=(7, 5))),
+    "invalid tokens": (
         chat({"content": "x"}, prompt_tokens=-7, completion_tokens=True),
-        answered("x", tokens=(None, None)),
+        response_row("x", tokens=(None, None)),
     ),
-    "status 0 with nothing": (
+    "status 0 with an empty body": (
         chat_response({"status_code": 0, "request_id": "", "body": {}}),
-        ended("errored", "HTTP status 0"),
+        error_row("errored", "HTTP status 0"),
     ),
     "status 0 without a body": (
         chat_response({"status_code": 0, "body": None}),
-        ended("errored", "HTTP status 0"),
+        error_row("errored", "HTTP status 0"),
     ),
     "refused": (
         chat_response(
             {"status_code": 400, "body": {"error": {"message": "bad", "type": "invalid_request_error", "code": None}}}
         ),
-        ended("errored", "invalid_request_error: bad"),
+        error_row("errored", "invalid_request_error: bad"),
     ),
     "refused, with a code": (
         chat_response({"status_code": 404, "body": {"error": {"message": "gone", "code": "model_not_found"}}}),
-        ended("errored", "model_not_found: gone"),
+        error_row("errored", "model_not_found: gone"),
     ),
     "expired": (
         chat_response(None, {"code": "batch_expired", "message": "too late"}),
-        ended("expired", "batch_expired: too late"),
+        error_row("expired", "batch_expired: too late"),
     ),
     "cancelled": (
         chat_response(None, {"code": "batch_cancelled", "message": "stopped"}),
-        ended("cancelled", "batch_cancelled: stopped"),
+        error_row("cancelled", "batch_cancelled: stopped"),
     ),
-    "never run for another reason": (
+    "not run for another reason": (
         chat_response(None, {"code": "server_error", "message": "oops"}),
-        ended("errored", "server_error: oops"),
+        error_row("errored", "server_error: oops"),
     ),
-    "neither response nor error": (chat_response(None), ended("errored", "no response")),
+    "neither response nor error": (chat_response(None), error_row("errored", "no response")),
 }
 GOOGLE = {
-    "text": (gemini([{"text": "hello"}]), answered("hello", "STOP")),
-    "parts are joined": (gemini([{"text": "hel"}, {"text": "lo"}]), answered("hello", "STOP")),
-    "thoughts are no text, and are paid for": (
+    "text": (gemini([{"text": "hello"}]), response_row("hello", "STOP")),
+    "parts are joined": (gemini([{"text": "hel"}, {"text": "lo"}]), response_row("hello", "STOP")),
+    "thoughts are not text, but are billed": (
         gemini([{"text": "hm", "thought": True}, {"text": "hello"}], thoughtsTokenCount=7),
-        answered("hello", "STOP", tokens=(10, 12)),
+        response_row("hello", "STOP", tokens=(10, 12)),
     ),
-    "cut off": (gemini([{"text": "hel"}], "MAX_TOKENS"), answered("hel", "MAX_TOKENS")),
+    "cut off": (gemini([{"text": "hel"}], "MAX_TOKENS"), response_row("hel", "MAX_TOKENS")),
     "withheld": (
         {"key": "a_1", "response": {"candidates": [{"finishReason": "SAFETY"}]}},
-        answered(None, "SAFETY", tokens=(None, 0)),
+        response_row(None, "SAFETY", tokens=(None, 0)),
     ),
     "blocked: no candidates": (
         {
@@ -160,17 +160,17 @@ GOOGLE = {
                 "usageMetadata": {"promptTokenCount": 10},
             },
         },
-        answered(None, "PROHIBITED_CONTENT", "no candidate", tokens=(10, 0)),
+        response_row(None, "PROHIBITED_CONTENT", "no candidate", tokens=(10, 0)),
     ),
     "no candidates and no reason": (
         {"key": "a_1", "response": {"candidates": [], "usageMetadata": {"promptTokenCount": 10}}},
-        answered(None, "SAFETY", "no candidate", tokens=(10, 0)),
+        response_row(None, "SAFETY", "no candidate", tokens=(10, 0)),
     ),
     "errored": (
         {"key": "a_1", "error": {"code": 3, "message": "bad", "details": [{"@type": "x"}]}},
-        ended("errored", "3: bad"),
+        error_row("errored", "3: bad"),
     ),
-    "errored, with nothing": ({"key": "a_1"}, ended("errored", "no response")),
+    "errored, without details": ({"key": "a_1"}, error_row("errored", "no response")),
 }
 CASES = [
     pytest.param(provider, line, expected, id=f"{provider}: {name}")
@@ -180,7 +180,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("provider", "line", "expected"), CASES)
-def test_a_row(providers, provider, line, expected):
+def test_a_line_is_read_as_a_row(providers, provider, line, expected):
     row = providers[provider].read_row(json.dumps(line).encode())
     if expected.input_tokens is None and expected.output_tokens == 0:
         assert (row.text, row.finish_reason, row.outcome) == (expected.text, expected.finish_reason, "succeeded")
@@ -191,9 +191,9 @@ def test_a_row(providers, provider, line, expected):
 UNREADABLE = {
     "half a line": b'{"custom_id": "a',
     "not JSON": b"<html>502</html>",
-    "nothing": b"",
+    "empty": b"",
     "a list": b"[]",
-    "a word": b'"a_1"',
+    "a string": b'"a_1"',
     "null": b"null",
     "no id": b'{"response": {}}',
     "an id that is a number": b'{"custom_id": 1, "key": 1}',
@@ -224,14 +224,14 @@ def test_an_unreadable_line_is_kept_with_the_reason(providers, provider, line):
     ],
     ids=["a new type", "no result", "a list"],
 )
-def test_a_result_of_anthropic_that_is_new_to_us(providers, line):
-    """Rather missing and told than guessed at."""
+def test_an_unknown_type_of_anthropic_result_is_unreadable(providers, line):
+    """Reported as missing rather than guessed at."""
     assert isinstance(providers["anthropic"].read_row(json.dumps(line).encode()), UnreadableRow)
 
 
 @pytest.mark.parametrize("provider", ["openai", "groq"])
 @pytest.mark.parametrize("choices", [[], None, 7, {}], ids=str)
-def test_a_completion_without_choices(providers, provider, choices):
+def test_a_completion_without_choices_is_unreadable(providers, provider, choices):
     line = chat_response({"status_code": 200, "body": {"choices": choices}})
     assert isinstance(providers[provider].read_row(json.dumps(line).encode()), UnreadableRow)
 
@@ -245,7 +245,7 @@ def line_with(provider, text):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_half_a_surrogate_costs_a_character_and_not_the_answer(providers, provider):
+def test_an_unpaired_surrogate_is_replaced_by_a_question_mark(providers, provider):
     line = json.dumps(line_with(provider, "a\ud83db")).encode()
     assert rb"\ud83d" in line
     row = providers[provider].read_row(line)
@@ -254,16 +254,16 @@ def test_half_a_surrogate_costs_a_character_and_not_the_answer(providers, provid
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_whole_surrogate_pair_is_a_character(providers, provider):
+def test_a_surrogate_pair_is_one_character(providers, provider):
     line = json.dumps(line_with(provider, "a🎨b")).encode()
     assert rb"\ud83c\udfa8" in line
     assert providers[provider].read_row(line).text == "a🎨b"
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""], ids=["LF", "CRLF", "the last without an end"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""], ids=["LF", "CRLF", "no final line feed"])
 def test_only_a_line_feed_ends_a_row(providers, provider, end, tmp_path):
-    """U+2028, U+2029 and U+0085 stand raw in answers, and the SDKs' own iterators split there."""
+    """Responses contain U+2028, U+2029 and U+0085, at which the SDKs' own iterators split."""
     texts = ["one\u2028two", "three\u2029four", "five\u0085six"]
     lines = [json.dumps(line_with(provider, text), ensure_ascii=False).encode() for text in texts]
     path = tmp_path / "output.jsonl"
@@ -282,7 +282,7 @@ def json_values():
 
 
 @given(value=json_values(), named=st.booleans())
-def test_nothing_that_a_provider_sends_raises(providers, value, named):
+def test_reading_never_raises(providers, value, named):
     if named and isinstance(value, dict):
         value = {**value, "custom_id": "a_1", "key": "a_1"}
     for provider in providers.values():

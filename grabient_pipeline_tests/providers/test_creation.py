@@ -1,0 +1,120 @@
+"""A creation is sent once; an error says whether the batch may exist."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+
+import pytest
+
+from grabient_pipeline.errors import ProviderRefused, ProviderUncertain
+from grabient_pipeline.providers import anthropic as anthropic_module
+from grabient_pipeline.providers import chat_completions as chat_module
+from grabient_pipeline.providers import google as google_module
+from grabient_pipeline.providers.registry import open_provider
+from grabient_pipeline_tests.providers.conftest import each_provider
+
+
+class TestCreation:
+    @each_provider
+    def test_the_callback_runs_right_before_the_creation(self, open_api, key):
+        """Before the callback no batch can exist; after it, one may."""
+        api = open_api(key)
+        creations_before = []
+        submission = replace(api.submission(), before_creation=lambda: creations_before.append(api.creations()))
+        before = api.creations()
+        api.wait(api.provider.submit(submission))
+        assert creations_before == [before]
+        assert api.creations() == before + 1
+
+    @each_provider
+    @pytest.mark.parametrize("fault", ["create_then_500", "create_then_drop", "create_then_timeout"])
+    def test_a_lost_response_is_uncertain_and_the_creation_is_not_repeated(
+        self, open_api, server, monkeypatch, key, fault
+    ):
+        """With the SDKs' own retries, one lost response would make two or three paid batches."""
+        provider = None
+        if fault == "create_then_timeout":
+            for module in (anthropic_module, chat_module, google_module):
+                monkeypatch.setattr(module, "CREATE_TIMEOUT_SECONDS", 0.3)
+            provider = open_provider(key, server.environment())
+        api = open_api(key, provider)
+        api.arm(fault, **({"seconds": 1.0} if fault == "create_then_timeout" else {}))
+        submission = api.submission()
+        before = api.creations()
+        with pytest.raises(ProviderUncertain) as uncertain:
+            api.provider.submit(submission)
+        assert len(api.batches_of(submission.submission)) == 1
+        assert api.creations() == before + 1
+        assert uncertain.value.provider == key
+        assert "\n" not in str(uncertain.value)
+
+    @each_provider
+    @pytest.mark.parametrize("status", [500, 502, 503, 504, 529])
+    def test_a_server_error_is_uncertain(self, open_api, key, status):
+        api = open_api(key)
+        api.arm("refuse", times=1, status=status)
+        before = api.creations()
+        with pytest.raises(ProviderUncertain, match=str(status)):
+            api.provider.submit(api.submission())
+        assert api.creations() == before + 1
+
+    @each_provider
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 429])
+    def test_a_refusal_is_certain(self, open_api, key, status):
+        api = open_api(key)
+        api.arm("refuse", times=1, status=status, message="not today")
+        submission = api.submission()
+        before = api.creations()
+        with pytest.raises(ProviderRefused, match=f"{status}: not today"):
+            api.provider.submit(submission)
+        assert api.creations() == before + 1
+        assert not api.batches_of(submission.submission)
+
+    @pytest.mark.parametrize("key", ["openai", "groq", "google"])
+    def test_a_failed_upload_creates_no_batch(self, open_api, monkeypatch, key):
+        monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+        api = open_api(key)
+        before = api.creations()
+        api.arm("down")
+        with pytest.raises(ProviderRefused, match="uploading the requests failed"):
+            api.provider.submit(api.submission())
+        assert api.creations() == before
+
+    @pytest.mark.parametrize("key", ["openai", "groq", "google"])
+    def test_an_upload_is_retried(self, open_api, key):
+        api = open_api(key)
+        api.arm("down", times=1)
+        submission = api.submission()
+        api.provider.submit(submission)
+        assert len(api.batches_of(submission.submission)) == 1
+
+    def test_an_unavailable_anthropic_is_uncertain(self, open_api):
+        api = open_api("anthropic")
+        api.arm("down", times=1)
+        with pytest.raises(ProviderUncertain, match="503"):
+            api.provider.submit(api.submission())
+
+
+@pytest.fixture(scope="module")
+def closed_address():
+    """An address at which nothing listens."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{reserved.getsockname()[1]}"
+
+
+def environment_at(server, base, **keys):
+    environment = server.environment()
+    redirected = {name: value.replace(server.url, base) for name, value in environment.items()}
+    return {**redirected, **keys}
+
+
+class TestUnreachable:
+    @each_provider
+    def test_an_unreachable_provider_has_created_nothing(self, open_api, server, closed_address, monkeypatch, key):
+        monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+        provider = open_provider(key, environment_at(server, closed_address))
+        with pytest.raises(ProviderRefused, match="no connection; is the network up") as refused:
+            provider.submit(open_api(key, provider).submission())
+        assert "\n" not in str(refused.value)
