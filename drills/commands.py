@@ -23,7 +23,7 @@ from pathlib import Path
 # No command of a drill takes a tenth of this; one that reaches it hangs.
 TIMEOUT_SECONDS = 180.0
 # How the command line reports an unexpected exception.
-UNEXPECTED_ERROR = "this is a fault of grabient itself"
+UNEXPECTED_ERROR = "internal error; please report it"
 _UNEXPECTED_ERRORS = (UNEXPECTED_ERROR, "Traceback (most recent call last)")
 
 _FORK_SERVER = multiprocessing.get_context("forkserver")

@@ -55,6 +55,6 @@ def _submit_both_stages(environment: DrillEnvironment) -> None:
     tagging_cost = environment.run_json(*backfill, "--dry-run")["estimated_cost_usd"]
     environment.run_checked(*refine)
     refused = environment.run(*backfill, "--max-cost", f"{refinement_cost + tagging_cost / 2:.12f}")
-    if refused.status != 1 or "is under way" not in refused.unwrapped_output:
+    if refused.status != 1 or "is outstanding" not in refused.unwrapped_output:
         raise DrillFailed(f"a backfill above the cap was not refused: {refused}")
     environment.run_checked(*backfill, "--max-cost", f"{refinement_cost + tagging_cost * 1.01:.12f}")

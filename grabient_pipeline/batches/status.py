@@ -110,6 +110,12 @@ def failure_reasons(data_dir: Path) -> dict[str, int]:
         return dict(connection.execute(sql(__package__, "failure_kinds")).fetchall())
 
 
+def models_without_usable_answers(data_dir: Path) -> dict[str, str]:
+    """Return the models, as `provider/model`, whose answers all failed, with the most frequent reason; as published."""
+    with connect(data_dir) as connection:
+        return dict(connection.execute(sql(__package__, "models_without_usable_answers")).fetchall())
+
+
 def model_summaries(connection: duckdb.DuckDBPyConnection, answers: str) -> tuple[ModelSummary, ...]:
     """Summarise each model with responses in a stage's table of answers."""
     rows = connection.execute(sql(__package__, "model_summary"), {"answers": answers}).fetchall()

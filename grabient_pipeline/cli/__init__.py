@@ -1,16 +1,15 @@
-"""The command line, `grabient`: each command reads its options, calls a step of the pipeline and tells what came of it.
+"""The command line, `grabient`: commands read options, call steps of the pipeline and print their reports.
 
-What a command does stands in `grabient_pipeline.pipeline`; here is only what people type and read. The pipeline is
-imported inside the commands, so that `--help` and completion answer at once.
+What a command does belongs in `grabient_pipeline.pipeline`. Each command group has its own module here, named after it
+(`import_palettes` because `import` is a keyword); the commands of the earlier system are in `grabient_pipeline.convex`.
 
-    command_line.py   how every command ends: exit statuses and the one line that explains a failure
-    data_directory.py   who works in a data directory
-    palettes.py  config.py  models.py  batches.py  recovery.py  status.py  scorecard.py   some commands each
-    search.py                                                  finding palettes, and how well that works
-    gallery.py                                                 all palettes on one page
-    earlier_system.py  export.py   the move from it, and what goes out
-    prompts.py                     what is asked, was asked, and what asking anew would cost
-    demo.py  sandbox.py  dev.py                                without a key: the tour, the server, the Dagster UI
+    command_line     exit statuses, and one line for each failure
+    lazy             expensive imports, on first use
+    terminal progress_bars   what commands print
+    submission       what `backfill` and `refine` share
+    recording        reporting to Dagster what a command did
+    data_directory   locking a data directory
+    local_sandbox    the sandbox behind `demo` and `dev`
 """
 
 from __future__ import annotations
@@ -18,16 +17,21 @@ from __future__ import annotations
 import typer
 
 from grabient_pipeline.cli import (
-    batches,
+    backfill,
+    cancel,
     config,
     demo,
     dev,
     export,
     gallery,
+    import_palettes,
     models,
-    palettes,
+    plan,
+    poll,
     prompts,
-    recovery,
+    quarantine,
+    reconcile,
+    refine,
     sandbox,
     scorecard,
     search,
@@ -38,28 +42,37 @@ from grabient_pipeline.convex import cli as convex
 
 app = application(
     "grabient",
-    "Tags for colour palettes from language models, through their batch APIs.",
-    epilog="Try it without a key: grabient demo",
+    "Tag colour palettes with language models, through their batch APIs.",
+    epilog="Try it without an API key: grabient demo",
 )
-demo.add_to(app)
-palettes.add_to(app)
-config.add_to(app)
-models.add_to(app)
-batches.add_to(app)
-recovery.add_to(app)
-status.add_to(app)
-scorecard.add_to(app)
-search.add_to(app)
-gallery.add_to(app)
-sandbox.add_to(app)
-dev.add_to(app)
-convex.add_to(app)
-prompts.add_to(app)
-export.add_to(app)
+# Help lists the commands in this order.
+for _group in (
+    demo,
+    import_palettes,
+    config,
+    models,
+    backfill,
+    refine,
+    poll,
+    reconcile,
+    cancel,
+    quarantine,
+    status,
+    scorecard,
+    search,
+    gallery,
+    sandbox,
+    dev,
+    convex,
+    prompts,
+    plan,
+    export,
+):
+    _group.add_to(app)
 
 
 def main() -> None:
-    """The entry point."""
+    """Run the command line."""
     command: CommandLine = typer.main.get_command(app)  # pyright: ignore[reportAssignmentType]
     command.main(prog_name="grabient")
 

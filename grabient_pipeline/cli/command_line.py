@@ -1,7 +1,6 @@
-"""How every command ends: status 0, or 1 with one line that explains the failure, or 2 for wrong usage.
+"""Exit statuses: 0 on success, 1 on a failure, 2 on wrong usage, 130 on Ctrl-C. Failures are explained in one line.
 
-An exception that nobody foresaw is a fault of ours; it says so in one line too, and `GRABIENT_DEBUG=1` shows its
-traceback.
+An unexpected exception is reported in one line too; `GRABIENT_DEBUG=1` adds its traceback.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
+from grabient_pipeline.cli import terminal
 from grabient_pipeline.errors import GrabientError
 
 INTERRUPTED = 130
@@ -24,7 +24,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 class CommandLine(TyperGroup):
-    """A group of commands that explains failures in one line."""
+    """A group of commands that reports failures in one line."""
 
     def main(
         self,
@@ -35,26 +35,28 @@ class CommandLine(TyperGroup):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
+        """Run a command and exit with its status; not in standalone mode: return the status."""
+
         def run() -> Any:
             return super(CommandLine, self).main(
                 args, prog_name, complete_var, standalone_mode=False, windows_expand_args=windows_expand_args, **extra
             )
 
-        status = _explained(run)
+        status = _run_and_report(run)
         if standalone_mode:
             sys.exit(status)
         return status
 
 
 def application(name: str, help: str, epilog: str | None = None) -> typer.Typer:
-    """An application or a group in it: without a command it shows its help, which is wrong usage all the same."""
+    """Return an application or a command group. Without a command it prints its help and exits with status 2."""
     app = typer.Typer(
         name=name,
         cls=CommandLine,
         help=help,
         epilog=epilog,
         invoke_without_command=True,
-        # Plain help takes a third of the time. Tracebacks of theirs show local variables, and so perhaps a key.
+        # Plain help takes a third of the time of Rich's. Rich's tracebacks show local variables, perhaps an API key.
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         pretty_exceptions_show_locals=False,
@@ -70,59 +72,57 @@ def application(name: str, help: str, epilog: str | None = None) -> typer.Typer:
 
 
 def failed(explanation: str) -> typer.Exit:
-    """Say why in one line; raise what this gives."""
-    _explain(explanation)
+    """Print why a command failed; return the exception to raise."""
+    _print_error(explanation)
     return typer.Exit(1)
 
 
-def _explained(run: Callable[[], object]) -> int:
+def _run_and_report(run: Callable[[], object]) -> int:
     try:
         status = run()
     except typer.TyperException as error:
         return _usage(error)
     except GrabientError as error:
-        _explain(str(error))
+        _print_error(str(error))
         return 1
     except OSError as error:
-        _explain(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
-        return _unforeseen(error, 1)
+        _print_error(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+        return _unexpected(error)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
     except Exception as error:
-        # The message is left out: whatever an exception of somebody else's says, there might be a key in it.
-        _explain(
-            f"{type(error).__name__} at {_place(error)}: this is a fault of grabient itself. "
-            "GRABIENT_DEBUG=1 shows where; what was done so far is safe"
+        # Without its message, which might contain an API key.
+        _print_error(
+            f"{type(error).__name__} at {_location(error)}: internal error; please report it. Completed work is saved. "
+            "Set GRABIENT_DEBUG=1 for a traceback"
         )
-        return _unforeseen(error, 1)
-    # Typer turns an interruption into this status and says nothing.
+        return _unexpected(error)
+    # Typer turns an interruption into this status without a message.
     return _interrupted() if status == INTERRUPTED else status if isinstance(status, int) else 0
 
 
 def _usage(error: typer.TyperException) -> int:
     context = cast("typer.Context | None", getattr(error, "ctx", None))
     path = context.command_path if context else "grabient"
-    _explain(f"{error.format_message().rstrip('.')} ({path} --help tells more)", command=path)
+    _print_error(f"{error.format_message().rstrip('.')} (see {path} --help)", command=path)
     return error.exit_code
 
 
 def _interrupted() -> int:
-    _explain("interrupted; what was done so far is safe")
+    _print_error("interrupted; completed work is saved")
     return INTERRUPTED
 
 
-def _unforeseen(error: Exception, status: int) -> int:
+def _unexpected(error: Exception) -> int:
     if os.environ.get("GRABIENT_DEBUG"):
         traceback.print_exception(error)
-    return status
+    return 1
 
 
-def _explain(explanation: str, command: str = "grabient") -> None:
-    from grabient_pipeline.cli import terminal
-
+def _print_error(explanation: str, command: str = "grabient") -> None:
     terminal.note(f"{command}: {' '.join(explanation.split())}", "red")
 
 
-def _place(error: Exception) -> str:
+def _location(error: Exception) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{Path(last.filename).name}:{last.lineno}"

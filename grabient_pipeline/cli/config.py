@@ -1,4 +1,4 @@
-"""`grabient config`: the settings that are kept with the data."""
+"""`grabient config`: the settings that are stored in the database."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from grabient_pipeline.cli import lazy, terminal
 from grabient_pipeline.cli.command_line import Json, application
 
 _ANALYSIS_COUNT = "tag-analysis-count"
@@ -21,10 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 def get(json: Json = False) -> None:
     """Show the settings."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.pipeline import Pipeline
-
-    count = Pipeline.from_environment().analysis_count()
+    count = lazy.Pipeline.from_environment().analysis_count()
     if json:
         terminal.say_json({_ANALYSIS_COUNT: count})
     else:
@@ -32,12 +30,9 @@ def get(json: Json = False) -> None:
 
 
 def set_(
-    name: Annotated[Literal["tag-analysis-count"], typer.Argument(help="Which setting.")],
+    name: Annotated[Literal["tag-analysis-count"], typer.Argument(help="The setting.")],
     value: Annotated[int, typer.Argument(metavar="N", help="From 1 to 20.")],
 ) -> None:
     """Change a setting."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.pipeline import Pipeline
-
-    Pipeline.from_environment().set_analysis_count(value)
+    lazy.Pipeline.from_environment().set_analysis_count(value)
     terminal.say(f"{name} {value}")

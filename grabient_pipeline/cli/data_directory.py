@@ -1,4 +1,4 @@
-"""Who works in a data directory, and emptying the demo's own."""
+"""Locking a data directory against a second demo or Dagster, and emptying the demo's."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _WAREHOUSE = "warehouse.lock"
 
 @contextmanager
 def in_use(settings: Settings) -> Generator[None]:
-    """Nobody else runs a demo or a Dagster in this data directory while the block runs.
+    """Lock a data directory against another demo or Dagster while the block runs.
 
     Raises:
-        SettingsError: somebody does, or nothing can be written there.
+        SettingsError: another one is running, or the directory is not writable.
     """
     settings.create_directories()
     with _locked(settings, _IN_USE):
         yield
 
 
-def start_afresh(settings: Settings) -> None:
-    """Delete what earlier demos wrote: the files and folders that are known by name, and nothing else.
+def delete_demo(settings: Settings) -> None:
+    """Delete the output of earlier demos, and no other files in the directory.
 
     Raises:
-        SettingsError: a command is at work on them.
+        SettingsError: a command is using them.
     """
     with _locked(settings, _WAREHOUSE):
         settings.published.unlink(missing_ok=True)
@@ -39,7 +39,7 @@ def start_afresh(settings: Settings) -> None:
             if folder.exists():
                 shutil.rmtree(folder)
         for path in settings.state_dir.iterdir():
-            # A lock that is deleted while it is held lets the next one in.
+            # Deleting a lock file while it is held would let a second process take the lock.
             if path.name in (_IN_USE, _WAREHOUSE):
                 continue
             if path.is_dir() and not path.is_symlink():
@@ -55,5 +55,5 @@ def _locked(settings: Settings, name: str) -> Generator[None]:
             yield
     except filelock.Timeout:
         raise SettingsError(
-            f"another grabient command is at work in {settings.data_dir}; end it, or wait until it is done"
+            f"another grabient command is running in {settings.data_dir}; stop it or wait until it ends"
         ) from None

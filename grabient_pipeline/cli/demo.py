@@ -1,4 +1,4 @@
-"""`grabient demo`: the whole way on this machine, with no key, no network and no cost."""
+"""`grabient demo`: every step of the pipeline on the sandbox, without API keys, network or cost."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from grabient_pipeline.cli.command_line import Json
+from grabient_pipeline.cli import lazy, terminal
+from grabient_pipeline.cli.command_line import Json, failed
 from grabient_pipeline.cli.gallery import open_in_browser
+from grabient_pipeline.cli.search import say_palettes
 from grabient_pipeline.cli.status import named_models
 from grabient_pipeline.errors import GrabientError
-from grabient_pipeline.formatting import dollars, pluralize
+from grabient_pipeline.formatting import dollars, pluralize, printable
 
 if TYPE_CHECKING:
     from grabient_pipeline.batches.backfill import BackfillReport
@@ -29,11 +31,14 @@ if TYPE_CHECKING:
 
 _BATCH_SECONDS = 1.0
 _POLL_SECONDS = 0.3
-# The sandbox runs beside us: if it cannot be asked for so long, it is gone.
-_BLIND_POLLS = 20
+# The sandbox runs on this machine: after this many failed polls in a row it has crashed.
+_MAX_UNREACHABLE_POLLS = 20
+
+# The longest reason why a model has no usable answers, in characters.
+_REASON_LENGTH = 300
 
 _SEARCHES = ("calm autumn forest", "#1e90ff", "teal and gold art deco")
-_FOUND = 3
+_MATCHES = 3
 
 _QUERY = (
     "SELECT name, model, tags.mood, tags.associations FROM palette_tags JOIN palettes USING (seed) "
@@ -48,62 +53,61 @@ def add_to(app: typer.Typer) -> None:
 
 def demo(
     palettes: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Only the first N sample palettes; otherwise all 182.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Use only the first N sample palettes.", show_default="all 182"),
     ] = None,
     analysis_count: Annotated[
         int, typer.Option(metavar="N", help="How often each model describes each palette, from 1 to 20.")
     ] = 8,
-    open: Annotated[bool, typer.Option("--open", help="At the end, open the gallery in the browser.")] = False,
+    open: Annotated[bool, typer.Option("--open", help="Open the gallery in the browser at the end.")] = False,
     json: Json = False,
 ) -> None:
-    """Go the whole way on a sandbox. No key, no network, no cost; writes only below data/demo, and starts afresh."""
-    from grabient_pipeline.batches.orders import check_analysis_count
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.cli.data_directory import in_use, start_afresh
-    from grabient_pipeline.cli.sandbox import beside, past_proxies
-    from grabient_pipeline.pipeline import Pipeline
-    from grabient_pipeline.sandbox import SandboxServer
-    from grabient_pipeline.settings import Settings
-
-    check_analysis_count(analysis_count)
-    settings = Settings.from_environment().demo()
-    os.environ.update(past_proxies())
-    with in_use(settings):
-        start_afresh(settings)
-        tour = _Tour(analysis_count, palettes)
-        with beside(SandboxServer(where="process", batch_seconds=_BATCH_SECONDS)) as sandbox:
-            # Of the person's own environment nothing goes in: no key of theirs is used here, and no address.
-            pipeline = Pipeline(settings, sandbox.environment())
+    """Run the whole pipeline on a sandbox. No API key, network or cost; replaces the previous demo in data/demo."""
+    lazy.check_analysis_count(analysis_count)
+    settings = lazy.Settings.from_environment().demo()
+    os.environ.update(lazy.proxy_exceptions())
+    with lazy.in_use(settings):
+        lazy.delete_demo(settings)
+        demo_run = _DemoRun(analysis_count, palettes)
+        with lazy.running_sandbox(lazy.sandbox.SandboxServer(where="process", batch_seconds=_BATCH_SECONDS)) as sandbox:
+            # Only the sandbox's variables, so that no real API key or address is used.
+            pipeline = lazy.Pipeline(settings, sandbox.environment())
             with terminal.progress() as progress:
-                tour.go(pipeline, progress)
+                demo_run.execute(pipeline, progress)
         status = pipeline.status()
     if json:
-        terminal.say_json(_facts(pipeline, tour, status))
+        terminal.say_json(_facts(pipeline, demo_run, status))
     else:
-        _say_summary(pipeline, tour, status)
+        _say_summary(pipeline, demo_run, status)
     if open:
         open_in_browser(settings.gallery)
+    if failures := lazy.models_without_usable_answers(settings.data_dir):
+        raise failed(
+            "; ".join(
+                f"{model} has no usable answer: {printable(reason, _REASON_LENGTH)}"
+                for model, reason in failures.items()
+            )
+        )
 
 
 @dataclass
-class _Tour:
-    """The steps of the demo, in order, and how long each took in seconds."""
+class _DemoRun:
+    """One run of the demo. `seconds`: how long each step took."""
 
     analysis_count: int
     palettes: int | None
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     submitted: BackfillReport | None = None
 
-    def go(self, pipeline: Pipeline, progress: Progress) -> None:
-        from grabient_pipeline.providers.catalogue import load_catalogue
-
+    def execute(self, pipeline: Pipeline, progress: Progress) -> None:
+        """Run every step and time it."""
         with self._timed("import"):
             imported = pipeline.import_sample_palettes(self.palettes).imported
         with self._timed("pictures"):
             pipeline.write_pictures(progress=progress)
         with self._timed("submit"):
-            # The first batch takes a while to be made; until then there is a bar at least.
-            models = sum(model.enabled for model in load_catalogue().models)
+            # Show a bar before the first batch is written, which takes a while.
+            models = sum(model.enabled for model in lazy.load_catalogue().models)
             progress.advance("submitting", 0, imported * models * self.analysis_count)
             self.submitted = self._submit(pipeline, progress)
         with self._timed("collect"):
@@ -126,27 +130,23 @@ class _Tour:
         self.seconds[step] = time.perf_counter() - start
 
     def _submit(self, pipeline: Pipeline, progress: Progress) -> BackfillReport:
-        from grabient_pipeline.batches.orders import BackfillRequest
-
-        request = BackfillRequest(
+        request = lazy.BackfillRequest(
             analysis_count=self.analysis_count,
             include_retired=True,
-            # Nothing is paid here, so there is nothing to cap.
+            # The sandbox costs nothing.
             max_cost_usd=math.inf,
         )
         report = pipeline.backfill(request, progress=progress)
         if report.failures:
-            raise GrabientError("the sandbox refused: " + "; ".join(report.failures.values()))
+            raise GrabientError("the sandbox rejected a batch: " + "; ".join(report.failures.values()))
         return report
 
     def _refine(self, pipeline: Pipeline, progress: Progress) -> None:
-        """Ask until every palette is refined; what fails is asked again, as often as is allowed."""
-        from grabient_pipeline.batches.orders import RefinementRequest
-
+        """Submit refinements until every palette is refined or its requests are in quarantine."""
         while True:
-            report = pipeline.refine(RefinementRequest(max_cost_usd=math.inf), progress=progress).batches
+            report = pipeline.refine(lazy.RefinementRequest(max_cost_usd=math.inf), progress=progress).batches
             if report.failures:
-                raise GrabientError("the sandbox refused: " + "; ".join(report.failures.values()))
+                raise GrabientError("the sandbox rejected a batch: " + "; ".join(report.failures.values()))
             if not report.batches:
                 return
             self._collect(pipeline, progress)
@@ -154,70 +154,60 @@ class _Tour:
 
     @staticmethod
     def _collect(pipeline: Pipeline, progress: Progress) -> None:
-        """Each batch as soon as it has ended, while the others are still being worked on."""
-        from grabient_pipeline.batches.collect import ended_batches
-
-        blind = 0
+        """Poll and collect until no batches are pending, each batch as soon as it has ended."""
+        unreachable = 0
         while True:
             polled = pipeline.poll()
-            if ended_batches(pipeline.workspace):
+            if lazy.ended_batches(pipeline.workspace):
                 collected = pipeline.collect(progress=progress)
                 if collected.failures:
                     raise GrabientError("; ".join(collected.failures.values()))
             if not polled.pending:
                 return
-            blind = blind + 1 if polled.unreachable else 0
-            if blind == _BLIND_POLLS:
-                raise GrabientError("the sandbox is gone: " + "; ".join(set(polled.failures.values())))
+            unreachable = unreachable + 1 if polled.unreachable else 0
+            if unreachable == _MAX_UNREACHABLE_POLLS:
+                raise GrabientError("the sandbox cannot be reached: " + "; ".join(set(polled.failures.values())))
             time.sleep(_POLL_SECONDS)
 
 
-def _say_summary(pipeline: Pipeline, tour: _Tour, status: Status) -> None:
-    from grabient_pipeline.batches.status import failure_reasons
-    from grabient_pipeline.cli import terminal
-
+def _say_summary(pipeline: Pipeline, demo_run: _DemoRun, status: Status) -> None:
     terminal.say(
         f"{pluralize(status.palettes, 'palette')}, each described "
-        f"{pluralize(tour.analysis_count, 'time')} by {pluralize(len(status.models), 'model')}: "
+        f"{pluralize(demo_run.analysis_count, 'time')} by {pluralize(len(status.models), 'model')}: "
         f"{pluralize(status.answers, 'request')} in "
-        f"{pluralize(len(tour.submitted.batches) if tour.submitted else 0, 'batch', 'batches')}; "
+        f"{pluralize(len(demo_run.submitted.batches) if demo_run.submitted else 0, 'batch', 'batches')}; "
         f"{pluralize(status.refined, 'palette')} refined",
         "bold",
     )
     terminal.say()
     _say_models(status)
     terminal.say()
-    reasons = failure_reasons(pipeline.settings.data_dir)
+    reasons = lazy.failure_reasons(pipeline.settings.data_dir)
     if reasons:
-        told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
-        terminal.say(f"Not usable: {told}")
+        counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+        terminal.say(f"Not usable: {counts}")
     terminal.say(f"Cost: nothing; the real providers would have charged {dollars(status.cost_usd)}")
-    steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in tour.seconds.items())
-    terminal.say(f"Time: {sum(tour.seconds.values()):.1f} s ({steps})")
+    steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in demo_run.seconds.items())
+    terminal.say(f"Time: {sum(demo_run.seconds.values()):.1f} s ({steps})")
     terminal.say()
     _say_searches(pipeline)
-    terminal.say("To look at", "bold")
-    terminal.say(f"  the gallery   {pipeline.settings.gallery.as_uri()}")
-    terminal.say(f"  the tables    {pipeline.settings.published}")
-    terminal.say(f"  the pictures  {pipeline.settings.images_dir}")
+    terminal.say("Results", "bold")
+    terminal.say(f"  gallery   {pipeline.settings.gallery.as_uri()}")
+    terminal.say(f"  tables    {pipeline.settings.published}")
+    terminal.say(f"  images    {pipeline.settings.images_dir}")
     terminal.say()
-    terminal.say("To try", "bold")
+    terminal.say("Query the results", "bold")
     terminal.say(f"  {_query_command(pipeline)}")
 
 
 def _say_searches(pipeline: Pipeline) -> None:
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.cli.search import say_found
-
     for query in _SEARCHES:
         terminal.say(f"grabient search {shlex.quote(query)}", "bold")
-        say_found(pipeline.search(query, _FOUND))
+        say_palettes(pipeline.search(query, _MATCHES))
         terminal.say()
 
 
 def _say_models(status: Status) -> None:
-    from grabient_pipeline.cli import terminal
-
     models = named_models(status)
     rows = [_model_row(name, (each,)) for name, each in models]
     rows.append([*_model_row("together", [each for _, each in models])[:-1], dollars(status.cost_usd)])
@@ -226,7 +216,6 @@ def _say_models(status: Status) -> None:
 
 
 def _model_row(name: str, models: Sequence[ModelSummary]) -> list[str]:
-
     answers, usable = sum(each.answers for each in models), sum(each.usable for each in models)
     return [
         name,
@@ -239,28 +228,26 @@ def _model_row(name: str, models: Sequence[ModelSummary]) -> list[str]:
 
 
 def _query_command(pipeline: Pipeline) -> str:
-    # Double quotes within, so that the shell's single ones stay readable.
+    # Double quotes inside, because the shell's are single.
     published = orjson.dumps(str(pipeline.settings.published)).decode()
     code = f'import duckdb; print(duckdb.connect({published}, read_only=True).sql("{_QUERY}"))'
     return shlex.join([sys.executable, "-c", code])
 
 
-def _facts(pipeline: Pipeline, tour: _Tour, status: Status) -> dict[str, Any]:
-    from grabient_pipeline.batches.status import failure_reasons
-
+def _facts(pipeline: Pipeline, demo_run: _DemoRun, status: Status) -> dict[str, Any]:
     return {
         "palettes": status.palettes,
-        "analysis_count": tour.analysis_count,
-        "batches": len(tour.submitted.batches) if tour.submitted else 0,
+        "analysis_count": demo_run.analysis_count,
+        "batches": len(demo_run.submitted.batches) if demo_run.submitted else 0,
         "requests": status.answers,
         "usable_answers": status.usable_answers,
         "refined": status.refined,
         "models": [asdict(each) for each in status.models],
         "refining_models": [asdict(each) for each in status.refining_models],
-        "not_usable": failure_reasons(pipeline.settings.data_dir),
-        "estimated_cost_usd": tour.submitted.estimated_cost_usd if tour.submitted else 0.0,
+        "not_usable": lazy.failure_reasons(pipeline.settings.data_dir),
+        "estimated_cost_usd": demo_run.submitted.estimated_cost_usd if demo_run.submitted else 0.0,
         "cost_usd": status.cost_usd,
-        "seconds": tour.seconds,
+        "seconds": demo_run.seconds,
         "database": str(pipeline.settings.published),
         "images": str(pipeline.settings.images_dir),
         "gallery": str(pipeline.settings.gallery),

@@ -1,4 +1,4 @@
-"""`grabient dev`: the Dagster UI with its daemon on this machine, all set up."""
+"""`grabient dev`: the Dagster UI and daemon on this machine."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from grabient_pipeline.cli import lazy, terminal
 from grabient_pipeline.cli.command_line import failed
 from grabient_pipeline.errors import SettingsError
 
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
     from grabient_pipeline.settings import Settings
 
 HOST = "127.0.0.1"
-USUAL_PORT = 3000
+DEFAULT_PORT = 3000
 
-# Long enough to watch a batch under way, short enough to wait for it.
+# Long enough to watch a pending batch, short enough to wait for it.
 _DEMO_BATCH_SECONDS = 20.0
 
-# Five minutes between two looks are right for providers that take hours.
+# The default of five minutes suits providers that take hours.
 _DEMO_POLL_SECONDS = "15"
 
-# Dagster ends within four seconds when it is asked to; a step that hangs keeps it no longer than this.
-_PATIENCE_SECONDS = 8.0
-_LAST_SECONDS = 2.0
+# Dagster stops within four seconds of SIGTERM; a step that hangs gets this long, then SIGTERM and SIGKILL follow.
+_GRACE_SECONDS = 8.0
+_KILL_SECONDS = 2.0
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,54 +42,45 @@ def add_to(app: typer.Typer) -> None:
 
 def dev(
     demo: Annotated[
-        bool, typer.Option("--demo", help="On the sandbox, with the demo's data: no key, no cost.")
+        bool, typer.Option("--demo", help="Use the sandbox and the demo's data: no API key, no cost.")
     ] = False,
     port: Annotated[
         int | None,
-        typer.Option(
-            metavar="N", min=1, max=65535, help="The port on 127.0.0.1; otherwise 3000, or a free one if it is taken."
-        ),
+        typer.Option(metavar="N", min=1, max=65535, help="The port on 127.0.0.1.", show_default="3000, or a free one"),
     ] = None,
 ) -> None:
-    """Run the Dagster UI with its daemon. On 127.0.0.1, until Ctrl-C."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.cli.data_directory import in_use
-    from grabient_pipeline.settings import Settings
-
-    settings = Settings.from_environment()
+    """Run the Dagster UI and daemon. Serves on 127.0.0.1 until Ctrl-C."""
+    settings = lazy.Settings.from_environment()
     if demo:
         settings = settings.demo()
     with ExitStack() as stack:
         stop = stack.enter_context(_StopSignals())
-        stack.enter_context(in_use(settings))
-        on = _port(port)
+        stack.enter_context(lazy.in_use(settings))
+        chosen_port = _choose_port(port)
         environment = dict(os.environ)
         if demo:
-            from grabient_pipeline.cli.sandbox import beside, past_proxies
-            from grabient_pipeline.sandbox import SandboxServer
-
-            # Its batches are kept, so that those which a stop leaves under way are there at the next start.
-            sandbox = SandboxServer(
+            # The sandbox keeps its batches, so that pending ones survive a restart.
+            sandbox = lazy.sandbox.SandboxServer(
                 where="process", state=settings.state_dir / "sandbox", batch_seconds=_DEMO_BATCH_SECONDS
             )
-            stack.enter_context(beside(sandbox))
-            environment |= {**sandbox.environment(), **past_proxies(), "GRABIENT_SANDBOX": "1"}
+            stack.enter_context(lazy.running_sandbox(sandbox))
+            environment |= {**sandbox.environment(), **lazy.proxy_exceptions(), "GRABIENT_SANDBOX": "1"}
             environment.setdefault("GRABIENT_POLL_SECONDS", _DEMO_POLL_SECONDS)
-        child = _start(settings, on, environment)
+        child = _start(settings, chosen_port, environment)
         try:
-            _wait(child, on, settings, stop)
+            _wait(child, chosen_port, settings, stop)
         finally:
-            _end(child)
+            _stop(child)
     if not stop.received:
-        raise failed(f"Dagster has ended by itself (status {child.returncode}); its last lines above say why")
-    terminal.note("Dagster has ended.")
+        raise failed(f"Dagster stopped unexpectedly (status {child.returncode}); see its output above")
+    terminal.note("Dagster has stopped.")
 
 
 class _StopSignals:
-    """Notes the signals that mean the end.
+    """Records the signals that ask for a stop.
 
-    With handlers here, what we start begins with the usual dispositions, also where a shell ignores the signals for
-    what it puts into the background: Dagster would take that over, and nothing but SIGKILL could end it.
+    A shell may ignore these signals for background jobs, and child processes inherit that: only SIGKILL could stop
+    Dagster then. With handlers installed here, child processes start with the default dispositions.
     """
 
     def __init__(self) -> None:
@@ -98,7 +90,7 @@ class _StopSignals:
     def __enter__(self) -> _StopSignals:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)
-            # `nohup` means that the end of the terminal is not ours.
+            # Under `nohup`, closing the terminal must not stop us.
             if number == signal.SIGHUP and before is signal.SIG_IGN:
                 continue
             self._before[number] = before
@@ -114,18 +106,16 @@ class _StopSignals:
         self.received = True
 
 
-def _port(wanted: int | None) -> int:
-    """The port to serve on. Raises `SettingsError` if the one that was asked for is taken."""
-    from grabient_pipeline.cli import terminal
-
-    if _is_free(wanted or USUAL_PORT):
-        return wanted or USUAL_PORT
+def _choose_port(wanted: int | None) -> int:
+    """Return the port to serve on. Raises `SettingsError` if the requested one is taken."""
+    if _is_free(wanted or DEFAULT_PORT):
+        return wanted or DEFAULT_PORT
     if wanted is not None:
         raise SettingsError(f"the port {wanted} is taken; choose another with --port")
     with socket.socket() as free:
         free.bind((HOST, 0))
         port = free.getsockname()[1]
-    terminal.note(f"The port {USUAL_PORT} is taken, so this is on {port}.")
+    terminal.note(f"Port {DEFAULT_PORT} is taken; using {port}.")
     return port
 
 
@@ -140,48 +130,43 @@ def _is_free(port: int) -> bool:
 
 
 def _start(settings: Settings, port: int, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    from grabient_pipeline.defs.instance import write_dagster_home
-
-    home = write_dagster_home(settings)
+    home = lazy.write_dagster_home(settings)
     environment |= {
         "DAGSTER_HOME": str(home),
-        # The setting in dagster.yaml alone does not keep the web server from sending what is in $DAGSTER_HOME/logs.
+        # Despite the setting in dagster.yaml, the web server would upload what is in $DAGSTER_HOME/logs.
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "GRABIENT_DATA_DIR": str(settings.data_dir),
-        # `dagster dev` recommends `dg dev` at each start, which is another package.
+        # `dagster dev` recommends `dg dev` on each start, which is in another package.
         "PYTHONWARNINGS": ",".join(
             filter(None, [environment.get("PYTHONWARNINGS"), "ignore:Function `dev_command` is superseded"])
         ),
     }
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(home / "workspace.yaml"), "-h", HOST, "-p", str(port)]
-    # Not in the project: Dagster reads a `.env` where it starts, and the demo must not meet the person's keys there.
-    # A session of its own keeps Ctrl-C away from it, so that it is asked to end once and in order.
+    # Dagster reads `.env` from its working directory; in the project that would give the demo real API keys.
+    # In its own session it does not receive Ctrl-C, and is stopped once and in order by `_stop`.
     return subprocess.Popen(command, cwd=home, env=environment, start_new_session=True, stdin=subprocess.DEVNULL)
 
 
 def _wait(child: subprocess.Popen[bytes], port: int, settings: Settings, stop: _StopSignals) -> None:
-    from grabient_pipeline.cli import terminal
-
-    terminal.note(f"Dagster starts at http://{HOST}:{port} with the data in {settings.data_dir}")
-    serves = False
+    terminal.note(f"Starting Dagster at http://{HOST}:{port} with the data in {settings.data_dir}")
+    ready = False
     while child.poll() is None and not stop.received:
         time.sleep(0.2)
-        if not serves and _serves(port):
-            serves = True
-            _say_what_next(port)
+        if not ready and _serves(port):
+            ready = True
+            _say_next_steps(port)
 
 
-def _say_what_next(port: int) -> None:
-    from grabient_pipeline.cli import terminal
-
+def _say_next_steps(port: int) -> None:
     terminal.note()
-    terminal.note(f"  http://{HOST}:{port} is ready; Ctrl-C ends it.", "bold green")
-    terminal.note("  1. Assets: materialise palettes, then the four assets called after the providers")
-    terminal.note("  2. Automation: turn on the sensor poll_batches, which sees to the rest")
+    terminal.note(f"  http://{HOST}:{port} is ready; Ctrl-C stops it.", "bold green")
+    terminal.note("  1. Assets: materialize palettes, then the assets named after the providers")
+    terminal.note("  2. Automation: turn on the sensor poll_batches, which does the rest")
     terminal.note()
 
 
 def _serves(port: int) -> bool:
+    # Slow to import, and only needed here.
     import http.client
 
     connection = http.client.HTTPConnection(HOST, port, timeout=1)
@@ -194,23 +179,23 @@ def _serves(port: int) -> bool:
         connection.close()
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End Dagster and everything that it started: first in order, then for certain."""
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """Stop Dagster and all processes that it started: in order if possible, otherwise by SIGKILL."""
     with suppress(subprocess.TimeoutExpired):
         child.terminate()
-        child.wait(_PATIENCE_SECONDS)
+        child.wait(_GRACE_SECONDS)
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if not _signalled(child.pid, number):
+        if not _signal_group(child.pid, number):
             break
-        deadline = time.monotonic() + _LAST_SECONDS
-        while _signalled(child.pid, 0) and time.monotonic() < deadline:
+        deadline = time.monotonic() + _KILL_SECONDS
+        while _signal_group(child.pid, 0) and time.monotonic() < deadline:
             child.poll()
             time.sleep(0.1)
     child.wait()
 
 
-def _signalled(group: int, number: int) -> bool:
-    """Whether there was anybody left in the group to signal."""
+def _signal_group(group: int, number: int) -> bool:
+    """Signal a process group; return whether it still had a process."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):

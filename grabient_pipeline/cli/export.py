@@ -1,4 +1,4 @@
-"""`grabient export`: the results as files, for the site."""
+"""`grabient export`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from grabient_pipeline.cli import lazy, terminal
+from grabient_pipeline.cli.command_line import Json
 from grabient_pipeline.formatting import pluralize
 
 
 class _Format(StrEnum):
-    """What a file can be; the names are those of `exports.palettes.FORMATS`."""
+    """The keys of `exports.palettes.FORMATS`."""
 
     PARQUET = "parquet"
     JSONL = "jsonl"
@@ -28,30 +30,26 @@ def add_to(app: typer.Typer) -> None:
 def export(
     to: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where the files go.", show_default="export/ in the data directory"),
+        typer.Option(metavar="FOLDER", help="Output folder.", show_default="export/ in the data directory"),
     ] = None,
     formats: Annotated[
         list[_Format] | None,
-        typer.Option("--format", help="Which; can be given several times.", show_default="all of them"),
+        typer.Option("--format", help="File format; may be repeated.", show_default="all"),
     ] = None,
     embedding_model: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Whose vectors.", show_default="the only one that there is"),
+        typer.Option(metavar="MODEL", help="Whose vectors to export.", show_default="the only one"),
     ] = None,
     only_refined: Annotated[
-        bool, typer.Option("--only-refined", help="Leave out palettes whose tags are only counted or measured.")
+        bool, typer.Option("--only-refined", help="Leave out palettes that are not refined.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: Json = False,
 ) -> None:
-    """Write refined tags, embed texts and vectors as files. One row a palette; in CSV no tag is taken for a formula."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.exports.palettes import FORMATS
-    from grabient_pipeline.pipeline import Pipeline
-
-    pipeline = Pipeline.from_environment()
+    """Export refined tags, embed texts and vectors. One row per palette; CSV is safe to open in a spreadsheet."""
+    pipeline = lazy.Pipeline.from_environment()
     report = pipeline.export(
         to,
-        [each.value for each in formats] if formats else FORMATS,
+        [each.value for each in formats] if formats else lazy.FORMATS,
         embedding_model=embedding_model,
         only_refined=only_refined,
     )
@@ -70,10 +68,10 @@ def export(
         return
     by = f" by {report.embedding_model}" if report.embedding_model else ""
     terminal.say(
-        f"{pluralize(report.palettes, 'palette')}, {report.refined:,} of them refined, "
+        f"{pluralize(report.palettes, 'palette')}, {report.refined:,} refined, "
         f"{pluralize(report.vectors, 'vector')}{by}"
     )
     for path in report.files:
         terminal.say(path)
     if not report.vectors and not formats:
-        terminal.note("There are no vectors yet, so there is no file for Vectorize.")
+        terminal.note("There are no vectors yet, so no Vectorize file was written.")

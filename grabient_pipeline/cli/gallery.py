@@ -1,14 +1,15 @@
-"""`grabient gallery`: the palettes to look at."""
+"""`grabient gallery`."""
 
 from __future__ import annotations
 
+import webbrowser
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from grabient_pipeline.cli.command_line import failed
-from grabient_pipeline.cli.recording import record_gallery
+from grabient_pipeline.cli import lazy, recording, terminal
+from grabient_pipeline.cli.command_line import Json, failed
 from grabient_pipeline.formatting import pluralize
 
 
@@ -18,16 +19,13 @@ def add_to(app: typer.Typer) -> None:
 
 
 def gallery(
-    open: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    open: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    json: Json = False,
 ) -> None:
-    """Write the gallery. One page with every palette, which opens from disk: no server, no network."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.pipeline import Pipeline
-
-    pipeline = Pipeline.from_environment()
+    """Build the gallery. A single page with every palette, which opens from disk without a server."""
+    pipeline = lazy.Pipeline.from_environment()
     report = pipeline.build_gallery()
-    record_gallery(pipeline.settings, report)
+    recording.record(pipeline.settings, "grabient gallery", {"palette_gallery": report})
     if json:
         terminal.say_json(
             {
@@ -45,8 +43,6 @@ def gallery(
 
 
 def open_in_browser(page: Path) -> None:
-    """Show a page, or say which one to open."""
-    import webbrowser
-
+    """Open a page in the browser. Raises `typer.Exit` if there is none."""
     if not webbrowser.open(page.as_uri()):
-        raise failed(f"there is no browser to open it with; open {page} yourself")
+        raise failed(f"no browser found; open {page} yourself")

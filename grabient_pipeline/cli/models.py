@@ -1,4 +1,4 @@
-"""`grabient models`: the catalogue as people need it to choose."""
+"""`grabient models`: the catalogue of providers and models."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from grabient_pipeline.cli import lazy, terminal
 from grabient_pipeline.cli.command_line import Json
 
 if TYPE_CHECKING:
-    from grabient_pipeline.providers.catalogue import Model, Provider
+    from collections.abc import Collection
 
-_ANSWERS = {
+    from grabient_pipeline.providers.catalogue import Catalogue, Model, Provider
+
+# How a model's answers are held to their schema, in one word.
+_FORMATS = {
     "json_schema": "schema",
     "json_schema_best_effort": "schema*",
     "json_object": "JSON",
@@ -25,23 +29,29 @@ def add_to(app: typer.Typer) -> None:
 
 
 def models(json: Json = False) -> None:
-    """List the models. Their prices and limits, how long they live, and which a backfill asks."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.providers.catalogue import load_catalogue
-    from grabient_pipeline.providers.prices import price_list_version
-    from grabient_pipeline.providers.registry import provider_keys
-
-    catalogue = load_catalogue()
-    keys = provider_keys()
+    """List the models. Shows prices, limits, retirement dates, and which models a backfill includes."""
+    catalogue = lazy.load_catalogue()
+    keys = lazy.provider_keys()
     if json:
         terminal.say_json(
             {
-                "price_list": price_list_version(),
+                "price_list": lazy.price_list_version(),
                 "providers": [_provider_facts(each, each.key in keys) for each in catalogue.providers.values()],
                 "models": [_model_facts(each) for each in catalogue.models],
             }
         )
         return
+    _say_models(catalogue, keys)
+    terminal.say()
+    _say_limits(catalogue, keys)
+    terminal.say()
+    terminal.say(f"$: US dollars per million tokens, batch price ({lazy.price_list_version()})", "dim")
+    terminal.say("format: how answers are constrained; schema* is shown to the model but not enforced", "dim")
+    terminal.say("requests, MB, hours: the limits of a batch", "dim")
+    terminal.say("backfill: whether a backfill includes the model; named: only with --model", "dim")
+
+
+def _say_models(catalogue: Catalogue, keys: Collection[str]) -> None:
     rows: list[list[object]] = []
     styles: list[str] = []
     for provider in catalogue.providers.values():
@@ -50,9 +60,11 @@ def models(json: Json = False) -> None:
         for model in [each for each in catalogue.models if each.provider == provider.key]:
             rows.append(_row(model, model.provider in keys))
             styles.append("" if model.enabled and not model.retired() else "dim")
-    headers = ["model", "$ in", "$ out", "answers", "lifecycle", "asked"]
+    headers = ["model", "$ in", "$ out", "format", "lifecycle", "backfill"]
     terminal.say_table(headers, rows, right={"$ in", "$ out"}, styles=styles)
-    terminal.say()
+
+
+def _say_limits(catalogue: Catalogue, keys: Collection[str]) -> None:
     terminal.say_table(
         ["provider", "requests", "MB", "hours", "key"],
         [
@@ -67,30 +79,23 @@ def models(json: Json = False) -> None:
         ],
         right={"requests", "MB", "hours"},
     )
-    terminal.say()
-    terminal.say(f"$: US dollars a million tokens in a batch ({price_list_version()})", "dim")
-    terminal.say("answers: what holds them to their form; schema* is shown to the model, not enforced", "dim")
-    terminal.say("requests, MB, hours: the most that a batch takes", "dim")
-    terminal.say("asked: by a backfill without --model; named: only with --model", "dim")
 
 
 def _row(model: Model, has_key: bool) -> list[object]:
-    from grabient_pipeline.providers.prices import batch_price
-
-    price = batch_price(model)
+    price = lazy.batch_price(model)
     replaced = f"\n → {model.replacement.removeprefix(model.provider + '/')}" if model.replacement else ""
     return [
         f" {model.id}{replaced}",
         f"{price.input_usd_per_million:.3f}",
         f"{price.output_usd_per_million:.3f}",
-        _ANSWERS[model.structured_output],
+        _FORMATS[model.structured_output],
         model.lifecycle(),
-        _asked(model, has_key),
+        _in_backfill(model, has_key),
     ]
 
 
-def _asked(model: Model, has_key: bool) -> str:
-    """Whether a backfill asks it unless told otherwise."""
+def _in_backfill(model: Model, has_key: bool) -> str:
+    """Return whether a backfill without `--model` includes a model."""
     if model.retired():
         return "no"
     if not model.enabled:
@@ -113,9 +118,7 @@ def _provider_facts(provider: Provider, has_key: bool) -> dict[str, Any]:
 
 
 def _model_facts(model: Model) -> dict[str, Any]:
-    from grabient_pipeline.providers.prices import batch_price
-
-    price = batch_price(model)
+    price = lazy.batch_price(model)
     return {
         "model": model.name,
         "provider": model.provider,

@@ -1,4 +1,4 @@
-"""`grabient prompts` and `grabient plan`: what is asked, what was asked before, and what asking anew would cost."""
+"""`grabient prompts`: the versions of the prompts."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_pipeline.cli.command_line import application
+from grabient_pipeline.cli import lazy, terminal
+from grabient_pipeline.cli.command_line import Json, application
 from grabient_pipeline.formatting import dollars, pluralize
 
 if TYPE_CHECKING:
-    from grabient_pipeline.batches.plan import Plan
     from grabient_pipeline.batches.prompt_versions import PromptVersion
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-_Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version, or the beginning of one.")]
+_Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version, or its first characters.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,15 +25,11 @@ def add_to(app: typer.Typer) -> None:
     group.command("diff", epilog="Example: grabient prompts diff 3f2a 91bc")(diff)
     group.command("count", epilog="Example: grabient prompts count 3f2a 91bc; grabient prompts count --all")(count)
     app.add_typer(group)
-    app.command("plan", epilog="Example: grabient plan --analysis-count 4")(plan)
 
 
-def list_(json: _Json = False) -> None:
-    """List the versions, the newest of each stage first, with what was made of them."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.pipeline import Pipeline
-
-    versions = Pipeline.from_environment().list_prompts()
+def list_(json: Json = False) -> None:
+    """List prompt versions with their results. The newest version of each stage comes first."""
+    versions = lazy.Pipeline.from_environment().list_prompts()
     if json:
         terminal.say_json({"prompts": [_facts(each) for each in versions]})
         return
@@ -60,51 +55,40 @@ def list_(json: _Json = False) -> None:
     )
 
 
-def show(version: _Version, json: _Json = False) -> None:
-    """Show the full content of a version."""
-    from grabient_pipeline.batches.prompt_versions import readable
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.pipeline import Pipeline
-
-    found = Pipeline.from_environment().find_prompt(version)
+def show(version: _Version, json: Json = False) -> None:
+    """Show the full text of a version."""
+    prompt = lazy.Pipeline.from_environment().find_prompt(version)
     if json:
-        terminal.say_json({**_facts(found), "content": found.content})
+        terminal.say_json({**_facts(prompt), "content": prompt.content})
         return
-    for line in readable(found.content).splitlines() or ["(its content is not known here)"]:
+    for line in lazy.readable(prompt.content).splitlines() or ["(the text of this version is not known)"]:
         terminal.say(line)
 
 
 def diff(
-    before: Annotated[str, typer.Argument(metavar="A", help="A version, or the beginning of one.")],
-    after: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    before: Annotated[str, typer.Argument(metavar="A", help="A version, or its first characters.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Another version.")],
 ) -> None:
-    """Show what changed from one version to another, as a unified diff."""
-    from grabient_pipeline.batches.prompt_versions import diff_prompts
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.pipeline import Pipeline
-
-    pipeline = Pipeline.from_environment()
-    changes = diff_prompts(pipeline.find_prompt(before), pipeline.find_prompt(after)).splitlines()
+    """Show the changes between two versions as a unified diff."""
+    pipeline = lazy.Pipeline.from_environment()
+    changes = lazy.diff_prompts(pipeline.find_prompt(before), pipeline.find_prompt(after)).splitlines()
     for line in changes:
         terminal.say(line, {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], ""))
     if not changes:
-        terminal.note("They have the same content.")
+        terminal.note("The two versions have the same text.")
 
 
 def count(
     versions: Annotated[
         list[str] | None, typer.Argument(metavar="[VERSION]...", help="The versions that count.", show_default=False)
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every version counts again.")] = False,
-    json: _Json = False,
+    all_: Annotated[bool, typer.Option("--all", help="Let all versions count again.")] = False,
+    json: Json = False,
 ) -> None:
-    """Choose the versions that consensus and refinement count. Of a stage that none is named of, all go on counting."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.pipeline import Pipeline
-
+    """Choose the versions that count towards consensus and refinement. A stage without a named version counts all."""
     if bool(versions) == all_:
-        raise typer.BadParameter("name the versions that count, or say --all")
-    counting = Pipeline.from_environment().count_prompts(versions or ())
+        raise typer.BadParameter("name the versions that count, or pass --all")
+    counting = lazy.Pipeline.from_environment().count_prompts(versions or ())
     if json:
         terminal.say_json({"counting": [each.version for each in counting]})
         return
@@ -112,82 +96,19 @@ def count(
         terminal.say(f"{each.version} {each.stage}, {pluralize(each.usable, 'usable answer')}")
 
 
-def plan(
-    analysis_count: Annotated[
-        int | None, typer.Option(help="How often each model describes each palette.", show_default="the setting")
-    ] = None,
-    include_retired: Annotated[
-        bool, typer.Option("--include-retired", help="Plan for models too that their provider has retired.")
-    ] = False,
-    json: _Json = False,
-) -> None:
-    """Tell what asking anew would cost. What today's prompts make stale; asks nobody and needs no key."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.pipeline import Pipeline
-
-    planned = Pipeline.from_environment().plan(analysis_count, include_retired=include_retired or None)
-    if json:
-        terminal.say_json(
-            {
-                **asdict(planned),
-                "requests": planned.requests,
-                "tagging_cost_usd": planned.tagging_cost_usd,
-                "total_cost_usd": planned.tagging_cost_usd + planned.refinement_cost_usd,
-            }
-        )
-        return
-    _say_plan(planned)
-
-
-def _say_plan(planned: Plan) -> None:
-    from grabient_pipeline.cli import terminal
-
-    for line in planned.left_out:
-        terminal.note(line)
-    terminal.say(
-        f"Tagging by prompt {planned.tagging_prompt}, {planned.analysis_count} answers a palette and model", "bold"
-    )
-    terminal.say_table(
-        ["model", "answered", "stale", "to ask", "estimated", ""],
-        [
-            [
-                f"{model.provider}/{model.model}",
-                f"{model.answered:,}",
-                f"{model.stale:,}",
-                f"{model.requests:,}",
-                dollars(model.estimated_cost_usd),
-                "" if model.has_key else "no key",
-            ]
-            for model in planned.models
-        ],
-        right={"answered", "stale", "to ask", "estimated"},
-    )
-    terminal.say(f"{planned.requests:,} requests, estimated {dollars(planned.tagging_cost_usd)}: grabient backfill")
-    terminal.say()
-    if planned.refining_model is None:
-        terminal.say("Refinement is off.")
-        return
-    terminal.say(f"Refinement by prompt {planned.refinement_prompt}, {planned.refining_model}", "bold")
-    terminal.say(
-        f"{planned.refinements:,} palettes, estimated {dollars(planned.refinement_cost_usd)}; "
-        f"{planned.stale_refinements:,} of them have been refined otherwise: grabient refine --stale"
-    )
-    terminal.note("Nothing was asked. What the answers change in the consensus makes refinements stale later on.")
-
-
-def _notes(each: PromptVersion) -> list[str]:
+def _notes(prompt: PromptVersion) -> list[str]:
     return [
         note
         for note, holds in (
-            ("today's", each.current),
-            ("content not known", not each.content),
-            (each.message or "", bool(each.message)),
+            ("current", prompt.current),
+            ("text not known", not prompt.content),
+            (prompt.message or "", bool(prompt.message)),
         )
         if holds
     ]
 
 
-def _facts(each: PromptVersion) -> dict[str, Any]:
-    facts = asdict(each)
+def _facts(prompt: PromptVersion) -> dict[str, Any]:
+    facts = asdict(prompt)
     del facts["content"]
-    return {**facts, "current": each.current, "has_content": bool(each.content)}
+    return {**facts, "current": prompt.current, "has_content": bool(prompt.content)}

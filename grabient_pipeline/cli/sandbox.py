@@ -1,49 +1,16 @@
-"""`grabient sandbox`: the local server that speaks the four batch APIs, for people."""
+"""`grabient sandbox`."""
 
 from __future__ import annotations
 
 import shlex
-import signal
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from grabient_pipeline.cli import lazy, terminal
 from grabient_pipeline.errors import SettingsError
-
-if TYPE_CHECKING:
-    from grabient_pipeline.sandbox import SandboxServer
-
-
-@contextmanager
-def beside(server: SandboxServer) -> Generator[SandboxServer]:
-    """The sandbox in a process of its own while the block runs.
-
-    Ctrl-C goes to every process of a terminal, and what runs here still needs the sandbox to end in order: so the
-    sandbox does not hear of it, and ends when the block does.
-    """
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        server.start()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-def past_proxies() -> dict[str, str]:
-    """The variables that keep calls to this machine away from a proxy, where one is set up."""
-    from urllib.request import getproxies_environment
-
-    proxies = getproxies_environment()
-    if not proxies:
-        return {}
-    exceptions = ",".join(filter(None, [proxies.get("no"), "127.0.0.1"]))
-    return {"NO_PROXY": exceptions, "no_proxy": exceptions}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -53,30 +20,31 @@ def add_to(app: typer.Typer) -> None:
 
 def sandbox(
     port: Annotated[
-        int, typer.Option(metavar="N", min=0, max=65535, help="The port on 127.0.0.1; 0 is any free one.")
+        int, typer.Option(metavar="N", min=0, max=65535, help="The port on 127.0.0.1; 0 chooses a free one.")
     ] = 0,
     state: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep batches there; otherwise they are forgotten at the end.")
+        Path | None, typer.Option(metavar="DIR", help="Keep batches in this folder.", show_default="in memory")
     ] = None,
     batch_seconds: Annotated[float, typer.Option(metavar="S", min=0, help="How long a batch takes.")] = 2.0,
 ) -> None:
-    """Serve the four batch APIs on this machine. Without keys or cost, until Ctrl-C."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.sandbox import SandboxServerError, environment, serve
-    from grabient_pipeline.settings import Settings
+    """Serve the batch APIs of all providers on this machine. Runs until Ctrl-C, without API keys or cost."""
+    data_dir = lazy.Settings.from_environment().demo().data_dir
 
-    data_dir = Settings.from_environment().demo().data_dir
-
-    def ready(on: int) -> None:
-        terminal.note(f"The sandbox is at http://127.0.0.1:{on}; Ctrl-C ends it. In another shell:")
-        # Its answers are made up, so they go to a data directory of their own.
-        variables = {**environment(on), **past_proxies(), "GRABIENT_SANDBOX": "1", "GRABIENT_DATA_DIR": str(data_dir)}
+    def say_ready(port: int) -> None:
+        terminal.note(f"The sandbox is at http://127.0.0.1:{port}; Ctrl-C stops it. In another shell:")
+        # Made-up answers do not mix with real ones.
+        variables = {
+            **lazy.sandbox.environment(port),
+            **lazy.proxy_exceptions(),
+            "GRABIENT_SANDBOX": "1",
+            "GRABIENT_DATA_DIR": str(data_dir),
+        }
         for name, value in variables.items():
-            print(f"export {name}={shlex.quote(value)}", flush=True)  # noqa: T201  # to be read by a shell as it stands
+            print(f"export {name}={shlex.quote(value)}", flush=True)  # noqa: T201  # a shell evaluates it
 
     try:
         with suppress(KeyboardInterrupt):
-            serve(port, state, batch_seconds, ready=ready)
-    except SandboxServerError as error:
+            lazy.sandbox.serve(port, state, batch_seconds, ready=say_ready)
+    except lazy.sandbox.SandboxServerError as error:
         raise SettingsError(f"{error}; choose another --port") from None
-    terminal.note("The sandbox has ended.")
+    terminal.note("The sandbox has stopped.")

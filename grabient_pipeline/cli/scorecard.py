@@ -1,4 +1,4 @@
-"""`grabient scorecard`: which of the tagging models are worth their money."""
+"""`grabient scorecard`: compare the tagging models."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grabient_pipeline.cli import lazy, terminal
 from grabient_pipeline.cli.command_line import Json
 
 if TYPE_CHECKING:
@@ -20,33 +21,25 @@ def add_to(app: typer.Typer) -> None:
 
 
 def scorecard(
-    plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the picture of quality against cost, a PNG.")
-    ] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Also plot quality against cost, as a PNG.")] = None,
     json: Json = False,
 ) -> None:
-    """Compare the models. How good each is, what it costs, and which of them nobody beats; the best first."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.pipeline import Pipeline
-    from grabient_pipeline.scorecard.plot import plot_scores
-
-    scores = Pipeline.from_environment().score_models()
+    """Compare the tagging models. Shows quality and cost, the best models first."""
+    scores = lazy.Pipeline.from_environment().score_models()
     if json:
         terminal.say_json({"models": [asdict(score) for score in scores]})
     elif not scores:
-        terminal.say("There is nothing to compare yet: no model has given an answer.")
+        terminal.say("There is nothing to compare yet: no model has answered.")
     else:
         _say_scores(scores)
-    picture = plot_scores(scores) if plot is not None else None
-    if plot is not None and picture is not None:
-        plot.write_bytes(picture)
-        terminal.note(f"The picture is in {plot}")
+    png = lazy.plot_scores(scores) if plot is not None else None
+    if plot is not None and png is not None:
+        plot.write_bytes(png)
+        terminal.note(f"The plot is in {plot}")
 
 
 def _say_scores(scores: list[ModelScore]) -> None:
-    from grabient_pipeline.cli import terminal
-
-    headers = ["model", "usable", "right", "overlap", "alpha", "per 1,000", "hours", "without it", "worth it"]
+    headers = ["model", "usable", "correct", "overlap", "alpha", "per 1,000", "hours", "impact", "efficient"]
     terminal.say_table(
         headers,
         [
@@ -68,9 +61,13 @@ def _say_scores(scores: list[ModelScore]) -> None:
     )
     terminal.say()
     terminal.say(
-        "right: says what is measured. overlap: other models that say its tags. alpha: Krippendorff's, with them."
+        "correct: agrees with the measured colours. overlap: share of tags that other models give too. "
+        "alpha: Krippendorff's, with the other models."
     )
-    terminal.say("without it: how much of the most voted tags changes. worth it: nobody is as good for less.")
+    terminal.say(
+        "per 1,000: cost of usable answers. hours: median batch time. impact: share of the top tags that change "
+        "without the model. efficient: no model is as good for less."
+    )
 
 
 def _percent(share: float | None) -> str:

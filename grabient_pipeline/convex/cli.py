@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grabient_pipeline.cli.command_line import application, failed
-from grabient_pipeline.cli.recording import record_convex
+from grabient_pipeline.cli import lazy, recording, terminal
+from grabient_pipeline.cli.command_line import Json, application, failed
 from grabient_pipeline.formatting import pluralize
 
 if TYPE_CHECKING:
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 
     from grabient_pipeline.convex.report import ConvexReport, TableReport
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("import-convex", epilog="Example: grabient import-convex snapshot.zip --dry-run")(import_convex)
     group = application(
-        "migrate", "Migrate the run numbers of the earlier system: first check, then run-number, then clear-run-number."
+        "migrate",
+        "Migrate run numbers. For answers of the earlier system: first check, then run-number, then clear-run-number.",
     )
     group.command("check", epilog="Example: grabient migrate check")(check)
     group.command("run-number", epilog="Example: grabient migrate run-number --json")(run_number)
@@ -41,20 +40,16 @@ def import_convex(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only report what would be imported, repaired and rejected.")
     ] = False,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Import an export of the earlier system. An interrupted import resumes where it stopped."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.convex import steps
-    from grabient_pipeline.pipeline import Pipeline
-
-    pipeline = Pipeline.from_environment()
+    pipeline = lazy.Pipeline.from_environment()
     with terminal.progress() as progress:
-        report = steps.import_convex(pipeline, path, dry_run=dry_run, progress=progress)
+        report = lazy.import_convex(pipeline, path, dry_run=dry_run, progress=progress)
         if not dry_run:
             pipeline.write_pictures(progress=progress)
     if not dry_run:
-        record_convex(pipeline.settings, report)
+        recording.record(pipeline.settings, "grabient import-convex", _reports_by_asset(report))
     if json:
         terminal.say_json(report.as_dict())
     else:
@@ -64,13 +59,9 @@ def import_convex(
         raise failed(f"{reasons}. The readable part is imported; export again and import that to add the rest")
 
 
-def check(json: _Json = False) -> None:
+def check(json: Json = False) -> None:
     """Count the imported answers by their numbers, and report what run-number would change."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.convex import steps
-    from grabient_pipeline.pipeline import Pipeline
-
-    result = steps.check_run_numbers(Pipeline.from_environment())
+    result = lazy.check_run_numbers(lazy.Pipeline.from_environment())
     if json:
         terminal.say_json(result.as_dict())
         return
@@ -95,13 +86,9 @@ def check(json: _Json = False) -> None:
         terminal.say(f"{count:>12,} {what}")
 
 
-def run_number(json: _Json = False) -> None:
+def run_number(json: Json = False) -> None:
     """Number the answers without an analysis index: their run number minus 1, else 0 or the next free index."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.convex import steps
-    from grabient_pipeline.pipeline import Pipeline
-
-    report = steps.migrate_run_numbers(Pipeline.from_environment())
+    report = lazy.migrate_run_numbers(lazy.Pipeline.from_environment())
     if json:
         terminal.say_json(report.as_dict())
         return
@@ -112,22 +99,29 @@ def run_number(json: _Json = False) -> None:
     _say_counts("conflict", report.conflicts)
 
 
-def clear_run_number(json: _Json = False) -> None:
+def clear_run_number(json: Json = False) -> None:
     """Clear the run numbers. Fails while an answer has no analysis index."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.convex import steps
-    from grabient_pipeline.pipeline import Pipeline
-
-    cleared = steps.clear_run_numbers(Pipeline.from_environment())
+    cleared = lazy.clear_run_numbers(lazy.Pipeline.from_environment())
     if json:
         terminal.say_json({"cleared": cleared})
     else:
         terminal.say(f"{pluralize(cleared, 'run number')} cleared")
 
 
-def _say_report(report: ConvexReport) -> None:
-    from grabient_pipeline.cli import terminal
+def _reports_by_asset(report: ConvexReport) -> dict[str, object]:
+    """Return what the steps of the assets would have reported; empty if nothing was imported."""
+    if not any(table.imported for table in report.tables.values()):
+        return {}
+    palettes, answers = (report.tables.get(name) for name in ("palettes", "palette_tags"))
+    return {
+        "palettes": lazy.ImportReport(palettes.imported, palettes.already_there)
+        if palettes
+        else lazy.ImportReport(0, 0),
+        "palette_tags": lazy.ParseReport(0, answers.imported if answers else 0, 0),
+    }
 
+
+def _say_report(report: ConvexReport) -> None:
     if report.resumed:
         terminal.note("An import of this export was interrupted; this one resumed where it had stopped.")
     imported = {name: table for name, table in report.tables.items() if table.left_out is None}
@@ -146,8 +140,6 @@ def _say_report(report: ConvexReport) -> None:
 
 
 def _say_table(tables: dict[str, TableReport], imported: str) -> None:
-    from grabient_pipeline.cli import terminal
-
     columns = {
         "read": [table.read for table in tables.values()],
         imported: [table.imported for table in tables.values()],
@@ -164,8 +156,6 @@ def _say_table(tables: dict[str, TableReport], imported: str) -> None:
 
 
 def _say_details(name: str, table: TableReport) -> None:
-    from grabient_pipeline.cli import terminal
-
     _say_counts(f"{name}, repaired", table.repaired)
     _say_counts(f"{name}, rejected", table.rejected)
     _say_counts(f"{name}, conflict", table.conflicts)
@@ -174,8 +164,6 @@ def _say_details(name: str, table: TableReport) -> None:
 
 
 def _say_warnings(report: ConvexReport) -> None:
-    from grabient_pipeline.cli import terminal
-
     for name, table in report.tables.items():
         if table.left_out:
             terminal.say(f"{name}: not imported, {table.left_out}", "dim")
@@ -188,7 +176,5 @@ def _say_warnings(report: ConvexReport) -> None:
 
 
 def _say_counts(what: str, counts: Counter[str]) -> None:
-    from grabient_pipeline.cli import terminal
-
     for reason, count in counts.most_common():
         terminal.say(f"{what}: {count:,} {reason}")

@@ -1,4 +1,4 @@
-"""The command line as people meet it: in this process where that is enough, else as a process of its own."""
+"""The command line: run in this process where that is enough, otherwise in its own process."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ GRABIENT = Path(sys.executable).with_name("grabient")
 
 
 @dataclass(frozen=True)
-class Told:
-    """How a command ended and what it said."""
+class CommandResult:
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -36,7 +36,7 @@ class Told:
         return value
 
 
-Grabient = Callable[..., Told]
+Grabient = Callable[..., CommandResult]
 
 
 @pytest.fixture
@@ -51,27 +51,24 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def grabient(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Grabient:
-    """Runs a command in this process.
-
-    What it leaves behind for the Dagster UI takes half of its time; `test_recording.py` is about that, the others not.
-    """
+    """Run a command in this process, without reporting to Dagster, which takes half of the time."""
     monkeypatch.setattr(recording, "record", lambda *_: None)
 
-    def run(*arguments: object) -> Told:
+    def run(*arguments: object) -> CommandResult:
         result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        told = Told(result.exit_code, result.stdout, result.stderr)
-        assert "Traceback" not in told.err, told.err
-        return told
+        completed = CommandResult(result.exit_code, result.stdout, result.stderr)
+        assert "Traceback" not in completed.err, completed.err
+        return completed
 
     return run
 
 
 @pytest.fixture
 def process(data_dir: Path) -> Grabient:
-    """Runs a command in a process of its own."""
+    """Run a command in its own process."""
 
-    def run(*arguments: object, **variables: str) -> Told:
-        done = subprocess.run(
+    def run(*arguments: object, **variables: str) -> CommandResult:
+        completed = subprocess.run(
             [GRABIENT, *map(str, arguments)],
             env={**os.environ, **variables},
             capture_output=True,
@@ -79,14 +76,14 @@ def process(data_dir: Path) -> Grabient:
             timeout=60,
             check=False,
         )
-        return Told(done.returncode, done.stdout, done.stderr)
+        return CommandResult(completed.returncode, completed.stdout, completed.stderr)
 
     return run
 
 
 @pytest.fixture
 def keys(sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Every provider has a key, and its address is the sandbox's."""
+    """Set the key and the sandbox's address of every provider."""
     environment = sandbox.environment()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

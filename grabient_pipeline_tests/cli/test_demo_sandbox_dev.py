@@ -7,6 +7,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -20,35 +21,36 @@ import pytest
 import yaml
 
 from grabient_pipeline.defs.instance import write_dagster_home
+from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.settings import PROJECT_ROOT, Settings
 from grabient_pipeline_tests.cli.conftest import GRABIENT, Grabient
 
 
-def test_the_demo_goes_the_whole_way_and_starts_afresh(
+def test_the_demo_runs_every_step_and_replaces_the_previous_demo(
     grabient: Grabient, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Whatever a person has set up, the demo goes to its own sandbox.
+    # Whatever is configured, the demo uses its own sandbox.
     monkeypatch.setenv("OPENAI_API_KEY", "a-key-of-mine")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
     monkeypatch.setenv("GRABIENT_MAX_COST_USD", "0")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    # Set here so that they are put back after the test.
+    # Set here so that they are restored after the test.
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("no_proxy", "")
     mine = data_dir / "demo" / "notes.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("not the demo's")
 
-    told = grabient("demo", "--palettes", 3, "--analysis-count", 1)
-    assert told.status == 0
-    said = "3 palettes, each described 1 time by 10 models: 30 requests in 10 batches; 3 palettes refined\n"
-    assert told.out.startswith(said)
-    assert "a-key-of-mine" not in told.out + told.err
-    tried = subprocess.run(shlex.split(told.out.splitlines()[-1]), capture_output=True, text=True, check=True)
-    assert "associations" in tried.stdout
+    result = grabient("demo", "--palettes", 3, "--analysis-count", 1)
+    assert result.status == 0
+    summary = "3 palettes, each described 1 time by 10 models: 30 requests in 10 batches; 3 palettes refined\n"
+    assert result.out.startswith(summary)
+    assert "a-key-of-mine" not in result.out + result.err
+    query = subprocess.run(shlex.split(result.out.splitlines()[-1]), capture_output=True, text=True, check=True)
+    assert "associations" in query.stdout
     assert [path.name for path in data_dir.iterdir()] == ["demo"]
     assert len(list((data_dir / "demo" / "images").glob("*.png"))) == 3
-    assert f"  the gallery   {(data_dir / 'demo' / 'gallery' / 'index.html').as_uri()}\n" in told.out
+    assert f"  gallery   {(data_dir / 'demo' / 'gallery' / 'index.html').as_uri()}\n" in result.out
 
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path / "opened"}\n')
@@ -62,7 +64,7 @@ def test_the_demo_goes_the_whole_way_and_starts_afresh(
     assert facts["refined"] == 2
     assert facts["gallery"] == str(data_dir / "demo" / "gallery" / "index.html")
     assert "</html>" in Path(facts["gallery"]).read_text("utf-8")
-    # What is told for each model adds up to the whole.
+    # The costs of the models add up to the total.
     models = [*facts["models"], *facts["refining_models"]]
     assert sum(model["cost_usd"] for model in models) == pytest.approx(facts["cost_usd"])
     assert len(list((data_dir / "demo" / "images").glob("*.png"))) == 2
@@ -71,21 +73,41 @@ def test_the_demo_goes_the_whole_way_and_starts_afresh(
         assert connection.execute("SELECT count(*) FROM palette_tags").fetchall() == [(20,)]
 
 
-def test_the_demo_leaves_a_directory_alone_that_is_in_use(grabient: Grabient, data_dir: Path) -> None:
+def test_the_demo_fails_if_a_model_has_no_usable_answer(
+    grabient: Grabient, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = load_catalogue()
+    unknown = catalogue.model("openai/gpt-4o-mini").model_copy(update={"id": "gpt-4.1-nano"})
+    extended = catalogue.model_copy(update={"models": (*catalogue.models, unknown)})
+    for name, module in list(sys.modules.items()):
+        if name.startswith("grabient_pipeline.") and vars(module).get("load_catalogue") is load_catalogue:
+            monkeypatch.setattr(module, "load_catalogue", lambda: extended)
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+
+    result = grabient("demo", "--palettes", 2, "--analysis-count", 1)
+    assert result.status == 1
+    assert "by 11 models" in result.out
+    last = result.err.splitlines()[-1]
+    assert last.startswith("grabient: openai/gpt-4.1-nano has no usable answer: errored: ")
+    assert "gpt-4o-mini" not in last
+
+
+def test_the_demo_does_not_touch_a_directory_that_is_in_use(grabient: Grabient, data_dir: Path) -> None:
     settings = Settings(data_dir).demo()
     settings.create_directories()
     settings.published.write_bytes(b"in use")
     for lock in ("in_use.lock", "warehouse.lock"):
         with filelock.FileLock(settings.state_dir / lock):
-            told = grabient("demo", "--palettes", 1)
-        assert (told.status, told.out) == (1, "")
-        assert "is at work in" in told.err
+            result = grabient("demo", "--palettes", 1)
+        assert (result.status, result.out) == (1, "")
+        assert "is running in" in result.err
     assert settings.published.read_bytes() == b"in use"
 
 
 @pytest.fixture
 def started(data_dir: Path) -> Iterator[Started]:
-    """Starts a command that goes on until it is told to end."""
+    """Start commands that run until they are stopped."""
     processes = Started(data_dir)
     yield processes
     processes.kill()
@@ -103,14 +125,14 @@ class Started:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "GRABIENT_DATA_DIR": str(self._data_dir)},
-            # As a script does for what it puts into the background.
+            # As a shell script does for background jobs.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
         )
         self._processes.append(process)
         return process
 
     def remaining(self) -> list[int]:
-        """What these have started, however indirectly, and still runs: all have the data directory in common."""
+        """Return all descendants that still run: they share the data directory."""
         mark = f"GRABIENT_DATA_DIR={self._data_dir}".encode()
         found: list[int] = []
         for entry in Path("/proc").iterdir():
@@ -133,7 +155,7 @@ class Started:
             process.communicate()
 
 
-def test_the_sandbox_tells_its_variables_and_ends_with_ctrl_c(started: Started) -> None:
+def test_the_sandbox_prints_its_variables_and_stops_on_ctrl_c(started: Started) -> None:
     process = started("sandbox")
     assert process.stdout is not None
     exported: dict[str, str] = {}
@@ -150,7 +172,7 @@ def test_the_sandbox_tells_its_variables_and_ends_with_ctrl_c(started: Started) 
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=10)
     assert process.returncode == 0
-    assert err.splitlines()[-1] == "The sandbox has ended."
+    assert err.splitlines()[-1] == "The sandbox has stopped."
 
 
 def test_a_port_that_is_taken_is_explained_in_one_line(grabient: Grabient) -> None:
@@ -158,10 +180,10 @@ def test_a_port_that_is_taken_is_explained_in_one_line(grabient: Grabient) -> No
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         for command in ("sandbox", "dev"):
-            told = grabient(command, "--port", taken.getsockname()[1])
-            assert (told.status, told.out) == (1, "")
-            assert len(told.err.splitlines()) == 1
-            assert "--port" in told.err
+            result = grabient(command, "--port", taken.getsockname()[1])
+            assert (result.status, result.out) == (1, "")
+            assert len(result.err.splitlines()) == 1
+            assert "--port" in result.err
 
 
 def test_dev_serves_dagster_and_leaves_nothing_behind(started: Started, data_dir: Path) -> None:
@@ -179,7 +201,7 @@ def test_dev_serves_dagster_and_leaves_nothing_behind(started: Started, data_dir
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
-    assert "is ready" in err or "Dagster starts at" in err
+    assert "is ready" in err or "Starting Dagster at" in err
     assert "superseded" not in out + err
     assert started.remaining() == []
     assert (data_dir / "demo" / "state" / "dagster" / "history").is_dir()
@@ -194,14 +216,14 @@ def _answers(url: str) -> bool:
         return False
 
 
-def test_the_home_of_dagster_is_below_any_data_directory(tmp_path: Path) -> None:
+def test_the_dagster_home_is_below_any_data_directory(tmp_path: Path) -> None:
     home = write_dagster_home(Settings(tmp_path / "elsewhere"))
     assert home == tmp_path / "elsewhere" / "state" / "dagster"
     written = yaml.safe_load((home / "dagster.yaml").read_text("utf-8"))
-    of_the_project = yaml.safe_load((PROJECT_ROOT / "dagster.yaml").read_text("utf-8"))
+    original = yaml.safe_load((PROJECT_ROOT / "dagster.yaml").read_text("utf-8"))
     assert written["storage"]["sqlite"]["base_dir"] == str(home)
     assert written["compute_logs"]["config"]["base_dir"] == str(home / "compute_logs")
-    assert written.keys() == of_the_project.keys()
+    assert written.keys() == original.keys()
     assert "data/state/dagster" not in (home / "dagster.yaml").read_text("utf-8").replace(str(home), "")
     (location,) = yaml.safe_load((home / "workspace.yaml").read_text("utf-8"))["load_from"]
     assert location["python_module"] == {

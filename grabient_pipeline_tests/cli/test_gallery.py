@@ -9,15 +9,15 @@ import pytest
 from grabient_pipeline_tests.cli.conftest import Grabient
 
 
-def test_it_tells_where_the_gallery_is(grabient: Grabient, three_palettes: Path, data_dir: Path) -> None:
+def test_it_prints_the_path(grabient: Grabient, three_palettes: Path, data_dir: Path) -> None:
     path = data_dir / "gallery" / "index.html"
     assert grabient("gallery").out == f"3 palettes in {path}\n"
     assert grabient("gallery").out == f"3 palettes in {path}, unchanged\n"
-    told = grabient("gallery", "--json").json
-    assert told == {"palettes": 3, "path": str(path), "size_bytes": path.stat().st_size, "written": False}
+    result = grabient("gallery", "--json").json
+    assert result == {"palettes": 3, "path": str(path), "size_bytes": path.stat().st_size, "written": False}
 
 
-def test_before_anything_is_imported_there_is_a_page_as_well(grabient: Grabient, data_dir: Path) -> None:
+def test_an_empty_gallery_has_a_page(grabient: Grabient, data_dir: Path) -> None:
     assert grabient("gallery").out == f"0 palettes in {data_dir / 'gallery' / 'index.html'}\n"
 
 
@@ -26,15 +26,15 @@ def test_it_opens_in_the_browser(process: Grabient, three_palettes: Path, data_d
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}\n')
     browser.chmod(0o755)
-    told = process("gallery", "--open", BROWSER=f"{browser} %s")
-    assert told.status == 0
+    result = process("gallery", "--open", BROWSER=f"{browser} %s")
+    assert result.status == 0
     assert opened.read_text() == (data_dir / "gallery" / "index.html").as_uri()
 
 
-def test_without_a_browser_it_says_what_to_open(
+def test_without_a_browser_it_names_the_page(
     process: Grabient, three_palettes: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
-    told = process("gallery", "--open", BROWSER="/bin/false %s", PATH="")
-    assert told.status == 1
-    assert str(data_dir / "gallery" / "index.html") in told.err
+    result = process("gallery", "--open", BROWSER="/bin/false %s", PATH="")
+    assert result.status == 1
+    assert str(data_dir / "gallery" / "index.html") in result.err

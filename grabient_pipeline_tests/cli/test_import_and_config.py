@@ -8,44 +8,44 @@ import pytest
 from grabient_pipeline_tests.cli.conftest import Grabient
 
 
-def test_import_counts_new_palettes_and_those_that_are_there(grabient: Grabient, three_palettes: Path) -> None:
+def test_import_counts_new_and_existing_palettes(grabient: Grabient, three_palettes: Path) -> None:
     again = grabient("import", three_palettes)
     assert (again.status, again.out) == (0, "0 imported, 3 already there, 0 invalid\n")
 
 
-def test_import_without_a_file_fills_an_empty_database_and_leaves_a_filled_one(grabient: Grabient) -> None:
+def test_import_without_a_file_fills_only_an_empty_database(grabient: Grabient) -> None:
     first = grabient("import")
     assert first.out == "182 imported, 0 already there, 0 invalid\n"
     assert "sample palettes" in first.err
     second = grabient("import")
     assert second.status == 0
-    assert second.out.startswith("There are palettes already")
+    assert second.out.startswith("Nothing was imported: no file was named, and there are palettes already")
 
 
-def test_import_tells_each_invalid_line_and_takes_the_others(
+def test_import_reports_invalid_lines_and_imports_the_others(
     grabient: Grabient, tmp_path: Path, sample_rows: list[dict[str, Any]]
 ) -> None:
     file = tmp_path / "mixed.txt"
     file.write_text(f"{sample_rows[0]['seed']}\nnot a palette\n[red]\x1b[31mneither\n", "utf-8")
-    told = grabient("import", file)
-    assert told.status == 0
-    assert told.out == "1 imported, 0 already there, 2 invalid\n"
-    lines = told.err.splitlines()
+    result = grabient("import", file)
+    assert result.status == 0
+    assert result.out == "1 imported, 0 already there, 2 invalid\n"
+    lines = result.err.splitlines()
     assert lines[0].startswith("mixed.txt, line 2: 'not a palette' is not a palette")
     assert lines[1].startswith("mixed.txt, line 3: '[red]")
-    assert "\x1b" not in told.err
+    assert "\x1b" not in result.err
 
-    told = grabient("import", file, "--json")
-    assert told.json["already_there"] == 1
-    assert [(each["file"], each["line"]) for each in told.json["invalid"]] == [("mixed.txt", 2), ("mixed.txt", 3)]
+    result = grabient("import", file, "--json")
+    assert result.json["already_there"] == 1
+    assert [(each["file"], each["line"]) for each in result.json["invalid"]] == [("mixed.txt", 2), ("mixed.txt", 3)]
 
 
-def test_import_of_nothing_but_invalid_lines_fails(grabient: Grabient, tmp_path: Path) -> None:
+def test_import_of_only_invalid_lines_fails(grabient: Grabient, tmp_path: Path) -> None:
     file = tmp_path / "none.txt"
     file.write_text("nothing\n", "utf-8")
-    told = grabient("import", file)
-    assert told.status == 1
-    assert told.err.splitlines()[-1] == f"grabient: there is no palette in {file}"
+    result = grabient("import", file)
+    assert result.status == 1
+    assert result.err.splitlines()[-1] == f"grabient: no valid palette in {file}"
 
 
 @pytest.mark.parametrize(
@@ -63,23 +63,23 @@ def test_a_file_that_cannot_be_read_is_explained_in_one_line(
     file = tmp_path / name
     if content is not None:
         file.write_bytes(content)
-    told = grabient("import", file)
-    assert (told.status, told.out) == (1, "")
-    (line,) = told.err.splitlines()
+    result = grabient("import", file)
+    assert (result.status, result.out) == (1, "")
+    (line,) = result.err.splitlines()
     assert reason in line
 
 
-def test_the_analysis_count_is_kept(grabient: Grabient) -> None:
+def test_the_analysis_count_is_stored(grabient: Grabient) -> None:
     assert grabient("config", "get").out == "tag-analysis-count 8\n"
     assert grabient("config", "set", "tag-analysis-count", 3).status == 0
     assert grabient("config", "get", "--json").json == {"tag-analysis-count": 3}
 
 
 @pytest.mark.parametrize(("value", "status"), [("0", 1), ("21", 1), ("1.5", 2), ("-1", 2), ("many", 2)])
-def test_an_analysis_count_that_cannot_be_is_explained_in_one_line(grabient: Grabient, value: str, status: int) -> None:
+def test_an_invalid_analysis_count_is_explained_in_one_line(grabient: Grabient, value: str, status: int) -> None:
     for command in (["config", "set", "tag-analysis-count", value], ["backfill", f"--analysis-count={value}"]):
-        told = grabient(*command)
-        assert told.out == ""
-        assert len(told.err.splitlines()) == 1
-        assert told.status == (1 if "=-1" in command[-1] else status)
+        result = grabient(*command)
+        assert result.out == ""
+        assert len(result.err.splitlines()) == 1
+        assert result.status == (1 if "=-1" in command[-1] else status)
     assert grabient("config", "get").out == "tag-analysis-count 8\n"

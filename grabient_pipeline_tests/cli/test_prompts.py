@@ -43,10 +43,10 @@ def test_count(grabient: Grabient) -> None:
 
 @pytest.mark.usefixtures("moved")
 def test_plan(grabient: Grabient) -> None:
-    told = grabient("plan", "--analysis-count", 2)
-    assert told.status == 0
-    assert "no key" in told.out
-    assert "grabient refine --stale" in told.out
+    result = grabient("plan", "--analysis-count", 2)
+    assert result.status == 0
+    assert "no key" in result.out
+    assert "grabient refine --stale" in result.out
     planned = grabient("plan", "--analysis-count", 2, "--include-retired", "--json").json
     assert planned["requests"] == 60
     assert planned["total_cost_usd"] == pytest.approx(planned["tagging_cost_usd"] + planned["refinement_cost_usd"])

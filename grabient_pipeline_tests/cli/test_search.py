@@ -1,4 +1,4 @@
-"""`grabient search`: best first, with colours and reasons; and an honest line where there is nothing."""
+"""`grabient search`: best matches first, with colours and reasons."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def searchable(data_dir: Path, sample_rows: list[dict[str, Any]]) -> Collection:
 
 
 def test_best_first_with_score_and_reasons(grabient: Grabient, searchable: Collection) -> None:
-    told = grabient("search", "calm autumn forest", "--limit", "2")
-    assert (told.status, told.err) == (0, "")
-    first, why, *_ = told.out.splitlines()
+    result = grabient("search", "calm autumn forest", "--limit", "2")
+    assert (result.status, result.err) == (0, "")
+    first, why, *_ = result.out.splitlines()
     assert first.split(maxsplit=1)[1] == "autumn forest"
     assert 0 < float(first.split()[0]) <= 1
     assert "mood: calm" in why
@@ -37,10 +37,10 @@ def test_words_need_no_quotes(grabient: Grabient, searchable: Collection) -> Non
     assert grabient("search", "calm", "autumn").out == grabient("search", "calm autumn").out
 
 
-def test_a_colour_is_told_with_its_distance(grabient: Grabient, searchable: Collection) -> None:
-    told = grabient("search", "#808080", "--limit", "1")
-    assert "graphite" in told.out
-    assert "near #808080 (0.0" in told.out
+def test_a_colour_match_shows_its_distance(grabient: Grabient, searchable: Collection) -> None:
+    result = grabient("search", "#808080", "--limit", "1")
+    assert "graphite" in result.out
+    assert "near #808080 (0.0" in result.out
 
 
 def test_json_is_one_object(grabient: Grabient, searchable: Collection) -> None:
@@ -53,38 +53,40 @@ def test_json_is_one_object(grabient: Grabient, searchable: Collection) -> None:
     assert set(first) == {"palette_id", "seed", "name", "score", "tags", "colours", "hex", "image_url"}
 
 
-def test_nothing_found_is_said_and_is_no_failure(grabient: Grabient, searchable: Collection) -> None:
+def test_no_match_is_reported_and_is_not_a_failure(grabient: Grabient, searchable: Collection) -> None:
     for query in ("xyzzy qwrt", "", "???"):
-        told = grabient("search", query)
-        assert (told.status, told.out, told.err) == (0, "No palette answers that.\n", "")
+        result = grabient("search", query)
+        assert (result.status, result.out, result.err) == (0, "No palette matches.\n", "")
     assert grabient("search", "xyzzy qwrt", "--json").json == {"query": "xyzzy qwrt", "palettes": []}
 
 
 @pytest.mark.parametrize(
     ("arguments", "status"), [([], 2), (["forest", "--limit", "0"], 2), (["x" * 501], 1)], ids=["none", "limit", "long"]
 )
-def test_wrong_usage_is_a_line(grabient: Grabient, searchable: Collection, arguments: list[str], status: int) -> None:
-    told = grabient("search", *arguments)
-    assert (told.status, told.out) == (status, "")
-    assert len(told.err.splitlines()) == 1
+def test_wrong_usage_is_explained_in_one_line(
+    grabient: Grabient, searchable: Collection, arguments: list[str], status: int
+) -> None:
+    result = grabient("search", *arguments)
+    assert (result.status, result.out) == (status, "")
+    assert len(result.err.splitlines()) == 1
 
 
-def test_what_is_missing_is_explained_in_a_line(
+def test_missing_prerequisites_are_explained_in_one_line(
     grabient: Grabient, searchable: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRABIENT_EMBEDDING_MODEL", "ada")
-    told = grabient("search", "forest")
-    assert (told.status, told.out) == (1, "")
-    assert "no embedding model 'ada'" in told.err
+    result = grabient("search", "forest")
+    assert (result.status, result.out) == (1, "")
+    assert "no embedding model 'ada'" in result.err
     monkeypatch.setenv("GRABIENT_EMBEDDING_MODEL", "")
     monkeypatch.setenv("GRABIENT_DATA_DIR", str(searchable.settings.data_dir / "elsewhere"))
-    told = grabient("search", "forest")
-    assert (told.status, told.out) == (1, "")
-    assert "import palettes first" in told.err
+    result = grabient("search", "forest")
+    assert (result.status, result.out) == (1, "")
+    assert "import palettes first" in result.err
 
 
 def test_a_terminal_shows_the_colours(searchable: Collection) -> None:
-    """In a real terminal, in its true colours; none for whoever wants none."""
+    """In a pseudo-terminal, in true colour; without colours under NO_COLOR."""
     (row,) = searchable.pipeline.search("graphite", 1).to_dicts()
     red, green, blue = bytes.fromhex(row["hex"][0][1:])
     shown = _in_a_terminal(searchable, COLORTERM="truecolor")
@@ -105,7 +107,7 @@ def _in_a_terminal(collection: Collection, **variables: str) -> str:
             while piece := os.read(ours, 65_536):
                 shown += piece
         except OSError:
-            # Linux ends a terminal whose other side is closed with an error.
+            # How Linux reports that a terminal is closed.
             pass
         assert process.wait(60) == 0
     os.close(ours)

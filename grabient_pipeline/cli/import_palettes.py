@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from grabient_pipeline.cli import lazy, recording, terminal
 from grabient_pipeline.cli.command_line import Json, failed
-from grabient_pipeline.cli.recording import record_import
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,33 +23,32 @@ def import_palettes(
         list[Path] | None,
         typer.Argument(
             metavar="[FILE]...",
-            help=".csv, .jsonl, .ndjson, .parquet, or .txt with a seed a line; an export of the site's D1 database as "
-            ".sqlite, .db or .sql. Without one, the sample palettes go into an empty database.",
+            help=".csv, .jsonl, .ndjson, .parquet, or .txt with one seed per line; an export of the site's D1 database "
+            "as .sqlite, .db or .sql. Without a file, the sample palettes are imported into an empty database.",
             show_default=False,
         ),
     ] = None,
     d1: Annotated[
         bool,
-        typer.Option("--d1", help="From Cloudflare D1: CF_ACCOUNT_ID, CF_API_TOKEN and CF_D1_DATABASE_ID open it."),
+        typer.Option(
+            "--d1", help="Import from Cloudflare D1; needs CF_ACCOUNT_ID, CF_API_TOKEN and CF_D1_DATABASE_ID."
+        ),
     ] = False,
     d1_query: Annotated[
         str | None,
         typer.Option(
             metavar="SELECT",
-            help="What D1, or an export of it, is asked; a column seed, palette_id or id has the seeds.",
-            show_default="the palettes that the site's admins like",
+            help="Query for D1 or an export of it; the seeds are in a column seed, palette_id or id.",
+            show_default="palettes that the site's admins liked",
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Add palettes and draw their pictures. What is there already stays as it is."""
-    from grabient_pipeline.cli import terminal
-    from grabient_pipeline.pipeline import Pipeline
-
-    pipeline = Pipeline.from_environment()
+    """Import palettes and draw their images. Palettes that already exist are not changed."""
+    pipeline = lazy.Pipeline.from_environment()
     report = pipeline.import_palettes(files or (), d1=d1, d1_query=d1_query)
-    named = [*map(str, files or ()), *(["Cloudflare D1"] if d1 else [])]
-    there = report.imported + report.already_there
+    sources = [*map(str, files or ()), *(["Cloudflare D1"] if d1 else [])]
+    known = report.imported + report.already_there
     for invalid in report.invalid:
         terminal.warn(invalid)
     if json:
@@ -63,17 +62,17 @@ def import_palettes(
                 ],
             }
         )
-    elif not named and not there:
-        terminal.say("There are palettes already and no file was named, so nothing was imported.")
+    elif not sources and not known:
+        terminal.say("Nothing was imported: no file was named, and there are palettes already.")
     else:
-        if not named:
-            terminal.note("No file was named and there were no palettes, so these are the sample palettes.")
+        if not sources:
+            terminal.note("No file was named; importing the sample palettes.")
         terminal.say(
             f"{report.imported:,} imported, {report.already_there:,} already there, {len(report.invalid):,} invalid"
         )
-    if there:
+    if known:
         with terminal.progress() as progress:
             pipeline.write_pictures(progress=progress)
-        record_import(pipeline.settings, report)
-    if named and not there:
-        raise failed(f"there is no palette in {', '.join(named)}")
+        recording.record(pipeline.settings, "grabient import", {"palettes": report})
+    if sources and not known:
+        raise failed(f"no valid palette in {', '.join(sources)}")

@@ -1,0 +1,114 @@
+"""`grabient backfill`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grabient_pipeline.cli import lazy, recording, terminal
+from grabient_pipeline.cli.command_line import Json, failed
+from grabient_pipeline.cli.submission import (
+    Direct,
+    DryRun,
+    IncludeRetired,
+    MaxCost,
+    say_submission,
+    submission_facts,
+)
+
+if TYPE_CHECKING:
+    from grabient_pipeline.batches.backfill import BackfillReport
+    from grabient_pipeline.pipeline import Pipeline
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("backfill", epilog="Example: grabient backfill --provider openai --limit 10 --dry-run")(backfill)
+
+
+def backfill(  # noqa: PLR0913  # one parameter per option
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PROVIDER/MODEL",
+            help="Only this model; may be repeated.",
+            show_default="every enabled model with a key",
+        ),
+    ] = None,
+    provider: Annotated[
+        list[str] | None, typer.Option(metavar="P", help="Only this provider's models; may be repeated.")
+    ] = None,
+    analysis_count: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="How often each model describes each palette, from 1 to 20.",
+            show_default="tag-analysis-count",
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", help="At most this many palettes per model.")] = None,
+    max_cost: MaxCost = None,
+    include_retired: IncludeRetired = False,
+    direct: Direct = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Submit batches for all missing responses. Prints the estimated cost; nothing is submitted above the cost cap."""
+    request = lazy.BackfillRequest(
+        models=model or (),
+        providers=provider or (),
+        analysis_count=analysis_count,
+        limit=limit,
+        max_cost_usd=max_cost,
+        include_retired=include_retired or None,
+        dry_run=dry_run,
+        direct=direct,
+    )
+    pipeline = lazy.Pipeline.from_environment()
+    with terminal.progress() as progress:
+        report = pipeline.backfill(request, progress=progress)
+    for line in report.left_out:
+        terminal.warn(line)
+    if json:
+        terminal.say_json(submission_facts(report))
+    else:
+        _say_backfill(report, pipeline.status().palettes)
+    recording.record(pipeline.settings, "grabient backfill", _reports_by_asset(report))
+    if report.failures:
+        raise failed("; ".join(report.failures.values()))
+    if not report.batches and (variables := _missing_key_variables(pipeline)):
+        raise failed(f"no provider has a key: set {', '.join(variables[:-1])} or {variables[-1]}")
+
+
+def _say_backfill(report: BackfillReport, palettes: int) -> None:
+    if report.batches:
+        say_submission(report)
+    elif not palettes:
+        terminal.say("There are no palettes yet: grabient import adds them.")
+    elif not report.failures and not report.left_out:
+        terminal.say("Nothing is missing: every response is collected or pending.")
+    else:
+        terminal.say("Nothing would be submitted." if report.dry_run else "Nothing was submitted.")
+
+
+def _missing_key_variables(pipeline: Pipeline) -> list[str]:
+    """Return the providers' key variables if none of them is set."""
+    providers = lazy.load_catalogue().providers.values()
+    if any(pipeline.workspace.providers.has_key(provider.key) for provider in providers):
+        return []
+    return [provider.key_variable for provider in providers]
+
+
+def _reports_by_asset(report: BackfillReport) -> dict[str, BackfillReport]:
+    """Split a report by provider, because each provider is an asset; empty for a dry run."""
+    if report.dry_run:
+        return {}
+    providers = dict.fromkeys(batch.route.provider for batch in report.submitted)
+    return {
+        f"{provider}_batches": replace(
+            report, batches=tuple(batch for batch in report.batches if batch.route.provider == provider)
+        )
+        for provider in providers
+    }

@@ -1,0 +1,79 @@
+"""Expensive imports of the commands, on first use.
+
+`from grabient_pipeline.cli import lazy` costs nothing; `lazy.Pipeline` imports `grabient_pipeline.pipeline` (0.6 s on a
+fast machine, 2 s on a slow one). This keeps `--help` and completion fast without imports inside functions. Modules that
+import quickly do not belong here.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from grabient_pipeline import sandbox as sandbox
+    from grabient_pipeline.batches.collect import ended_batches as ended_batches
+    from grabient_pipeline.batches.orders import BackfillRequest as BackfillRequest
+    from grabient_pipeline.batches.orders import RefinementRequest as RefinementRequest
+    from grabient_pipeline.batches.orders import check_analysis_count as check_analysis_count
+    from grabient_pipeline.batches.parse import ParseReport as ParseReport
+    from grabient_pipeline.batches.poll import PollReport as PollReport
+    from grabient_pipeline.batches.prompt_versions import diff_prompts as diff_prompts
+    from grabient_pipeline.batches.prompt_versions import readable as readable
+    from grabient_pipeline.batches.status import failure_reasons as failure_reasons
+    from grabient_pipeline.batches.status import models_without_usable_answers as models_without_usable_answers
+    from grabient_pipeline.cli.data_directory import delete_demo as delete_demo
+    from grabient_pipeline.cli.data_directory import in_use as in_use
+    from grabient_pipeline.cli.local_sandbox import proxy_exceptions as proxy_exceptions
+    from grabient_pipeline.cli.local_sandbox import running_sandbox as running_sandbox
+    from grabient_pipeline.convex.steps import check_run_numbers as check_run_numbers
+    from grabient_pipeline.convex.steps import clear_run_numbers as clear_run_numbers
+    from grabient_pipeline.convex.steps import import_convex as import_convex
+    from grabient_pipeline.convex.steps import migrate_run_numbers as migrate_run_numbers
+    from grabient_pipeline.defs import runless as runless
+    from grabient_pipeline.defs.instance import write_dagster_home as write_dagster_home
+    from grabient_pipeline.exports.palettes import FORMATS as FORMATS
+    from grabient_pipeline.follow_up import follow_up as follow_up
+    from grabient_pipeline.imports.palettes import ImportReport as ImportReport
+    from grabient_pipeline.pipeline import Pipeline as Pipeline
+    from grabient_pipeline.providers.catalogue import load_catalogue as load_catalogue
+    from grabient_pipeline.providers.prices import batch_price as batch_price
+    from grabient_pipeline.providers.prices import price_list_version as price_list_version
+    from grabient_pipeline.providers.registry import provider_keys as provider_keys
+    from grabient_pipeline.retrieval.evaluation import DEPTH as DEPTH
+    from grabient_pipeline.retrieval.evaluation import RANKERS as RANKERS
+    from grabient_pipeline.scorecard.plot import plot_scores as plot_scores
+    from grabient_pipeline.settings import Settings as Settings
+
+_NAMES = {
+    "batches.collect": ("ended_batches",),
+    "batches.orders": ("BackfillRequest", "RefinementRequest", "check_analysis_count"),
+    "batches.parse": ("ParseReport",),
+    "batches.poll": ("PollReport",),
+    "batches.prompt_versions": ("diff_prompts", "readable"),
+    "batches.status": ("failure_reasons", "models_without_usable_answers"),
+    "cli.data_directory": ("delete_demo", "in_use"),
+    "cli.local_sandbox": ("proxy_exceptions", "running_sandbox"),
+    "convex.steps": ("check_run_numbers", "clear_run_numbers", "import_convex", "migrate_run_numbers"),
+    "defs.instance": ("write_dagster_home",),
+    "exports.palettes": ("FORMATS",),
+    "follow_up": ("follow_up",),
+    "imports.palettes": ("ImportReport",),
+    "pipeline": ("Pipeline",),
+    "providers.catalogue": ("load_catalogue",),
+    "providers.prices": ("batch_price", "price_list_version"),
+    "providers.registry": ("provider_keys",),
+    "retrieval.evaluation": ("DEPTH", "RANKERS"),
+    "scorecard.plot": ("plot_scores",),
+    "settings": ("Settings",),
+}
+_MODULES = {"runless": "defs.runless", "sandbox": "sandbox"}
+_OWNERS = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f"grabient_pipeline.{_MODULES[name]}")
+    if name in _OWNERS:
+        return getattr(import_module(f"grabient_pipeline.{_OWNERS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grabient_pipeline import settings as settings_module
+from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.sandbox import SandboxServer
+from grabient_pipeline_tests.cli.conftest import Grabient
+
+ENABLED = [model for model in load_catalogue().models if model.enabled]
+ACTIVE = [model for model in ENABLED if not model.retired()]
+MINI = "openai/gpt-4o-mini"
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+def test_a_backfill_from_submission_to_refinement(grabient: Grabient, sandbox: SandboxServer) -> None:
+    result = grabient("backfill", "--include-retired", "--analysis-count", 2)
+    assert result.status == 0
+    assert all(model.name in result.out for model in ENABLED)
+    assert f"Submitted {len(ENABLED)} batches, {len(ENABLED) * 3 * 2} requests, estimated $" in result.out
+
+    again = grabient("backfill", "--include-retired", "--analysis-count", 2)
+    assert (again.status, again.out) == (0, "Nothing is missing: every response is collected or pending.\n")
+
+    status = grabient("status", "--json").json
+    assert status["requests"] == {"in_flight": 60}
+    assert len(status["open_batches"]) == len(ENABLED)
+
+    watched = grabient("poll", "--watch", "--interval", 0.05, "--json")
+    assert watched.status == 0
+    assert watched.json["pending"] == 0
+    tagging = [batch for batch in watched.json["collected"] if batch["stage"] == "tagging"]
+    refinement = [batch for batch in watched.json["collected"] if batch["stage"] == "refinement"]
+    assert len(tagging) == len(ENABLED)
+    assert sum(sum(batch["requests"].values()) for batch in tagging) == 60
+    # Polling submits the second stage too, and unusable answers again.
+    assert watched.json["sent_to_be_refined"] == sum(sum(batch["requests"].values()) for batch in refinement) >= 3
+
+    assert len(sandbox.sandbox.store.batches()) == len(watched.json["collected"])
+    status = grabient("status", "--json").json
+    assert status["batches"] == {"completed": len(watched.json["collected"])}
+    assert status["answers"] == 60 > status["usable_answers"] - 1 > 50
+    assert (status["consensus"], status["refined"], status["stale"]) == (3, 3, 0)
+    assert status["outstanding_usd"] == 0 < status["cost_usd"]
+    # The refining model has its own row, because it has its own cost.
+    assert "anthropic/claude-opus-4-5-20251101 (refining)" in grabient("status").out
+    assert grabient("poll").out == "No batches are pending.\n"
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+def test_a_new_ledger_in_the_default_folder_is_announced_once(
+    grabient: Grabient, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notice = f"Starting a new ledger in {data_dir} (set GRABIENT_DATA_DIR to use another folder)\n"
+    command = ("backfill", "--model", MINI, "--analysis-count")
+    monkeypatch.setattr(settings_module, "default_data_dir", lambda: data_dir)
+    assert notice not in grabient(*command, 1, "--dry-run").err
+    assert notice not in grabient("poll").err
+    result = grabient(*command, 1)
+    assert result.err.count(notice) == 1
+    assert "ledger" not in result.out
+    assert "Submitted 1 batch" in grabient(*command, 2).out
+    assert notice not in grabient(*command, 3).err
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+def test_a_new_ledger_in_a_chosen_folder_is_not_announced(grabient: Grabient) -> None:
+    assert "ledger" not in grabient("backfill", "--model", MINI).err
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+def test_models_that_are_retired_are_left_out_with_their_replacement(grabient: Grabient) -> None:
+    result = grabient("backfill", "--analysis-count", 1)
+    assert f"Submitted {len(ACTIVE)} batches" in result.out
+    assert "its replacement is anthropic/claude-haiku-4-5-20251001" in result.err
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+def test_a_dry_run_submits_nothing(grabient: Grabient, sandbox: SandboxServer) -> None:
+    result = grabient("backfill", "--model", MINI, "--limit", 2, "--analysis-count", 4, "--dry-run")
+    assert result.status == 0
+    assert "Would submit 1 batch, 8 requests, estimated $" in result.out
+    assert grabient("backfill", "--model", MINI, "--dry-run", "--json").json["requests"] == 24
+    assert not sandbox.sandbox.store.batches()
+    assert grabient("status", "--json").json["requests"] == {}
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_above_the_cap_nothing_is_submitted(
+    grabient: Grabient, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    if by == "variable":
+        monkeypatch.setenv("GRABIENT_MAX_COST_USD", "0.000001")
+    result = grabient("backfill", "--model", MINI, *(["--max-cost", "0.000001"] if by == "option" else []))
+    assert (result.status, result.out) == (1, "")
+    assert "above the cap of $0.00. Nothing was submitted." in result.err.splitlines()[-1]
+    assert not sandbox.sandbox.store.batches()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        pytest.param(["--model", "gpt-9"], "there is no model 'gpt-9'", id="model"),
+        pytest.param(["--provider", "acme"], "there is no provider 'acme'", id="provider"),
+        pytest.param(["--limit", "0"], "it must be 1 palette or more", id="limit"),
+        pytest.param(["--max-cost", "nan"], "it must be 0 US dollars or more", id="cap"),
+    ],
+)
+def test_an_invalid_request_is_explained_in_one_line(grabient: Grabient, arguments: list[str], reason: str) -> None:
+    result = grabient("backfill", *arguments)
+    assert (result.status, result.out) == (1, "")
+    assert reason in result.err.splitlines()[-1]
+
+
+def test_without_palettes_there_is_nothing_to_do(grabient: Grabient, keys: dict[str, str]) -> None:
+    result = grabient("backfill", "--model", MINI)
+    assert (result.status, result.out) == (0, "There are no palettes yet: grabient import adds them.\n")
+
+
+@pytest.mark.usefixtures("three_palettes")
+def test_without_any_key_the_variables_are_named(grabient: Grabient) -> None:
+    result = grabient("backfill")
+    assert result.status == 1
+    last = result.err.splitlines()[-1]
+    assert all(provider.key_variable in last for provider in load_catalogue().providers.values())
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+def test_a_missing_key_leaves_out_only_its_provider(grabient: Grabient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GROQ_API_KEY")
+    result = grabient("backfill", "--analysis-count", 1)
+    assert result.status == 0
+    assert "Groq left out: GROQ_API_KEY is not set" in result.err.splitlines()
+    assert "Submitted 3 batches" in result.out
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+def test_a_wrong_key_fails_its_provider_and_is_never_shown(grabient: Grabient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "wrong-key-3f9c")
+    result = grabient("backfill", "--analysis-count", 1)
+    assert result.status == 1
+    assert "openai" in result.err.splitlines()[-1]
+    assert "401" in result.err.splitlines()[-1]
+    assert "Submitted 3 batches" in result.out
+    assert "wrong-key-3f9c" not in result.out + result.err
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+def test_a_submission_with_an_unknown_outcome_needs_attention(grabient: Grabient, sandbox: SandboxServer) -> None:
+    sandbox.sandbox.faults.arm("create_then_500", "openai")
+    result = grabient("backfill", "--model", MINI, "--analysis-count", 1)
+    assert result.status == 1
+    assert "it stays reserved" in result.err
+    status = grabient("status")
+    assert status.out.index("Needs attention") < status.out.index("it stays reserved")
+
+
+def test_no_key_is_ever_shown(grabient: Grabient, keys: dict[str, str], three_palettes: Path) -> None:
+    results = [
+        grabient("models"),
+        grabient("models", "--json"),
+        grabient("backfill", "--analysis-count", 1),
+        grabient("poll"),
+        grabient("status"),
+    ]
+    shown = "".join(each.out + each.err for each in results)
+    assert not [key for name, key in keys.items() if name.endswith("_KEY") and key in shown]
