@@ -57,7 +57,7 @@ _STOP_WORDS: Final = frozenset((*_FILLERS.split(), *vocabulary.GENERIC_WORDS, *v
 
 
 class _Stemmer(Protocol):
-    def stemWord(self, word: str) -> str: ...
+    def stemWord(self, word: str) -> str: ...  # noqa: N802  # the stemmer's own name
 
 
 _STEMMER = cast("_Stemmer", snowballstemmer.stemmer("english"))  # pyright: ignore[reportUnknownMemberType]
