@@ -141,6 +141,7 @@ COMMENT ON COLUMN schema_migrations.name IS 'The name of the file, without its e
 COMMENT ON TABLE tag_batches IS 'The ledger: one row per batch at a provider, of either stage';
 COMMENT ON COLUMN tag_batches.submission IS 'Our token, sent along with the batch so that the batch can be found again';
 COMMENT ON COLUMN tag_batches.endpoint IS 'The host it was sent to';
+COMMENT ON COLUMN tag_batches.provider IS 'The provider''s key in the catalogue, such as anthropic';
 COMMENT ON COLUMN tag_batches.batch_id IS 'The provider''s id of the batch; null until the provider responded';
 COMMENT ON COLUMN tag_batches.provider_status IS 'The provider''s own status, as last polled';
 COMMENT ON COLUMN tag_batches.request_count IS 'The number of requests';
@@ -266,6 +267,7 @@ COMMENT ON COLUMN current_refinement.convex_fields IS 'Other fields of the Conve
 
 COMMENT ON VIEW paid_and_not_kept IS 'Batches for which the provider counts more responses than it returned. It should be empty';
 COMMENT ON COLUMN paid_and_not_kept.submission IS 'Our token, sent along with the batch so that the batch can be found again';
+COMMENT ON COLUMN paid_and_not_kept.provider IS 'The provider''s key in the catalogue, such as anthropic';
 COMMENT ON COLUMN paid_and_not_kept.batch_id IS 'The provider''s id of the batch; null until the provider responded';
 COMMENT ON COLUMN paid_and_not_kept.requests IS 'The number of responses billed but not returned';
 
