@@ -22,20 +22,24 @@ from drills.commands import CompletedCommand, DrillFailed, RunningCommand
 from grabient_pipeline import connect
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.base import Route
+from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
 from grabient_pipeline.warehouse import Warehouse
 
 PALETTES: Final = 3
 ANALYSES: Final = 2
-MODELS: Final = {
-    "anthropic": "anthropic/claude-haiku-4-5-20251001",
-    "openai": "openai/gpt-4o-mini",
-    "groq": "groq/openai/gpt-oss-20b",
-    "google": "google/gemini-2.5-flash-lite",
-}
+PROVIDERS: Final = tuple(load_catalogue().providers)
+
+
+def _tagging_model(provider: str) -> str:
+    """Return the first model of a provider that is not retired; one of the default models if possible."""
+    active = [model for model in load_catalogue().models if model.provider == provider and not model.retired()]
+    return min(active, key=lambda model: not model.enabled).name
+
+
+MODELS: Final = {provider: _tagging_model(provider) for provider in PROVIDERS}
 REFINING_MODELS: Final = {**MODELS, "anthropic": "anthropic/claude-opus-4-5-20251101"}
-PROVIDERS: Final = tuple(MODELS)
 
 # This many rounds of plain commands settle whatever a drill has done.
 _SETTLING_ROUNDS = 20
@@ -364,7 +368,8 @@ def prepare_template(sandbox: SandboxServer, folder: Path, stage: str) -> Path:
     environment.initialise(None)
     environment.run_checked("import", environment.palettes_file)
     if stage == "refinement":
-        environment.run_checked("backfill", "--model", "openai/gpt-5-nano", "--analysis-count", ANALYSES)
+        tagging = ("backfill", "--model", "openai/gpt-5-nano", "--include-retired", "--analysis-count", ANALYSES)
+        environment.run_checked(*tagging)
         environment.end_batches()
         environment.run_checked("poll")
     environment.delete_batches()

@@ -9,6 +9,7 @@ from typing import Any
 from drills.commands import DrillFailed
 from drills.drill import Drill
 from drills.environment import MODELS, PROVIDERS, DrillEnvironment
+from grabient_pipeline.sandbox.discovery import FAULTS
 
 CREATION_DELAY_SECONDS = 1.0
 _LISTING_LAG_SECONDS = 3.0
@@ -18,9 +19,9 @@ _LOOKUP_FAULTS: dict[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
     "listing_lag": ({"seconds": _LISTING_LAG_SECONDS}, PROVIDERS),
     "short_pages": ({}, PROVIDERS),
     "empty_page": ({}, PROVIDERS),
-    "counts_as_strings": ({}, ("anthropic", "openai", "groq")),
-    "no_counts": ({}, ("openai", "groq", "google")),
-    "poisoned": ({}, ("google",)),
+    "counts_as_strings": ({}, FAULTS["counts_as_strings"].providers),
+    "no_counts": ({}, FAULTS["no_counts"].providers),
+    "poisoned": ({}, FAULTS["poisoned"].providers),
     "down": ({"times": 3, "calls": "reading"}, PROVIDERS),
     "rate_limited": ({"times": 2, "calls": "reading", "retry_after": 0}, PROVIDERS),
     "keyless_rows": ({}, ("anthropic",)),

@@ -32,12 +32,17 @@ def _one(name: str, fault: str, *, withheld: int = 0, token_totals_differ: bool 
     return Oddity(name, {fault: parameters}, FAULTS[fault].providers, withheld, token_totals_differ)
 
 
+def _several(name: str, faults: Mapping[str, Mapping[str, Any]]) -> Oddity:
+    possible = tuple(provider for provider in PROVIDERS if all(provider in FAULTS[fault].providers for fault in faults))
+    return Oddity(name, faults, possible)
+
+
 ODDITIES = (
     _one("completed without an output file", "no_output_file", times=2),
-    Oddity("completed without files and counts", {"no_output_file": {"times": 4}, "no_counts": {}}, PROVIDERS[1:]),
+    _several("completed without files and counts", {"no_output_file": {"times": 4}, "no_counts": {}}),
     _one("all rows failed, error file only", "fail_rows", times=1),
-    Oddity("file ids that are {}", {"empty_file_ids": {}, "fail_rows": {"times": 1, "share": 0.5}}, ("openai", "groq")),
-    Oddity("errors given as a list", {"errors_as_list": {}, "fail_batch": {"times": 1}}, ("openai", "groq")),
+    _several("file ids that are {}", {"empty_file_ids": {}, "fail_rows": {"times": 1, "share": 0.5}}),
+    _several("errors given as a list", {"errors_as_list": {}, "fail_batch": {"times": 1}}),
     _one("rows with status code 0", "status_zero_rows", times=1),
     _one("unknown batch state", "unknown_state", times=2),
     _one("batch temporarily not found", "batch_gone", times=2),

@@ -8,6 +8,7 @@ from functools import partial
 from drills.commands import DrillFailed
 from drills.drill import Drill
 from drills.environment import PROVIDERS, DrillEnvironment
+from grabient_pipeline.sandbox.discovery import FAULTS
 
 
 def partial_result_drills() -> Iterator[Drill]:
@@ -22,8 +23,8 @@ def partial_result_drills() -> Iterator[Drill]:
         "some requests failed": _fail_rows,
     }
     for name, run in drills.items():
-        # Anthropic's batches never fail as a whole.
-        providers = PROVIDERS[1:] if run is _fail_batch else PROVIDERS
+        # Not every provider has batches that fail as a whole.
+        providers = FAULTS["fail_batch"].providers if run is _fail_batch else PROVIDERS
         yield Drill(f"partial result: {name}", f"{name}, all providers", run, providers, analyses=4)
         for provider in providers:
             yield Drill(f"partial result: {name}", f"{name}, {provider}, refinement", run, (provider,), "refinement")
