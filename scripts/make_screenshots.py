@@ -18,11 +18,12 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from grabient_pipeline.providers.catalogue import load_catalogue  # noqa: E402
 from grabient_pipeline_tests.chromium import OPTIONS, chromium_path, open_chromium  # noqa: E402
 from grabient_pipeline_tests.dagster_ui import DagsterUI  # noqa: E402
 
 PICTURES = ROOT / "docs" / "images"
-PROVIDER_ASSETS = ("anthropic_batches", "openai_batches", "groq_batches", "google_batches")
+PROVIDER_ASSETS = tuple(f"{provider}_batches" for provider in load_catalogue().providers)
 MARGIN = 24
 NAVIGATION_WIDTH, HEADER_HEIGHT, BUTTONS_WIDTH = 245, 165, 60
 DOTS_LIGHTNESS = 225

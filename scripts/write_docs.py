@@ -1,4 +1,4 @@
-"""Generate documents from the code: `docs/tables.md`, `docs/reference.md` and `docs/costs.md`.
+"""Generate documents from the code: `docs/{tables,reference,costs}.md`, and the tables of faults in `docs/sandbox.md`.
 
     python scripts/write_docs.py              all of them
     python scripts/write_docs.py reference    one of them, or several
@@ -9,6 +9,7 @@ number of different tags, so it is estimated after the sandbox has tagged the sa
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tempfile
@@ -28,6 +29,9 @@ from grabient_pipeline.pipeline import BackfillRequest, Pipeline, RefinementRequ
 from grabient_pipeline.providers.catalogue import load_catalogue  # noqa: E402
 from grabient_pipeline.providers.prices import price_list_version  # noqa: E402
 from grabient_pipeline.sandbox import SandboxServer  # noqa: E402
+from grabient_pipeline.sandbox.discovery import FAULTS  # noqa: E402
+from grabient_pipeline.sandbox.discovery import PROVIDERS as SANDBOX_PROVIDERS  # noqa: E402
+from grabient_pipeline.sandbox.faults.registry import SCOPES  # noqa: E402
 from grabient_pipeline.settings import VARIABLES, Settings  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -42,6 +46,7 @@ def main(names: Sequence[str]) -> None:
     documents: dict[str, Callable[[Path], str]] = {
         "tables": lambda folder: tables(Pipeline(Settings(folder / "data"), {})),
         "reference": lambda _: reference(),
+        "sandbox": lambda _: sandbox((DOCS / "sandbox.md").read_text("utf-8")),
         "costs": costs,
     }
     for name in names or documents:
@@ -172,6 +177,24 @@ def _parameter(name: str, help_: str) -> tuple[str, str, str]:
 
 def _code(text: str) -> str:
     return f"`{text}`" if text else ""
+
+
+def sandbox(document: str) -> str:
+    """The document on the sandbox, with the faults that each scope has now in the table below its heading."""
+    for scope, title in SCOPES.items():
+        head, heading, rest = document.partition(f"### {title[0].upper()}{title[1:]}\n")
+        before, rule, after = rest.partition("| --- | --- | --- | --- |\n")
+        rows = "".join(fault_row(name) + "\n" for name, kind in FAULTS.items() if kind.scope == scope)
+        document = head + heading + before + rule + rows + after[after.index("\n\n") + 1 :]
+    return document
+
+
+def fault_row(name: str) -> str:
+    """The line of a fault in its table."""
+    kind = FAULTS[name]
+    parameters = ", ".join(f"`{parameter}` {json.dumps(value)}" for parameter, value in kind.parameters.items())
+    providers = "all" if len(kind.providers) == len(SANDBOX_PROVIDERS) else ", ".join(kind.providers)
+    return f"| `{name}` | {kind.description} | {parameters} | {providers} |"
 
 
 def _table(heads: str, rows: Sequence[Sequence[str]]) -> list[str]:
