@@ -17,15 +17,24 @@ import pytest
 
 from grabient_pipeline.batches.orders import BackfillRequest
 from grabient_pipeline.pipeline import Pipeline
+from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.sandbox import SandboxServer
+from grabient_pipeline.sandbox.app import call_of
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
 
+PROVIDER_VARIABLES = [
+    variable
+    for provider in load_catalogue().providers.values()
+    for variable in (provider.key_variable, provider.base_url_variable)
+]
 # Set in a developer's shell, any of these would redirect a test or give it a real key.
-STRAY_VARIABLES = """
-    ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN ANTHROPIC_BASE_URL ANTHROPIC_CUSTOM_HEADERS ANTHROPIC_PROFILE
-    OPENAI_API_KEY OPENAI_ADMIN_KEY OPENAI_BASE_URL OPENAI_CUSTOM_HEADERS OPENAI_ORG_ID OPENAI_PROJECT_ID
-    GROQ_API_KEY GROQ_BASE_URL GROQ_CUSTOM_HEADERS
-    GOOGLE_API_KEY GEMINI_API_KEY GOOGLE_GENERATIVE_AI_API_KEY GOOGLE_GEMINI_BASE_URL GOOGLE_VERTEX_BASE_URL
+STRAY_VARIABLES = [
+    *PROVIDER_VARIABLES,
+    *"""
+    ANTHROPIC_AUTH_TOKEN ANTHROPIC_CUSTOM_HEADERS ANTHROPIC_PROFILE
+    OPENAI_ADMIN_KEY OPENAI_CUSTOM_HEADERS OPENAI_ORG_ID OPENAI_PROJECT_ID
+    GROQ_CUSTOM_HEADERS
+    GOOGLE_API_KEY GEMINI_API_KEY GOOGLE_VERTEX_BASE_URL
     GOOGLE_GENAI_API_VERSION GOOGLE_GENAI_USE_VERTEXAI GOOGLE_GENAI_USE_ENTERPRISE GOOGLE_GENAI_HTTP_CLIENT
     GOOGLE_APPLICATION_CREDENTIALS GOOGLE_CLOUD_PROJECT GOOGLE_CLOUD_LOCATION
     CF_ACCOUNT_ID CF_API_TOKEN CF_D1_DATABASE_ID
@@ -34,7 +43,8 @@ STRAY_VARIABLES = """
     GRABIENT_DATA_DIR GRABIENT_DIRECT GRABIENT_EMBEDDING_MODEL GRABIENT_MAX_COST_USD GRABIENT_POLL_SECONDS
     GRABIENT_REFINEMENT_MODEL GRABIENT_SANDBOX
     HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy
-""".split()
+""".split(),
+]
 
 PALETTES = 3
 LEDGER_TABLES = (
@@ -117,9 +127,12 @@ class Workbench:
 
     def creations(self) -> int:
         """Count the calls that create a batch."""
+        providers = self.server.sandbox.providers
+        calls = [(call["path"].split("/")[1], call) for call in self.server.sandbox.requests]
         return sum(
-            call["method"] == "POST" and call["path"].endswith(("/batches", ":batchGenerateContent"))
-            for call in self.server.sandbox.requests
+            call_of(providers[key], call["method"], call["path"]) == "creating"
+            for key, call in calls
+            if key in providers
         )
 
     def wait(self) -> None:

@@ -5,13 +5,8 @@ from __future__ import annotations
 import pytest
 
 from grabient_pipeline.errors import UnknownBatchError
+from grabient_pipeline_tests.catalogue import MODELS
 
-MODELS = {
-    "anthropic": "anthropic/claude-3-5-haiku-20241022",
-    "openai": "openai/gpt-4o-mini",
-    "groq": "groq/openai/gpt-oss-20b",
-    "google": "google/gemini-2.5-flash-lite",
-}
 PALETTES = 3
 each_provider = pytest.mark.parametrize("key", MODELS)
 

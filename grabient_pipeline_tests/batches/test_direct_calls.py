@@ -13,13 +13,8 @@ from grabient_pipeline.batches.orders import BackfillRequest, RefinementRequest
 from grabient_pipeline.errors import UnknownModelError
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.base import Route
+from grabient_pipeline_tests.catalogue import MODELS
 
-MODELS = {
-    "anthropic": "anthropic/claude-3-5-haiku-20241022",
-    "openai": "openai/gpt-4o-mini",
-    "groq": "groq/openai/gpt-oss-20b",
-    "google": "google/gemini-2.5-flash-lite",
-}
 PALETTES = 3
 each_provider = pytest.mark.parametrize("key", MODELS)
 

@@ -14,6 +14,7 @@ from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.tagging import REFINEMENT_PROMPT, TAGGING_PROMPT
 from grabient_pipeline_tests import convex_exports as exports
+from grabient_pipeline_tests.catalogue import ENABLED
 from grabient_pipeline_tests.conftest import copy_template
 
 MINI = "openai/gpt-4o-mini"
@@ -139,10 +140,11 @@ class TestCounting:
 class TestPlan:
     def test_stale_responses_are_counted_and_their_replacement_is_estimated(self, pipeline):
         planned = pipeline.plan(analysis_count=2)
-        assert len(planned.models) == 10
-        assert {(model.answered, model.stale, model.requests) for model in planned.models} == {(0, 6, 6)}
+        assert len(planned.models) == len(ENABLED)
+        counts = {(m.provider, m.model): (m.answered, m.stale, m.requests) for m in planned.models}
+        assert counts == {(m.provider, m.id): (0, 6 if (m.provider, m.id) in exports.MODELS else 0, 6) for m in ENABLED}
         assert not any(model.has_key for model in planned.models)
-        assert planned.requests == 60
+        assert planned.requests == 6 * len(ENABLED)
         assert planned.tagging_cost_usd == pytest.approx(sum(model.estimated_cost_usd for model in planned.models))
         assert planned.tagging_cost_usd > 0
         assert (planned.refinements, planned.stale_refinements) == (3, 3)

@@ -9,13 +9,8 @@ import pytest
 from grabient_pipeline.batches import collect as collect_module
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.tagging import ParsedAnswer
+from grabient_pipeline_tests.catalogue import MODELS
 
-MODELS = {
-    "anthropic": "anthropic/claude-3-5-haiku-20241022",
-    "openai": "openai/gpt-4o-mini",
-    "groq": "groq/openai/gpt-oss-20b",
-    "google": "google/gemini-2.5-flash-lite",
-}
 PALETTES = 3
 
 

@@ -18,13 +18,8 @@ from grabient_pipeline.batches.submission_lock import (
 )
 from grabient_pipeline.deadline import Deadline
 from grabient_pipeline.providers.base import Route
+from grabient_pipeline_tests.catalogue import MODELS
 
-MODELS = {
-    "anthropic": "anthropic/claude-3-5-haiku-20241022",
-    "openai": "openai/gpt-4o-mini",
-    "groq": "groq/openai/gpt-oss-20b",
-    "google": "google/gemini-2.5-flash-lite",
-}
 PALETTES = 3
 each_provider = pytest.mark.parametrize("key", MODELS)
 each_lost_response = pytest.mark.parametrize("fault", ["create_then_500", "create_then_drop"])

@@ -15,13 +15,8 @@ from grabient_pipeline.batches.reservation import batch_bounds, custom_id, new_s
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.registry import open_provider
+from grabient_pipeline_tests.catalogue import KEYS
 
-KEYS = {
-    "ANTHROPIC_API_KEY": "k",
-    "OPENAI_API_KEY": "k",
-    "GROQ_API_KEY": "k",
-    "GOOGLE_GENERATIVE_AI_API_KEY": "k",
-}
 ADVERSARIAL_TEXTS = [
     "",
     'say "no"',

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-MODELS = {
-    "anthropic": "anthropic/claude-3-5-haiku-20241022",
-    "openai": "openai/gpt-4o-mini",
-    "groq": "groq/openai/gpt-oss-20b",
-    "google": "google/gemini-2.5-flash-lite",
-}
+from grabient_pipeline_tests.catalogue import MODELS
+
 PALETTES = 3
 
 

@@ -23,6 +23,7 @@ import yaml
 from grabient_pipeline.defs.instance import write_dagster_home
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.settings import PROJECT_ROOT, Settings
+from grabient_pipeline_tests.catalogue import ENABLED, PROVIDERS
 from grabient_pipeline_tests.cli.conftest import GRABIENT, Grabient
 
 
@@ -43,7 +44,11 @@ def test_the_demo_runs_every_step_and_replaces_the_previous_demo(
 
     result = grabient("demo", "--palettes", 3, "--analysis-count", 1)
     assert result.status == 0
-    summary = "3 palettes, each described 1 time by 10 models: 30 requests in 10 batches; 3 palettes refined\n"
+    count = len(ENABLED)
+    summary = (
+        f"3 palettes, each described 1 time by {count} models: {3 * count} requests in {count} batches; "
+        "3 palettes refined\n"
+    )
     assert result.out.startswith(summary)
     assert "a-key-of-mine" not in result.out + result.err
     query = subprocess.run(shlex.split(result.out.splitlines()[-1]), capture_output=True, text=True, check=True)
@@ -70,7 +75,7 @@ def test_the_demo_runs_every_step_and_replaces_the_previous_demo(
     assert len(list((data_dir / "demo" / "images").glob("*.png"))) == 2
     assert mine.read_text() == "not the demo's"
     with duckdb.connect(facts["database"], read_only=True) as connection:
-        assert connection.execute("SELECT count(*) FROM palette_tags").fetchall() == [(20,)]
+        assert connection.execute("SELECT count(*) FROM palette_tags").fetchall() == [(2 * count,)]
 
 
 def test_the_demo_fails_if_a_model_has_no_usable_answer(
@@ -87,7 +92,7 @@ def test_the_demo_fails_if_a_model_has_no_usable_answer(
 
     result = grabient("demo", "--palettes", 2, "--analysis-count", 1)
     assert result.status == 1
-    assert "by 11 models" in result.out
+    assert f"by {len(ENABLED) + 1} models" in result.out
     last = result.err.splitlines()[-1]
     assert last.startswith("grabient: openai/gpt-4.1-nano has no usable answer: errored: ")
     assert "gpt-4o-mini" not in last
@@ -159,7 +164,7 @@ def test_the_sandbox_prints_its_variables_and_stops_on_ctrl_c(started: Started) 
     process = started("sandbox")
     assert process.stdout is not None
     exported: dict[str, str] = {}
-    while len(exported) < 10:
+    while len(exported) < 2 * len(PROVIDERS) + 2:
         match = re.fullmatch(r"export (\w+)=(.*)\n", process.stdout.readline())
         assert match
         exported[match[1]] = match[2]

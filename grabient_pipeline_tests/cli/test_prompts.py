@@ -6,6 +6,7 @@ import pytest
 
 from grabient_pipeline.tagging import TAGGING_PROMPT
 from grabient_pipeline_tests import convex_exports as exports
+from grabient_pipeline_tests.catalogue import ENABLED
 from grabient_pipeline_tests.cli.conftest import Grabient
 
 
@@ -48,7 +49,7 @@ def test_plan(grabient: Grabient) -> None:
     assert "no key" in result.out
     assert "grabient refine --stale" in result.out
     planned = grabient("plan", "--analysis-count", 2, "--include-retired", "--json").json
-    assert planned["requests"] == 60
+    assert planned["requests"] == 6 * len(ENABLED)
     assert planned["total_cost_usd"] == pytest.approx(planned["tagging_cost_usd"] + planned["refinement_cost_usd"])
     wrong = grabient("plan", "--analysis-count", 21)
     assert (wrong.status, wrong.out) == (1, "")

@@ -19,7 +19,6 @@ from grabient_pipeline.sandbox.server import SandboxServer
 from grabient_pipeline_tests.conftest import copy_template
 
 SEEDS = ("_gIIgHMgJigFKgEigDwgOEgK8gImgBQgDSgHW", "0.5,0.5,0.5,0.5,0.5,0.5,1,1,1,0,0.33,0.67")
-PROVIDER_ASSETS = ("anthropic_batches", "openai_batches", "groq_batches", "google_batches")
 STAGE_TWO = (
     *("palette_tag_consensus", "model_scorecard", "refinement_batches", "palette_tag_refined"),
     *("palette_embeddings", "palette_gallery"),

@@ -12,9 +12,9 @@ from grabient_pipeline.defs.assets.batches import BackfillConfig
 from grabient_pipeline.defs.assets.embeddings import EmbeddingsConfig
 from grabient_pipeline.defs.assets.palettes import PalettesConfig
 from grabient_pipeline.defs.assets.refinement import RefinementConfig
+from grabient_pipeline_tests.catalogue import ENABLED, PROVIDER_ASSETS
 from grabient_pipeline_tests.defs.conftest import (
     COLLECT,
-    PROVIDER_ASSETS,
     failure_of,
     materialize,
     metadata_of,
@@ -69,11 +69,13 @@ def test_from_palettes_to_tags(data_dir: Path, instance: dg.DagsterInstance, see
     assert request.job_name in (None, "collect")
     second = materialize(instance, "tag_responses", "palette_tags")
     responses = metadata_of(second, "tag_responses")
-    assert responses["batches collected"] == 10
-    assert sum(record.data["succeeded"] for record in responses["outcomes"].records) == 20
+    assert responses["batches collected"] == len(ENABLED)
+    assert sum(record.data["succeeded"] for record in responses["outcomes"].records) == 2 * len(ENABLED)
     tags = metadata_of(second, "palette_tags")
-    assert tags["dagster/row_count"] == tags["answers"] == 20
-    assert rows(data_dir, "SELECT count(*) FROM palette_tags WHERE tags IS NOT NULL OR error IS NOT NULL") == [(20,)]
+    assert tags["dagster/row_count"] == tags["answers"] == 2 * len(ENABLED)
+    assert rows(data_dir, "SELECT count(*) FROM palette_tags WHERE tags IS NOT NULL OR error IS NOT NULL") == [
+        (2 * len(ENABLED),)
+    ]
     # Each of the ten rows has a swatch.
     assert str(tags["sample"]).count("](data:image/png;base64,") == 10
     assert len(str(tags["sample"])) < 10_000

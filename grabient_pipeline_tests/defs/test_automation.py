@@ -8,7 +8,8 @@ import pytest
 from grabient_pipeline.definitions import build_definitions, defs
 from grabient_pipeline.defs.assets.palettes import PalettesConfig
 from grabient_pipeline.defs.resources import PipelineResource
-from grabient_pipeline_tests.defs.conftest import COLLECT, PROVIDER_ASSETS, materialize
+from grabient_pipeline_tests.catalogue import PROVIDER_ASSETS
+from grabient_pipeline_tests.defs.conftest import COLLECT, materialize
 
 DERIVED = {"palette_tag_consensus", "model_scorecard", "palette_embeddings", "palette_gallery"}
 PAID = {*PROVIDER_ASSETS, "refinement_batches"}

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from grabient_pipeline_tests.catalogue import ENABLED, PROVIDER_ASSETS
 from grabient_pipeline_tests.dagster_ui import DagsterUI
-
-PROVIDER_ASSETS = ("anthropic_batches", "openai_batches", "groq_batches", "google_batches")
 
 
 @pytest.mark.waits
@@ -29,7 +28,7 @@ def test_palettes_to_refined_tags_in_the_ui(tmp_path: Path) -> None:
         assert "estimated cost (USD)" in (ui.metadata_labels("groq_batches") or set())
 
         ui.start_sensor("poll_batches")
-        tagged = "SELECT count(*) = 20 FROM palette_tags"
+        tagged = f"SELECT count(*) = {2 * len(ENABLED)} FROM palette_tags"  # noqa: S608
         ui.wait_for(lambda: ui.holds(tagged), 120, "the sensor's collection of the tags")
         # The same run submits the refinement, which the sensor then collects as well.
         refined = "SELECT count(tags) = 2 FROM palette_tag_refined"

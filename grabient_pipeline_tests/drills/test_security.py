@@ -28,17 +28,14 @@ from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.sandbox.faults.adversarial import WORDS
 from grabient_pipeline.settings import SAMPLE_PALETTES, Settings
+from grabient_pipeline_tests.catalogue import KEY_VARIABLES, PROVIDER_ASSETS
 
 GRABIENT = Path(sys.executable).with_name("grabient")
-PROVIDER_ASSETS = tuple(f"{provider}_batches" for provider in MODELS)
 
 
 def make_keys() -> dict[str, str]:
     """Unique keys that the sandbox accepts."""
-    return {
-        name: f"sandbox-{secrets.token_hex(16)}"
-        for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GROQ_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY")
-    }
+    return {name: f"sandbox-{secrets.token_hex(16)}" for name in KEY_VARIABLES.values()}
 
 
 @pytest.fixture

@@ -15,15 +15,11 @@ from grabient_pipeline.providers.base import LookupRequest, Submission, result_r
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.registry import open_provider
 from grabient_pipeline.sandbox import SandboxServer
+from grabient_pipeline.sandbox.app import call_of
+from grabient_pipeline.sandbox.discovery import PROVIDERS as SANDBOX_PROVIDERS
 from grabient_pipeline.tagging import user_message
+from grabient_pipeline_tests.catalogue import MODELS, PROVIDERS
 
-PROVIDERS = ("anthropic", "openai", "groq", "google")
-MODELS = {
-    "anthropic": "anthropic/claude-3-5-haiku-20241022",
-    "openai": "openai/gpt-4o-mini",
-    "groq": "groq/openai/gpt-oss-20b",
-    "google": "google/gemini-2.5-flash-lite",
-}
 LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 each_provider = pytest.mark.parametrize("key", PROVIDERS)
 
@@ -92,9 +88,8 @@ class Api:
 
     def creations(self):
         return sum(
-            call["method"] == "POST"
-            and call["path"].startswith(f"/{self.provider.key}/")
-            and call["path"].endswith(("/batches", ":batchGenerateContent"))
+            call["path"].startswith(f"/{self.provider.key}/")
+            and call_of(SANDBOX_PROVIDERS[self.provider.key], call["method"], call["path"]) == "creating"
             for call in self.server.sandbox.requests
         )
 

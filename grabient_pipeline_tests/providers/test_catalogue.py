@@ -33,6 +33,7 @@ TEN = {
     "openai/gpt-5-nano",
     "anthropic/claude-3-5-haiku-20241022",
 }
+FOUR = {"anthropic", "openai", "groq", "google"}
 RETIRED_OF_THE_TEN = {
     "groq/llama-3.3-70b-versatile",
     "groq/meta-llama/llama-4-scout-17b-16e-instruct",
@@ -46,7 +47,8 @@ def names(models):
     return {model.name for model in models}
 
 
-def test_the_ten_models_are_enabled():
+def test_the_ten_models_and_four_providers_are_there():
+    assert load_catalogue().providers.keys() >= FOUR
     assert ENABLED >= TEN
     assert RETIRED & TEN == RETIRED_OF_THE_TEN
 

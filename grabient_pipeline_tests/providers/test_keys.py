@@ -7,15 +7,10 @@ import pytest
 from grabient_pipeline.errors import ProviderRefused, SettingsError
 from grabient_pipeline.providers.base import LookupRequest
 from grabient_pipeline.providers.registry import open_provider
+from grabient_pipeline_tests.catalogue import KEY_VARIABLES
 from grabient_pipeline_tests.providers.conftest import LONG_AGO, each_provider
 
 SECRET = "distinctive-Pr1vate-k3y-0123456789"
-KEY_VARIABLES = {
-    "anthropic": "ANTHROPIC_API_KEY",
-    "openai": "OPENAI_API_KEY",
-    "groq": "GROQ_API_KEY",
-    "google": "GOOGLE_GENERATIVE_AI_API_KEY",
-}
 
 
 def traceback_text(error):

@@ -72,35 +72,6 @@ USUAL_MODELS = {
 }
 # Called alone, the SDK warns of models that are near their end.
 CALLED_MODELS = {**USUAL_MODELS, "anthropic": "claude-haiku-4-5-20251001"}
-# Set in a developer's shell, any of these would redirect a test.
-STRAY_VARIABLES = [
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "ANTHROPIC_BASE_URL",
-    "ANTHROPIC_CUSTOM_HEADERS",
-    "OPENAI_API_KEY",
-    "OPENAI_BASE_URL",
-    "OPENAI_CUSTOM_HEADERS",
-    "OPENAI_ORG_ID",
-    "OPENAI_PROJECT_ID",
-    "GROQ_API_KEY",
-    "GROQ_BASE_URL",
-    "GROQ_CUSTOM_HEADERS",
-    "GOOGLE_API_KEY",
-    "GEMINI_API_KEY",
-    "GOOGLE_GENERATIVE_AI_API_KEY",
-    "GOOGLE_GEMINI_BASE_URL",
-    "GOOGLE_GENAI_API_VERSION",
-    "GOOGLE_GENAI_USE_VERTEXAI",
-    "GOOGLE_GENAI_USE_ENTERPRISE",
-    "GOOGLE_GENAI_HTTP_CLIENT",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-]
 
 
 def user_text(colours: list[str] = PALETTE) -> str:
@@ -334,12 +305,6 @@ def error_of(provider: str, row: dict[str, Any]) -> str:
         return row["error"]["message"]
     assert row["response"]["status_code"] != 200, row
     return row["response"]["body"]["error"]["message"]
-
-
-@pytest.fixture(autouse=True)
-def no_stray_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in STRAY_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")

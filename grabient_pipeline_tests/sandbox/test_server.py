@@ -11,14 +11,15 @@ import pytest
 
 from grabient_pipeline.sandbox import SandboxServer, SandboxServerError, environment
 from grabient_pipeline.sandbox.capabilities import BatchLimits
+from grabient_pipeline.sandbox.discovery import PROVIDERS as ALL_PROVIDERS
 
 PROVIDERS = ["anthropic", "openai", "groq", "google"]
 
 
 def test_environment_has_keys_and_addresses():
     variables = environment(4321)
-    assert len(variables) == 8
-    keys = [name for name in variables if name.endswith("_KEY")]
+    assert len(variables) == 2 * len(ALL_PROVIDERS)
+    keys = [provider.key_variable for provider in ALL_PROVIDERS.values()]
     assert all(variables[name].startswith("sandbox-") for name in keys)
     assert variables["OPENAI_BASE_URL"] == "http://127.0.0.1:4321/openai/v1"
     assert variables["GROQ_BASE_URL"] == "http://127.0.0.1:4321/groq"
