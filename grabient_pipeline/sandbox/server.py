@@ -205,8 +205,6 @@ def serve_sandbox(
     server = _Server(_configuration(sandbox), ready, listening.getsockname()[1])
     if attached:
         threading.Thread(target=_watch_parent, args=(server, os.getppid()), daemon=True).start()
-    # The batch worker is a thread; a short switch interval keeps calls fast while it works.
-    sys.setswitchinterval(0.001)
     server.run(sockets=[listening])
 
 
