@@ -132,11 +132,13 @@ def _read_versions(connection: duckdb.DuckDBPyConnection) -> list[PromptVersion]
 
 
 def _match(known: Sequence[PromptVersion], version: str) -> PromptVersion:
-    begun = [each for each in known if each.version.startswith(version)] if version else []
-    exact = [each for each in begun if each.version == version]
-    if len(exact or begun) == 1:
-        return (exact or begun)[0]
+    matching = [each for each in known if each.version.startswith(version)] if version else []
+    exact = [each for each in matching if each.version == version]
+    if len(exact or matching) == 1:
+        return (exact or matching)[0]
     several = (
-        f"{len(begun)} prompt versions begin with {version!r}" if begun else f"there is no prompt version {version!r}"
+        f"{len(matching)} prompt versions begin with {version!r}"
+        if matching
+        else f"there is no prompt version {version!r}"
     )
     raise UnknownPromptError(f"{several}; grabient prompts list shows them")

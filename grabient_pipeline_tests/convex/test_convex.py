@@ -405,7 +405,7 @@ class TestInterrupted:
             return {path: path.stat().st_mtime_ns for path in pipeline.settings.data_dir.rglob("*") if path.is_file()}
 
         pipeline.settings.warehouse.unlink()
-        told = steps.import_convex(pipeline, spoilt, dry_run=True)
+        report = steps.import_convex(pipeline, spoilt, dry_run=True)
         assert not pipeline.settings.warehouse.exists()
         pipeline.warehouse.publish()
         before = files()
@@ -413,8 +413,8 @@ class TestInterrupted:
         assert {path for path in files() if path.suffix != ".lock"} == {p for p in before if p.suffix != ".lock"}
         assert all(stamp == before[path] for path, stamp in files().items() if path.suffix == ".duckdb")
         done = steps.import_convex(pipeline, spoilt)
-        assert told.tables == again.tables == done.tables
-        assert told.dry_run and not done.dry_run
+        assert report.tables == again.tables == done.tables
+        assert report.dry_run and not done.dry_run
 
     @pytest.mark.parametrize("killed_at", [2, 5, 9, 13])
     def test_a_killed_import_resumes_where_it_stopped(
