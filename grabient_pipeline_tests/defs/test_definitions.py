@@ -62,7 +62,7 @@ def test_every_asset_is_described() -> None:
         # The model's name contains OpenAI's, but Groq serves it.
         pytest.param("openai/gpt-oss-120b", {"groq"}, id="model alone"),
         pytest.param("none", set(), id="off"),
-        pytest.param("nobody/knows-it", set(), id="unknown"),
+        pytest.param("unknown-provider/unknown-model", set(), id="unknown"),
     ],
 )
 def test_refinement_batches_shows_the_provider_of_the_refining_model(

@@ -144,7 +144,7 @@ class TestSelection:
 
     def test_an_unknown_provider_is_rejected(self):
         with pytest.raises(UnknownModelError, match=f"there are {', '.join(VARIABLES)}"):
-            select_models(providers=["nobody"], keys=EVERY_KEY)
+            select_models(providers=["unknown-provider"], keys=EVERY_KEY)
 
 
 class TestCredentials:
@@ -183,8 +183,8 @@ class TestCredentials:
     "corrupt",
     [
         lambda data: data["models"].append(data["models"][0]),
-        lambda data: data["models"][0].update(provider="nobody"),
-        lambda data: data["models"][0].update(replacement="nobody/nothing"),
+        lambda data: data["models"][0].update(provider="unknown-provider"),
+        lambda data: data["models"][0].update(replacement="unknown-provider/nothing"),
         lambda data: data["models"][0].update(replacement=None, ends_on="2026-01-01"),
         lambda data: data["models"][0].update(max_output_tokens=0),
         lambda data: data["models"][0].update(misspelt=1),

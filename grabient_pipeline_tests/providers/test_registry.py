@@ -50,8 +50,8 @@ def test_a_route_without_a_key_names_the_variable(providers: Providers) -> None:
 
 
 def test_an_unknown_provider_is_refused(providers: Providers) -> None:
-    with pytest.raises(UnknownModelError, match="there is no provider 'nobody'"):
-        providers.open(Route("nobody"))
+    with pytest.raises(UnknownModelError, match="there is no provider 'unknown-provider'"):
+        providers.open(Route("unknown-provider"))
 
 
 def test_an_invalid_base_url_is_refused(tmp_path: Path) -> None:
