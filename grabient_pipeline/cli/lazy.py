@@ -7,6 +7,7 @@ import quickly do not belong here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from grabient_pipeline.cli.data_directory import in_use as in_use
     from grabient_pipeline.cli.local_sandbox import proxy_exceptions as proxy_exceptions
     from grabient_pipeline.cli.local_sandbox import running_sandbox as running_sandbox
-    from grabient_pipeline.convex.steps import check_run_numbers as check_run_numbers
-    from grabient_pipeline.convex.steps import clear_run_numbers as clear_run_numbers
-    from grabient_pipeline.convex.steps import import_convex as import_convex
-    from grabient_pipeline.convex.steps import migrate_run_numbers as migrate_run_numbers
     from grabient_pipeline.defs import runless as runless
     from grabient_pipeline.defs.instance import write_dagster_home as write_dagster_home
     from grabient_pipeline.exports.palettes import FORMATS as FORMATS
@@ -54,7 +51,6 @@ _NAMES = {
     "batches.status": ("failure_reasons", "models_without_usable_answers"),
     "cli.data_directory": ("delete_demo", "in_use"),
     "cli.local_sandbox": ("proxy_exceptions", "running_sandbox"),
-    "convex.steps": ("check_run_numbers", "clear_run_numbers", "import_convex", "migrate_run_numbers"),
     "defs.instance": ("write_dagster_home",),
     "exports.palettes": ("FORMATS",),
     "follow_up": ("follow_up",),
@@ -71,9 +67,14 @@ _MODULES = {"runless": "defs.runless", "sandbox": "sandbox"}
 _OWNERS = {name: module for module, names in _NAMES.items() for name in names}
 
 
+def load(name: str, owners: Mapping[str, str]) -> object:
+    """Import what `owners` has under this name. Raises `AttributeError`, as a module without the name does."""
+    if name not in owners:
+        raise AttributeError(f"there is no lazy name {name!r}")
+    return getattr(import_module(f"grabient_pipeline.{owners[name]}"), name)
+
+
 def __getattr__(name: str) -> object:
     if name in _MODULES:
         return import_module(f"grabient_pipeline.{_MODULES[name]}")
-    if name in _OWNERS:
-        return getattr(import_module(f"grabient_pipeline.{_OWNERS[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return load(name, _OWNERS)

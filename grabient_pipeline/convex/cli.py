@@ -9,6 +9,7 @@ import typer
 
 from grabient_pipeline.cli import lazy, recording, terminal
 from grabient_pipeline.cli.command_line import Json, application, failed
+from grabient_pipeline.convex import lazy as convex_lazy
 from grabient_pipeline.formatting import pluralize
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def import_convex(
     """Import an export of the earlier system. An interrupted import resumes where it stopped."""
     pipeline = lazy.Pipeline.from_environment()
     with terminal.progress() as progress:
-        report = lazy.import_convex(pipeline, path, dry_run=dry_run, progress=progress)
+        report = convex_lazy.import_convex(pipeline, path, dry_run=dry_run, progress=progress)
         if not dry_run:
             pipeline.write_pictures(progress=progress)
     if not dry_run:
@@ -61,7 +62,7 @@ def import_convex(
 
 def check(json: Json = False) -> None:
     """Count the imported answers by their numbers, and report what run-number would change."""
-    result = lazy.check_run_numbers(lazy.Pipeline.from_environment())
+    result = convex_lazy.check_run_numbers(lazy.Pipeline.from_environment())
     if json:
         terminal.say_json(result.as_dict())
         return
@@ -88,7 +89,7 @@ def check(json: Json = False) -> None:
 
 def run_number(json: Json = False) -> None:
     """Number the answers without an analysis index: their run number minus 1, else 0 or the next free index."""
-    report = lazy.migrate_run_numbers(lazy.Pipeline.from_environment())
+    report = convex_lazy.migrate_run_numbers(lazy.Pipeline.from_environment())
     if json:
         terminal.say_json(report.as_dict())
         return
@@ -101,7 +102,7 @@ def run_number(json: Json = False) -> None:
 
 def clear_run_number(json: Json = False) -> None:
     """Clear the run numbers. Fails while an answer has no analysis index."""
-    cleared = lazy.clear_run_numbers(lazy.Pipeline.from_environment())
+    cleared = convex_lazy.clear_run_numbers(lazy.Pipeline.from_environment())
     if json:
         terminal.say_json({"cleared": cleared})
     else:

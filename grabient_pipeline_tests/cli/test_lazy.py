@@ -8,15 +8,19 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from grabient_pipeline.cli import lazy
+from grabient_pipeline.convex import lazy as convex_lazy
+
+LAZY_MODULES = (lazy, convex_lazy)
 
 
-def declared_names() -> dict[str, str]:
-    """Return the module of each name that `lazy` declares for type checkers."""
-    tree = ast.parse(Path(lazy.__file__).read_text("utf-8"))
+def declared_names(lazy_module: ModuleType) -> dict[str, str]:
+    """Return the module of each name that a lazy module declares for type checkers."""
+    tree = ast.parse(Path(str(lazy_module.__file__)).read_text("utf-8"))
     block = next(node for node in tree.body if isinstance(node, ast.If))
     return {
         alias.name: node.module
@@ -26,16 +30,19 @@ def declared_names() -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", declared_names())
-def test_a_lazy_name_is_what_type_checkers_take_it_for(name: str) -> None:
-    value = getattr(lazy, name)
-    assert value is getattr(import_module(declared_names()[name]), name)
+@pytest.mark.parametrize(
+    ("lazy_module", "name"), [(module, name) for module in LAZY_MODULES for name in declared_names(module)]
+)
+def test_a_lazy_name_is_what_type_checkers_take_it_for(lazy_module: ModuleType, name: str) -> None:
+    value = getattr(lazy_module, name)
+    assert value is getattr(import_module(declared_names(lazy_module)[name]), name)
 
 
-def test_every_lazy_name_is_declared() -> None:
-    assert {*lazy._OWNERS, *lazy._MODULES} == set(declared_names())
+@pytest.mark.parametrize("lazy_module", LAZY_MODULES)
+def test_every_lazy_name_is_declared(lazy_module: ModuleType) -> None:
+    assert {*lazy_module._OWNERS, *getattr(lazy_module, "_MODULES", {})} == set(declared_names(lazy_module))
     with pytest.raises(AttributeError):
-        _ = lazy.nonsense
+        _ = lazy_module.nonsense
 
 
 def test_the_command_line_loads_without_anything_expensive() -> None:
