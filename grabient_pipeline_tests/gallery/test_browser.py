@@ -25,10 +25,11 @@ class TestLightAndDark:
     def test_follows_the_system_until_the_user_chooses(self, gallery: Gallery, visit: Visit, scheme: str) -> None:
         page = visit(gallery, color_scheme=scheme)
         switch = page.get_by_role("switch", name="Dark mode")
-        assert switch.is_checked() == (scheme == "dark")
+        expect(switch).to_be_checked(checked=scheme == "dark")
         before = lightness(page)
         assert (before < 0.2) == (scheme == "dark")
         switch.click()
+        expect(switch).to_be_checked(checked=scheme != "dark")
         assert (lightness(page) < 0.2) != (scheme == "dark")
         page.reload()
         expect(switch).to_be_checked(checked=scheme != "dark")
@@ -90,7 +91,7 @@ class TestKeyboard:
         expect(page.locator("#palette")).to_be_focused()
         page.keyboard.press("Escape")
         expect(page.locator("#browse")).to_be_visible()
-        assert page.evaluate("document.activeElement.hash") == focused
+        expect(page.locator(f'.card[href="{focused}"]')).to_be_focused()
 
     def test_arrow_keys_go_through_the_results(self, gallery: Gallery, visit: Visit) -> None:
         page = visit(gallery, "#words=warm")
@@ -151,22 +152,22 @@ class TestHostileText:
         page = visit(gallery)
         shown_ids(page)
         card = page.locator(".card", has_text=HOSTILE_NAME)
-        assert card.locator(".card-name").text_content() == HOSTILE_NAME
+        expect(card.locator(".card-name")).to_have_text(HOSTILE_NAME)
         assert (card.locator(".card-tags").text_content() or "").startswith(", ".join(HOSTILE[:2]))
-        assert page.locator(".cards img, .cards b, .cards svg, .cards script").count() == 0
+        expect(page.locator(".cards img, .cards b, .cards svg, .cards script")).to_have_count(0)
 
     def test_is_shown_as_text_on_the_palette_page(self, gallery: Gallery, visit: Visit) -> None:
         (palette,) = gallery.ids(f"name = '{HOSTILE_NAME}'")
         page = visit(gallery, f"#{palette}")
-        assert page.get_by_role("heading", level=1).text_content() == HOSTILE_NAME
+        expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE_NAME)
         expect(page).to_have_title(re.compile(re.escape(HOSTILE_NAME)))
         mood = page.locator("tbody", has_text="Mood").locator("th[scope=row]")
         assert mood.all_text_contents()[: len(HOSTILE)] == HOSTILE
-        assert page.locator(".embed-text").text_content() == " ".join(HOSTILE)
+        expect(page.locator(".embed-text")).to_have_text(" ".join(HOSTILE))
         # Clicking a tag searches for its text.
         for place, word in enumerate(HOSTILE):
             mood.nth(place).get_by_role("link").click()
-            assert page.get_by_role("searchbox").input_value() == word
+            expect(page.get_by_role("searchbox")).to_have_value(word)
             page.go_back()
 
     def test_no_injected_script_runs(self, gallery: Gallery, visit: Visit) -> None:
@@ -177,7 +178,7 @@ class TestHostileText:
             " return 'taken'; } catch (error) { return error.name; } }"
         )
         assert refused == "TypeError"
-        assert page.locator("img").count() == 0
+        expect(page.locator("img")).to_have_count(0)
         assert "TrustedHTML" in visit.messages.pop()
 
 
@@ -208,7 +209,7 @@ class TestAccessibility:
 
     def test_the_result_count_is_announced(self, gallery: Gallery, visit: Visit) -> None:
         page = visit(gallery)
-        assert page.locator("#count").get_attribute("aria-live") == "polite"
+        expect(page.locator("#count")).to_have_attribute("aria-live", "polite")
 
     @pytest.mark.parametrize("where", ["list", "palette"])
     def test_fits_a_small_phone(self, gallery: Gallery, visit: Visit, where: str) -> None:

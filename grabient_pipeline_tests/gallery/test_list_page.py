@@ -25,14 +25,14 @@ from grabient_pipeline_tests.gallery.conftest import (
 class TestList:
     def test_every_palette_is_listed(self, gallery: Gallery, visit: Visit) -> None:
         page = visit(gallery)
-        assert page.inner_text("#count") == "18 palettes"
+        expect(page.locator("#count")).to_have_text("18 palettes")
         assert set(shown_ids(page)) == gallery.ids("true")
 
     def test_a_card_has_a_gradient_and_a_name(self, gallery: Gallery, visit: Visit) -> None:
         page = visit(gallery)
         palette, _, name, colours = refined_palette(gallery)
         card = page.locator(f'.card[href="#{palette}"]')
-        assert card.locator(".card-name").text_content() == name
+        expect(card.locator(".card-name")).to_have_text(name)
         gradient = card.locator(".swatch").evaluate("swatch => swatch.style.backgroundImage")
         rgb = ["rgb({}, {}, {})".format(*bytes.fromhex(colour[1:])) for colour in colours]
         assert re.findall(r"rgb\([^)]*\)", gradient) == rgb
@@ -46,12 +46,12 @@ class TestList:
     def test_only_visible_cards_are_in_the_document(self, many_palettes: Gallery, visit: Visit) -> None:
         page = visit(many_palettes)
         items = page.locator(".cards li")
-        assert page.inner_text("#count") == "900 palettes"
+        expect(page.locator("#count")).to_have_text("900 palettes")
         assert 8 < items.count() < 60
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
         expect(page.locator('.cards li[aria-posinset="900"]')).to_be_in_viewport()
         assert items.count() < 60
-        assert items.first.get_attribute("aria-setsize") == "900"
+        expect(items.first).to_have_attribute("aria-setsize", "900")
 
     def test_palettes_can_be_sorted(self, gallery: Gallery, visit: Visit) -> None:
         page = visit(gallery)
@@ -77,14 +77,14 @@ class TestList:
 
     def test_the_default_order_is_by_hue_with_greys_last(self, gallery: Gallery, visit: Visit) -> None:
         page = visit(gallery)
-        assert page.get_by_label("Sort by").input_value() == ""
+        expect(page.get_by_label("Sort by")).to_have_value("")
         neutral = gallery.ids("temperature = 'neutral'")
         assert neutral
         assert set(shown_ids(page)[-len(neutral) :]) == neutral
 
     def test_an_empty_gallery_explains_what_to_do(self, empty_gallery: Gallery, visit: Visit) -> None:
         page = visit(empty_gallery)
-        assert page.inner_text("#count") == "0 palettes"
+        expect(page.locator("#count")).to_have_text("0 palettes")
         assert "grabient import" in page.inner_text("#nothing")
 
 
@@ -127,7 +127,7 @@ class TestSearch:
         page = visit(gallery)
         search(page, "xyzzy")
         expect(page.locator("#nothing")).to_be_visible()
-        assert page.locator(".card").count() == 0
+        expect(page.locator(".card")).to_have_count(0)
         page.get_by_role("button", name="Clear all").click()
         expect(page.locator("#count")).to_have_text("18 palettes")
 
@@ -139,8 +139,8 @@ class TestSearch:
         found = shown_ids(page)
         again = visit(gallery, "#words=warm&saturation=vibrant")
         assert shown_ids(again) == found
-        assert again.get_by_role("searchbox").input_value() == "warm"
-        assert again.get_by_label("vibrant").is_checked()
+        expect(again.get_by_role("searchbox")).to_have_value("warm")
+        expect(again.get_by_label("vibrant")).to_be_checked()
 
     def test_invalid_parts_of_a_url_are_ignored(self, gallery: Gallery, visit: Visit) -> None:
         page = visit(gallery, "#sort=constructor&colour=red&harmony=none&model=x&temperature=%3Cb%3E&words=%E0%A4%FF")
@@ -187,7 +187,7 @@ class TestFilters:
     def test_the_colour_picker_fills_in_the_code(self, gallery: Gallery, visit: Visit) -> None:
         page = visit(gallery)
         page.get_by_label("Pick a colour").fill("#b04020")
-        assert page.get_by_label("Hex code of a colour").input_value() == "#b04020"
+        expect(page.get_by_label("Hex code of a colour")).to_have_value("#b04020")
         expect(page.locator("#count")).to_contain_text("of 18")
 
     def test_a_model_shows_only_its_tags(self, gallery: Gallery, visit: Visit) -> None:

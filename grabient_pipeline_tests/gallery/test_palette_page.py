@@ -21,7 +21,7 @@ class TestPalettePage:
     def test_shows_all_facts(self, gallery: Gallery, visit: Visit) -> None:
         palette, seed, name, colours = refined_palette(gallery)
         page = visit(gallery, f"#{palette}")
-        assert page.get_by_role("heading", level=1).text_content() == name
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
         expect(page).to_have_title(f"{name} – Palettes")
         assert page.locator(".strip-code").all_inner_texts() == colours
         facts = dict(zip(page.locator("dt").all_inner_texts(), page.locator("dd").all_inner_texts(), strict=True))
@@ -84,7 +84,7 @@ class TestPalettePage:
         link = page.locator(".votes th[scope=row] a").first
         tag = link.inner_text()
         link.click()
-        assert page.get_by_role("searchbox").input_value() == tag
+        expect(page.get_by_role("searchbox")).to_have_value(tag)
         assert palette in shown_ids(page)
         page.go_back()
         expect(page.locator("#palette")).to_be_visible()
@@ -95,12 +95,12 @@ class TestPalettePage:
         page = visit(gallery, f"#{palette}")
         text = page.locator(".tags").inner_text()
         assert ("No model has tagged this palette yet" in text) == (source == "measured")
-        assert page.locator(".strip-code").count() == 11
-        assert page.locator(".near .card").count() == 6
+        expect(page.locator(".strip-code")).to_have_count(11)
+        expect(page.locator(".near .card")).to_have_count(6)
 
     def test_an_unknown_id_links_back(self, gallery: Gallery, visit: Visit) -> None:
         page = visit(gallery, "#zzzzzzzzzzzzzzzz")
-        assert page.get_by_role("heading", level=1).inner_text() == "Palette not found"
+        expect(page.get_by_role("heading", level=1)).to_have_text("Palette not found")
         page.get_by_role("link", name="All palettes").click()
         expect(page.locator("#count")).to_have_text("18 palettes")
 
@@ -136,4 +136,4 @@ class TestCopying:
         expect(button).to_be_focused()
         page.get_by_role("searchbox").focus()
         page.keyboard.press("Control+v")
-        assert page.get_by_role("searchbox").input_value() == seed
+        expect(page.get_by_role("searchbox")).to_have_value(seed)
