@@ -183,7 +183,7 @@ def _document(kind: str, number: int, **fields: Any) -> dict[str, Any]:
 
 # Defects seen in exports. Each function adds documents to a sound export.
 
-Spoil = Callable[[Tables], None]
+Damage = Callable[[Tables], None]
 
 
 def _answer(tables: Tables, number: int, **fields: Any) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def decimal(seed: str) -> str:
     return ",".join(f"{value:g}" for value in decode_seed(seed).coefficients)
 
 
-DEFECTS: dict[str, Spoil] = {
+DEFECTS: dict[str, Damage] = {
     "another spelling": _another_spelling,
     "doubled palette": lambda tables: tables.add("palettes", {**tables.documents["palettes"][0], **_document("y", 2)}),
     "seed that is none": lambda tables: tables.add("palettes", _document("y", 3, seed="no seed", imageUrl="x")),

@@ -14,8 +14,8 @@ ANSWERS = 3 * 2 * len(exports.MODELS)
 def export(tmp_path: Path) -> Path:
     """An export with every defect."""
     tables = exports.export("both")
-    for spoil in exports.DEFECTS.values():
-        spoil(tables)
+    for damage in exports.DEFECTS.values():
+        damage(tables)
     return exports.write_zip(tmp_path / "snapshot.zip", tables)
 
 

@@ -33,8 +33,10 @@ PALETTES, ANALYSES, MODELS = 3, 2, len(exports.MODELS)
 ANSWERS = PALETTES * ANALYSES * MODELS
 # Times of the import itself, which differ between imports.
 TIMES = (
-    "created_at updated_at set_aside_at parsed_at counted_at received_at submitted_at completed_at collected_at".split()
-)
+    "created_at updated_at set_aside_at parsed_at counted_at received_at submitted_at completed_at collected_at "
+    # Each ledger has its own.
+    "ledger_id"
+).split()
 TABLES = (
     "config palettes palette_spellings prompt_versions tag_batches tag_requests tag_responses request_claims "
     "palette_tags palette_tag_refined unnumbered_palette_tags convex_set_aside answer_parses palette_tag_consensus"
@@ -64,12 +66,13 @@ def write(tmp_path):
 
 
 def contents(pipeline):
-    """Return the contents of all tables without the times of the import."""
+    """Return the contents of all tables without the times of the import and the id of the ledger."""
     with pipeline.warehouse.connect() as connection:
         found = {}
         for table in TABLES:
             # Sums of floating point numbers depend on their order.
-            frame = connection.table(table).pl().drop(TIMES, strict=False).with_columns(cs.float().round(9))
+            frame = connection.table(table).pl().drop(*TIMES, "ledger_id", strict=False)
+            frame = frame.with_columns(cs.float().round(9))
             found[table] = sorted(map(repr, frame.iter_rows()))
         return found
 
@@ -236,8 +239,8 @@ class TestDefects:
 
     def test_all_defects_together_and_a_second_import(self, pipeline, write):
         tables = exports.export("indexes")
-        for spoil in exports.DEFECTS.values():
-            spoil(tables)
+        for damage in exports.DEFECTS.values():
+            damage(tables)
         path = write(tables)
         first = steps.import_convex(pipeline, path)
         before = contents(pipeline)
@@ -394,46 +397,46 @@ class TestLedger:
 
 class TestInterrupted:
     @pytest.fixture
-    def spoilt(self, write):
+    def damaged(self, write):
         tables = exports.export("indexes", palettes=6, analyses=3)
-        for spoil in exports.DEFECTS.values():
-            spoil(tables)
+        for damage in exports.DEFECTS.values():
+            damage(tables)
         return write(tables)
 
-    def test_a_dry_run_reports_the_same_and_writes_nothing(self, pipeline, spoilt):
+    def test_a_dry_run_reports_the_same_and_writes_nothing(self, pipeline, damaged):
         def files():
             return {path: path.stat().st_mtime_ns for path in pipeline.settings.data_dir.rglob("*") if path.is_file()}
 
         pipeline.settings.warehouse.unlink()
-        report = steps.import_convex(pipeline, spoilt, dry_run=True)
+        report = steps.import_convex(pipeline, damaged, dry_run=True)
         assert not pipeline.settings.warehouse.exists()
         pipeline.warehouse.publish()
         before = files()
-        again = steps.import_convex(pipeline, spoilt, dry_run=True)
+        again = steps.import_convex(pipeline, damaged, dry_run=True)
         assert {path for path in files() if path.suffix != ".lock"} == {p for p in before if p.suffix != ".lock"}
         assert all(stamp == before[path] for path, stamp in files().items() if path.suffix == ".duckdb")
-        done = steps.import_convex(pipeline, spoilt)
+        done = steps.import_convex(pipeline, damaged)
         assert report.tables == again.tables == done.tables
         assert report.dry_run and not done.dry_run
 
     @pytest.mark.parametrize("killed_at", [2, 5, 9, 13])
     def test_a_killed_import_resumes_where_it_stopped(
-        self, pipeline, tmp_path, spoilt, run_python, monkeypatch, killed_at
+        self, pipeline, tmp_path, damaged, run_python, monkeypatch, killed_at
     ):
         """The report and the tables equal those of an uninterrupted import."""
-        process = run_python(KILLED, tmp_path / "killed", spoilt, killed_at)
+        process = run_python(KILLED, tmp_path / "killed", damaged, killed_at)
         process.wait(60)
         assert process.returncode == -signal.SIGKILL, process.stderr.read()
         monkeypatch.setattr(importer, "LINES_PER_CHUNK", 20)
         resumed = Pipeline(Settings(tmp_path / "killed", sandbox=True), {})
-        report = steps.import_convex(resumed, spoilt)
+        report = steps.import_convex(resumed, damaged)
         assert report.resumed
-        expected = steps.import_convex(pipeline, spoilt)
+        expected = steps.import_convex(pipeline, damaged)
         assert report.tables == expected.tables
         assert contents(resumed) == contents(pipeline)
 
-    def test_another_export_does_not_resume_the_interrupted_one(self, tmp_path, spoilt, run_python, write):
-        process = run_python(KILLED, tmp_path / "killed", spoilt, 3)
+    def test_another_export_does_not_resume_the_interrupted_one(self, tmp_path, damaged, run_python, write):
+        process = run_python(KILLED, tmp_path / "killed", damaged, 3)
         process.wait(60)
         report = steps.import_convex(
             Pipeline(Settings(tmp_path / "killed"), {}), write(exports.export("both"), "other.zip")
@@ -777,7 +780,7 @@ class TestAdoptedBatches:
         client = OpenAI(api_key=environment["OPENAI_API_KEY"], base_url=environment["OPENAI_BASE_URL"])
         model, text = (
             load_catalogue().model("openai/gpt-4o-mini"),
-            TAGGING.texts({"s": Subject(exports.seeds(1)[0])})["s"],
+            TAGGING.texts({"s": Subject(exports.seeds(1)[0], "")})["s"],
         )
         request = open_provider("openai", environment).request
         lines = [request(model, TAGGING.payload, custom_id, text) for custom_id in custom_ids]
