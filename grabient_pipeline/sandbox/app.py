@@ -24,6 +24,7 @@ from grabient_pipeline.sandbox.faults.armed import ArmedFaults
 from grabient_pipeline.sandbox.faults.registry import Call
 from grabient_pipeline.sandbox.model.answers import ModelFactory
 from grabient_pipeline.sandbox.provider import SandboxProvider
+from grabient_pipeline.sandbox.responses import date_headers
 from grabient_pipeline.sandbox.store import Store, now
 
 DEFAULT_BATCH_SECONDS = 2.0
@@ -112,15 +113,17 @@ class _Gate:
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return
+        provider = self._sandbox.providers.get(scope["path"].split("/", 2)[1])
         entry: dict[str, Any] = {"time": now(), "method": scope["method"], "path": scope["path"], "status": None}
         self._sandbox.requests.append(entry)
 
         async def send_and_log(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry["status"] = message["status"]
+                skew = 0.0 if provider is None else self._sandbox.faults.clock_skew(provider.key)
+                message = {**message, "headers": date_headers(message.get("headers", ()), now(), skew)}
             await send(message)
 
-        provider = self._sandbox.providers.get(scope["path"].split("/", 2)[1])
         if provider is None:
             await self._inner(scope, receive, send_and_log)
             return

@@ -31,6 +31,8 @@ _ENDED = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.EXPIRED, Phase.CANCELLE
 _VALIDATED_AT = 0.1
 _FINALIZING_AT = 0.8
 _WIND_DOWN = 0.2
+# When the results of a stuck batch are due: after any test or demo.
+_STUCK_SECONDS = 100 * 365 * 86_400.0
 
 
 @dataclass(slots=True)
@@ -44,6 +46,8 @@ class BatchOutcome:
     cancelled: int = 0
     # In the error file, but counted as completed.
     miscounted: int = 0
+    # Those of the errored that were billed, because a model had answered them.
+    billed_errors: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
@@ -78,23 +82,25 @@ class Batch:
     deleted: bool = False
     # False if the client never received the response to its creation in time.
     answered: bool = True
+    # Whether it stays in its state of cancelling or finalizing until it is ended through the control API.
+    stuck: bool = False
     # Faults that were armed at its creation, with their parameters.
     faults: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     outcome: BatchOutcome | None = None
 
     def phase(self, now: float) -> Phase:
-        """The state at a time; batches advance by the clock alone."""
+        """The state at a time; batches advance by the clock alone, unless they are stuck."""
         if self.problems:
             return Phase.FAILED if now >= self.created + self.seconds * _VALIDATED_AT else Phase.VALIDATING
         if self.cancelled is not None:
-            done = self.outcome is not None and now >= self.cancelled + self.wind_down
+            done = not self.stuck and self.outcome is not None and now >= self.cancelled + self.wind_down
             return Phase.CANCELLED if done else Phase.CANCELLING
         elapsed = now - self.created
         if not self.checked or elapsed < self.seconds * _VALIDATED_AT:
             return Phase.VALIDATING
         if self.outcome is None or elapsed < self.seconds * _FINALIZING_AT:
             return Phase.RUNNING
-        if elapsed < self.seconds:
+        if self.stuck or elapsed < self.seconds:
             return Phase.FINALIZING
         return Phase.COMPLETED if self.finished_share is None else Phase.EXPIRED
 
@@ -122,6 +128,8 @@ class Batch:
 
     def ends_at(self, ready: float) -> float:
         """When the batch ends if its results are ready at this time."""
+        if self.stuck:
+            return self.created + _STUCK_SECONDS
         if self.cancelled is not None:
             return max(ready, self.cancelled + self.wind_down)
         return max(ready, self.created + self.seconds)
@@ -130,10 +138,14 @@ class Batch:
         """Whether the request at this position is processed before the batch ends early."""
         return self.finished_share is None or _in_share(index, self.finished_share)
 
-    def fails(self, index: int) -> bool:
-        """Whether an armed fault makes the request at this position fail."""
-        fault = self.faults.get("fail_rows")
-        return fault is not None and _in_share(index, fault["share"])
+    def is_stuck_in(self, phase: Phase) -> bool:
+        """Whether it stays in this state, which is its present one, and cannot be cancelled any more."""
+        return self.stuck and phase in (Phase.CANCELLING, Phase.FINALIZING)
+
+    def affects(self, fault: str, index: int) -> bool:
+        """Whether a fault that has a share affects the request at this position."""
+        parameters = self.faults.get(fault)
+        return parameters is not None and _in_share(index, parameters["share"])
 
 
 def _in_share(index: int, share: float) -> bool:

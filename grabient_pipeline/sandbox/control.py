@@ -18,11 +18,13 @@ from grabient_pipeline.sandbox.faults.armed import UnknownFaultError
 from grabient_pipeline.sandbox.faults.registry import Call
 from grabient_pipeline.sandbox.json_values import object_in
 from grabient_pipeline.sandbox.responses import json_response
-from grabient_pipeline.sandbox.store import now
+from grabient_pipeline.sandbox.store import StoredFile, now
 
 # Provider, kind and status of a call; the status is None if the call got no response.
 CallKey = tuple[str, Call, int | None]
 _LINES_PER_CHUNK = 1024
+# Anthropic's requests come with the creation of a batch, and its results are read by the id of the batch.
+_WITHOUT_FILES = frozenset({"anthropic"})
 
 
 class Control:
@@ -49,6 +51,7 @@ class Control:
             Route("/batches", self._batches, methods=["GET"]),
             Route("/batches", self._forget, methods=["DELETE"]),
             Route("/batches/end", self._end, methods=["POST"]),
+            Route("/files", self._files, methods=["GET"]),
             Route("/billed", self._billed, methods=["GET"]),
             Route("/billed/custom_ids", self._billed_custom_ids, methods=["GET"]),
             Route("/billed/requests", self._billed_requests, methods=["GET"]),
@@ -85,11 +88,13 @@ class Control:
         phase = batch.phase(moment)
         outcome = batch.outcome if phase.ended else None
         stored = self._context.store.input_of(batch)
+        if stored is not None and not _is_file(stored):
+            stored = None
         metadata = object_in(batch.details, "metadata")
         found: dict[str, Any] = {
             "metadata": metadata,
             "display_name": batch.details.get("display_name", ""),
-            "file_name": stored.name if stored and batch.provider != "anthropic" else "",
+            "file_name": stored.name if stored else "",
             "custom_id_prefix": batch.custom_id_prefix,
         }
         return {
@@ -98,22 +103,49 @@ class Control:
             "state": phase.value,
             "model": batch.model,
             "request_count": batch.request_count,
+            # None if its requests came with the creation.
+            "input_file": stored.id if stored else None,
             "created_at": batch.created,
             # Whether the client received the response to the creation in time.
             "creation_answered": batch.answered,
             "cancel_asked_at": batch.cancelled,
             "deleted": batch.deleted,
-            "token": metadata.get("submission") or found["display_name"] or found["custom_id_prefix"],
+            "token": metadata.get("submission") or found["display_name"].split(" ")[0] or found["custom_id_prefix"],
             "found_in": found,
             "problems": batch.problems,
             "billed": {
-                "requests": outcome.succeeded if outcome else 0,
+                "requests": outcome.succeeded + outcome.billed_errors if outcome else 0,
                 "input_tokens": outcome.input_tokens if outcome else 0,
                 "output_tokens": outcome.output_tokens if outcome else 0,
             },
             "errored": outcome.errored + outcome.miscounted if outcome else 0,
             "unfinished": outcome.expired + outcome.cancelled if outcome else 0,
         }
+
+    # Files.
+
+    async def _files(self, request: Request) -> Response:
+        """The uploaded files and the result files, newest first; deleted ones are marked."""
+        wanted = request.query_params.get("provider")
+        unknown = self._reject_provider(wanted)
+        if unknown is not None:
+            return unknown
+        providers = self._providers if wanted is None else (wanted,)
+        files = [file for provider in providers for file in self._context.store.files(provider, deleted=True)]
+        shown = [
+            {
+                "provider": file.provider,
+                "id": file.id,
+                "name": file.name,
+                "purpose": file.purpose,
+                "size": file.size,
+                "created": file.created,
+                "deleted": file.deleted,
+            }
+            for file in files
+            if _is_file(file)
+        ]
+        return json_response({"files": shown})
 
     # Bills.
 
@@ -130,10 +162,16 @@ class Control:
         self, request: Request, format_bill: Callable[[BilledRequest], bytes | None], media_type: str
     ) -> Response:
         wanted, batch = request.query_params.get("provider"), request.query_params.get("batch")
-        if wanted is not None and wanted not in self._providers:
-            return json_response({"error": f"no provider {wanted!r}; there are {', '.join(self._providers)}"}, 400)
+        unknown = self._reject_provider(wanted)
+        if unknown is not None:
+            return unknown
         lines = (line for bill in self._billing.bills(wanted, batch) if (line := format_bill(bill)) is not None)
         return StreamingResponse(iterate_in_threadpool(_chunks(lines)), media_type=media_type)
+
+    def _reject_provider(self, wanted: str | None) -> Response | None:
+        if wanted is None or wanted in self._providers:
+            return None
+        return json_response({"error": f"no provider {wanted!r}; there are {', '.join(self._providers)}"}, 400)
 
     # Calls.
 
@@ -173,6 +211,11 @@ class Control:
     async def _disarm(self, _: Request) -> Response:
         self._context.faults.disarm()
         return json_response({"armed": []})
+
+
+def _is_file(stored: StoredFile) -> bool:
+    """Whether it is a file at its provider, and not a part of the sandbox's own memory."""
+    return stored.name != "" and stored.provider not in _WITHOUT_FILES
 
 
 def _chunks(lines: Iterator[bytes]) -> Iterator[bytes]:

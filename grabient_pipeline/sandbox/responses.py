@@ -1,7 +1,8 @@
 """HTTP responses that all providers share: JSON, files in large chunks, downloads that break off."""
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,6 +55,22 @@ class CutResponse(StreamingResponse):
 def retry_after_header(seconds: float | None) -> dict[str, str]:
     """The header that announces when to retry, in whole seconds; empty without a time."""
     return {} if seconds is None else {"retry-after": str(math.ceil(seconds))}
+
+
+def date_headers(headers: Iterable[tuple[bytes, bytes]], moment: float, skew: float) -> list[tuple[bytes, bytes]]:
+    """The headers of a response with its date, by a clock that is off by `skew` seconds.
+
+    Args:
+        headers: The raw headers; one that states when a file was changed is moved by the same seconds.
+        moment: The time in Unix seconds.
+        skew: How much later the clock is; negative if it is slow.
+    """
+    dated = [(b"date", formatdate(moment + skew, usegmt=True).encode())]
+    for name, value in headers:
+        if name == b"last-modified":
+            value = formatdate(parsedate_to_datetime(value.decode()).timestamp() + skew, usegmt=True).encode()
+        dated.append((name, value))
+    return dated
 
 
 def json_response(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -230,6 +230,8 @@ def _configuration(sandbox: Sandbox) -> uvicorn.Config:
         log_level="critical",
         access_log=False,
         server_header=False,
+        # The application states the time, so that the clock of a provider can be wrong.
+        date_header=False,
         timeout_graceful_shutdown=0,
     )
 

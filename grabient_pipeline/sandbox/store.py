@@ -114,14 +114,14 @@ class Store:
         """The input file of a batch, even if it was deleted later."""
         return self._files.get((batch.provider, batch.input))
 
-    def files(self, provider: str) -> list[StoredFile]:
-        """A provider's files, newest first."""
+    def files(self, provider: str, *, deleted: bool = False) -> list[StoredFile]:
+        """A provider's files, newest first; with `deleted` also those that were deleted."""
         moment = now()
         with self._lock:
             known = [
                 file
                 for file in self._files.values()
-                if file.provider == provider and not file.deleted and file.created <= moment
+                if file.provider == provider and (deleted or not file.deleted) and file.created <= moment
             ]
         return sorted(known, key=lambda file: file.created, reverse=True)
 
@@ -181,6 +181,10 @@ class Store:
             # A batch that is being cancelled ends without winding down.
             batch.seconds = max(0.0, now - batch.created) if batch.cancelled is None else 0.0
             outcome = batch.outcome
+            if batch.stuck and outcome is not None:
+                # Otherwise it would have ended when its results were written.
+                outcome.ready = now
+            batch.stuck = False
             for name in (outcome.output_file, outcome.error_file) if outcome is not None else ():
                 stored = self._files.get((batch.provider, name)) if name is not None else None
                 if stored is not None:
@@ -188,13 +192,21 @@ class Store:
                     self.save_file(stored)
             self.save_batch(batch)
 
-    def cancel(self, batch: Batch, now: float, share: float | None = None) -> None:
-        """Cancel a batch; the given share of its requests, or the share processed by now, stays finished."""
+    def cancel(self, batch: Batch, now: float, share: float | None = None, *, stuck: bool = False) -> None:
+        """Cancel a batch; the given share of its requests, or the share processed by now, stays finished.
+
+        Args:
+            batch: A batch that has not ended.
+            now: The time of the cancellation.
+            share: The share that stays finished, from 0 to 1.
+            stuck: Whether the batch then stays in cancelling.
+        """
         with self._lock:
             if share is None:
                 share = min(1.0, (now - batch.created) / batch.seconds) if batch.seconds else 0.0
             batch.finished_share = share if batch.finished_share is None else min(share, batch.finished_share)
             batch.cancelled = now
+            batch.stuck = stuck
             if batch.outcome is not None:
                 for name in (batch.outcome.output_file, batch.outcome.error_file):
                     if name is not None:

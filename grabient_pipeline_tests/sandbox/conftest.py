@@ -70,6 +70,13 @@ USUAL_MODELS = {
     "groq": "llama-3.3-70b-versatile",
     "google": "gemini-2.0-flash",
 }
+ROOTS = {"anthropic": "/anthropic/v1", "openai": "/openai/v1", "groq": "/groq/openai/v1", "google": "/google/v1beta"}
+# Each provider finds its own and ignores the others.
+CREDENTIALS = {
+    "authorization": "Bearer sandbox-x",
+    "anthropic-version": "2026-10-21",
+    "x-goog-api-key": "sandbox-x",
+}
 # Called alone, the SDK warns of models that are near their end.
 CALLED_MODELS = {**USUAL_MODELS, "anthropic": "claude-haiku-4-5-20251001"}
 
@@ -224,6 +231,52 @@ class Bench:
     def run(self, provider: str, rows: list[dict[str, Any]], model: str | None = None) -> dict[str, dict[str, Any]]:
         """Submit a batch, wait for it and return its results."""
         return self.results(provider, self.wait(provider, self.submit(provider, rows, model)))
+
+    def ended(self, provider: str, count: int = 4, **parameters: Any) -> Any:
+        """Submit a batch, wait for it and return it."""
+        return self.wait(provider, self.submit(provider, self.rows_of(provider, count, **parameters))).model_copy()
+
+    def again(self, provider: str, batch: Any) -> Any:
+        """Retrieve a batch once more."""
+        return self.retrieve(provider, self.id_of(provider, batch))
+
+    @staticmethod
+    def id_of(provider: str, batch: Any) -> str:
+        return batch.name if provider == "google" else batch.id
+
+    @staticmethod
+    def status_of(error: Any) -> int:
+        """Return the HTTP status in an error of any SDK."""
+        return getattr(error, "status_code", None) or error.code
+
+    def result_file(self, provider: str, batch: Any) -> bytes:
+        """Return the results without the error file, as the SDK downloads them."""
+        if provider == "anthropic":
+            return self.download(provider, batch).content
+        if provider == "google":
+            return self.google.files.download(file=batch.dest.file_name)
+        return getattr(self, provider).files.content(batch.output_file_id).read()
+
+    def download(self, provider: str, batch: Any) -> httpx.Response:
+        """Return the response with the results without an SDK, which hides its headers."""
+        if provider == "anthropic":
+            return self.get(provider, f"/messages/batches/{batch.id}/results")
+        if provider == "google":
+            return self.get(provider, f"/{batch.dest.file_name}:download", alt="media")
+        return self.get(provider, f"/files/{batch.output_file_id}/content")
+
+    def document(self, provider: str, batch_id: str) -> dict[str, Any]:
+        """Return the document of a batch, including what an SDK discards."""
+        return self.get(provider, self.batch_path(provider, batch_id)).json()
+
+    @staticmethod
+    def batch_path(provider: str, batch_id: str) -> str:
+        batches = "/messages/batches" if provider == "anthropic" else "/batches"
+        return f"{batches}/{batch_id.removeprefix('batches/')}"
+
+    def get(self, provider: str, path: str, **query: str) -> httpx.Response:
+        """Make a call without an SDK; the path is below the provider's version."""
+        return httpx.get(self.server.url + ROOTS[provider] + path, params=query, headers=CREDENTIALS)
 
     def arm(self, name: str, provider: str | None = None, times: int | None = None, **parameters: Any) -> None:
         document = {"name": name, "provider": provider, "times": times, **parameters}

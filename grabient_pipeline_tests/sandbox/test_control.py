@@ -124,6 +124,35 @@ def test_the_report_of_a_batch(bench):
     assert (batch["state"], batch["deleted"], batch["unfinished"]) == ("cancelled", True, 4)
 
 
+@pytest.mark.parametrize("provider", ["openai", "groq", "google"])
+def test_files_are_listed_with_deleted_ones_marked(bench, provider):
+    bench.ended(provider)
+    (batch,) = bench.report("batches")["batches"]
+    results, upload = bench.report("files", provider=provider)["files"]
+    assert (results["purpose"], upload["purpose"]) == ("batch_output", "batch")
+    assert (upload["id"], upload["provider"], upload["deleted"]) == (batch["input_file"], provider, False)
+    assert upload["size"] > 0
+    assert upload["created"] <= batch["created_at"]
+    if provider == "google":
+        bench.google.files.delete(name=f"files/{upload['id']}")
+    else:
+        getattr(bench, provider).files.delete(upload["id"])
+    assert bench.report("files")["files"] == [results, {**upload, "deleted": True}]
+
+
+def test_only_files_at_a_provider_are_listed(new_bench, tools):
+    bench = new_bench(batch_seconds=3600)
+    bench.submit("anthropic", bench.rows_of("anthropic", 1))
+    contents = [{"role": "user", "parts": [{"text": tools.user_text()}]}]
+    bench.google.batches.create(model="gemini-2.5-flash-lite", src=[{"contents": contents}])
+    bench.submit("groq", bench.rows_of("groq", 1))
+    # Neither requests that came with a creation nor results of a batch that has not ended.
+    assert [file["provider"] for file in bench.report("files")["files"]] == ["groq"]
+    inputs = {batch["provider"]: batch["input_file"] for batch in bench.report("batches")["batches"]}
+    assert (inputs["anthropic"], inputs["google"]) == (None, None)
+    assert httpx.get(bench.server.url + "/_sandbox/files?provider=acme").status_code == 400
+
+
 def test_calls_are_counted_by_kind_and_status(bench):
     bench.wait("openai", bench.submit("openai", bench.rows_of("openai", 1)))
     bench.call("openai")

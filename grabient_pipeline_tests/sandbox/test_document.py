@@ -27,9 +27,13 @@ CURLS = [block for block in blocks("sh") if block.startswith("curl")]
 def row_of(name):
     """Return the line of the document about a fault."""
     kind = FAULTS[name]
-    parameters = ", ".join(f"`{parameter}` {json.dumps(value)}" for parameter, value in kind.parameters.items())
+    parameters = ", ".join(f"`{parameter}` {default(value)}" for parameter, value in kind.parameters.items())
     providers = "all" if len(kind.providers) == len(PROVIDERS) else ", ".join(kind.providers)
     return f"| `{name}` | {kind.description} | {parameters} | {providers} |"
+
+
+def default(value):
+    return f"`{json.dumps(value)}`" if "<" in str(value) else json.dumps(value)
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from starlette.concurrency import iterate_in_threadpool
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from grabient_pipeline.sandbox.batch import Batch
 from grabient_pipeline.sandbox.batches.direct_calls import DirectCallHandler
 from grabient_pipeline.sandbox.batches.worker import BatchWorker
 from grabient_pipeline.sandbox.capabilities import BatchLimits
 from grabient_pipeline.sandbox.faults.armed import ArmedFaults
-from grabient_pipeline.sandbox.faults.corruption import UnknownRow, corrupt_lines
-from grabient_pipeline.sandbox.responses import CutResponse, ResultsResponse
-from grabient_pipeline.sandbox.store import Store, lines_of, now
+from grabient_pipeline.sandbox.faults.corruption import UnknownRow
+from grabient_pipeline.sandbox.faults.downloads import damaged_download
+from grabient_pipeline.sandbox.responses import ResultsResponse
+from grabient_pipeline.sandbox.store import Store, now
 
 KEY_PREFIX = "sandbox-"
 # Marks a cursor whose empty page was already sent: its next page is the one that the cursor alone would lead to.
@@ -51,6 +51,8 @@ class Context:
                 batch.seconds = float(fault["seconds"])
             elif fault.name == "expire":
                 batch.finished_share = float(fault["share"]) if keeps_finished else 0.0
+            elif fault.name == "stuck_finalizing":
+                batch.stuck = True
             else:
                 batch.faults[fault.name] = fault.parameters
         self.store.add_batch(batch)
@@ -69,6 +71,10 @@ class Context:
         """The batch for a status request, unless a fault hides it."""
         batch = self.store.batch(provider, batch_id)
         return None if batch is None or self.faults.take("batch_gone", provider) else batch
+
+    def stated_time(self, provider: str, moment: float) -> float:
+        """The Unix time that a provider states for this moment: every time in its documents is one of these."""
+        return moment + self.faults.clock_skew(provider)
 
     # Lists.
 
@@ -101,19 +107,7 @@ class Context:
 
     def results(self, provider: str, path: Path, media_type: str, unknown_row: UnknownRow) -> Response:
         """A download of results, damaged by the armed faults."""
-        untyped = self.faults.take("no_content_type", provider) is not None
-        cut = self.faults.take("cut_download", provider)
-        faults = self.faults.take_all("results", provider)
-        if cut is not None:
-            return CutResponse(path, int(cut["bytes"]), media_type)
-        if faults:
-            content = iterate_in_threadpool(corrupt_lines(lines_of(path), faults, unknown_row))
-            response: Response = StreamingResponse(content, media_type=media_type)
-        else:
-            response = ResultsResponse(path, media_type=media_type)
-        if untyped:
-            del response.headers["content-type"]
-        return response
+        return damaged_download(self.faults, provider, path, media_type, unknown_row)
 
     @staticmethod
     def plain(path: Path, media_type: str) -> Response:

@@ -38,8 +38,7 @@ class BatchCreation:
         """Create a batch, or fail as an armed fault says."""
         fault = self.context.faults.take_first("creation", self.provider)
         if fault is None:
-            made = await self.make(request)
-            return made if isinstance(made, Response) else self.show(request, made)
+            return await self._make_and_show(request)
         if fault.name in ("refuse", "no_batch_access"):
             # Reads the body first, as a real server does; otherwise the client is cut off while it sends.
             async for _ in request.stream():
@@ -51,15 +50,36 @@ class BatchCreation:
             self.context.background_tasks.add(task)
             task.add_done_callback(self.context.background_tasks.discard)
             return DroppedConnection()
+        if fault.name == "replayed_creation":
+            return await self._replay(request, fault)
         made = await self.make(request)
         if isinstance(made, Response):
             return made
         return await self._lose_response(request, made, fault)
 
+    async def _make_and_show(self, request: Request) -> Response:
+        made = await self.make(request)
+        return made if isinstance(made, Response) else self.show(request, made)
+
     def _reject(self, fault: Fault) -> Response:
         if fault.name == "no_batch_access":
             return self.deny(fault["status"])
         return self.error(fault["status"], fault["type"], fault["message"], retry_after=fault["retry_after"])
+
+    async def _replay(self, request: Request, fault: Fault) -> Response:
+        """Respond with the document of the newest batch before this one, if there is any."""
+        batches = self.context.store.batches(self.provider)
+        earlier = next((batch for batch in batches if not batch.deleted), None)
+        if earlier is None:
+            return await self._make_and_show(request)
+        if fault["created"]:
+            made = await self.make(request)
+            if not isinstance(made, Response):
+                self.context.store.note_lost_answer(made)
+        else:
+            async for _ in request.stream():
+                pass
+        return self.show(request, earlier)
 
     async def _make_later(self, request: Request, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -44,6 +44,8 @@ class ResultLine:
     line: bytes
     outcome: RowOutcome
     in_error_file: bool = False
+    # Whether a request that did not succeed is billed, because a model had answered it.
+    billed: bool = False
 
 
 class Dialect(Protocol):

@@ -149,7 +149,7 @@ class BatchWorker:
             result = dialect.format_unfinished(batch, row)
         elif row.prompt is None:
             result = dialect.format_rejection(batch, row)
-        elif batch.fails(row.place):
+        elif batch.affects("fail_rows", row.place):
             fault = batch.faults["fail_rows"]
             row.rejection = dialect.rejection_for(fault["status"], fault["message"])
             result = dialect.format_rejection(batch, row)
@@ -161,10 +161,11 @@ class BatchWorker:
             if "hostile_words" in batch.faults:
                 answer = make_adversarial(answer)
             result = dialect.format_answer(batch, row, answer)
-            if result.outcome == "succeeded":
+            if result.outcome == "succeeded" or result.billed:
                 outcome.input_tokens += answer.input_tokens
                 outcome.output_tokens += answer.output_tokens
                 outcome.reasoning_tokens += answer.reasoning_tokens
+                outcome.billed_errors += result.billed
                 bill = billing_line(row, answer) + b"\n"
         outcome.count(result.outcome)
         return result, bill

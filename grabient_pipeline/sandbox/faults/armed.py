@@ -114,6 +114,11 @@ class ArmedFaults:
         """The fault of this name if it strikes now; this uses up one of its times."""
         return self._take(lambda fault: fault.name == name and fault.strikes(provider))
 
+    def clock_skew(self, provider: str) -> float:
+        """By how many seconds the clock of this provider is off; this uses up nothing."""
+        skewed = next((each for each in self.armed() if each.name == "skewed_clock" and each.strikes(provider)), None)
+        return 0.0 if skewed is None else skewed["seconds"]
+
     def take_first(self, scope: FaultScope, provider: str) -> Fault | None:
         """The first fault in this scope that strikes now; this uses up one of its times."""
         return self._take(lambda fault: fault.kind.scope == scope and fault.strikes(provider))
@@ -170,7 +175,7 @@ def _check_parameters(name: str, kind: FaultKind, parameters: dict[str, Any]) ->
     if unknown:
         raise UnknownFaultError(f"{name} has no parameter {', '.join(sorted(unknown))}")
     for parameter, value in parameters.items():
-        accepts, what = PARAMETER_VALUES[parameter]
+        accepts, what = PARAMETER_VALUES.get(f"{name}.{parameter}") or PARAMETER_VALUES[parameter]
         optional = value is None and kind.parameters[parameter] is None
         if not optional and not accepts(value):
             raise UnknownFaultError(f"{parameter} of {name} must be {what}, not {value!r}")

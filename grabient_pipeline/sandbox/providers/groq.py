@@ -3,8 +3,10 @@
 from functools import partial
 from typing import Any
 
-from grabient_pipeline.sandbox.batches.dialect import Rejection, Row
+from grabient_pipeline.sandbox.batch import Batch
+from grabient_pipeline.sandbox.batches.dialect import Rejection, ResultLine, Row
 from grabient_pipeline.sandbox.capabilities import BatchLimits, ModelCapabilities, by_name
+from grabient_pipeline.sandbox.faults.failed_generation import STATUS, failed_generation
 from grabient_pipeline.sandbox.json_values import names_in
 from grabient_pipeline.sandbox.model.answers import Answer
 from grabient_pipeline.sandbox.model.characters import Character
@@ -196,6 +198,15 @@ class GroqDialect(ChatDialect):
         """An id for the response to a request, from hexadecimal digits."""
         return f"req_01{digest[-24:]}"
 
+    def format_answer(self, batch: Batch, row: Row, answer: Answer) -> ResultLine:
+        """The result line of an answer, which an armed fault turns into an error that holds it."""
+        if answer.finish == "overloaded" or not batch.affects("failed_generation", row.place):
+            return super().format_answer(batch, row, answer)
+        readable = batch.faults["failed_generation"]["readable"]
+        result = self.format_error(row.custom_id, STATUS, failed_generation(answer, readable=readable))
+        result.billed = True
+        return result
+
     def completion(self, row: Row, answer: Answer, moment: float) -> dict[str, Any]:
         """An answer as a chat completion, with Groq's timings."""
         message = {"role": "assistant", "content": answer.text}
@@ -251,5 +262,17 @@ PROVIDER = SandboxProvider(
     limits=LIMITS,
     calls=CALLS,
     downloads=DOWNLOADS,
-    faults=frozenset({"fail_batch", "empty_file_ids", "errors_as_list", "no_counts", "counts_as_strings"}),
+    faults=frozenset(
+        {
+            "fail_batch",
+            "stuck_finalizing",
+            "failed_generation",
+            "failed_generation_answer",
+            "late_output_file",
+            "empty_file_ids",
+            "errors_as_list",
+            "no_counts",
+            "counts_as_strings",
+        }
+    ),
 )

@@ -146,6 +146,13 @@ def test_the_results_url_may_name_another_host(bench):
     assert bench.retrieve("anthropic", batch_id).results_url.startswith(bench.server.url)
 
 
+def test_results_are_served_here_although_their_url_names_another_host(bench):
+    batch = bench.ended("anthropic", 3)
+    bench.arm("foreign_results_url")
+    assert bench.again("anthropic", batch).results_url.startswith("http://results.invalid/")
+    assert len(bench.download("anthropic", batch).content.splitlines()) == 3
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_download_can_be_interrupted(bench, provider):
     batch = bench.wait(provider, bench.submit(provider, bench.rows_of(provider, 20)))
@@ -198,7 +205,12 @@ def test_faults_can_be_armed_at_the_start(new_bench):
         {"name": "expire", "share": 1.5},
         {"name": "short_pages", "size": 0},
         {"name": "empty_file_ids", "value": {"id": "file-1"}},
+        {"name": "skewed_clock", "seconds": "late"},
+        {"name": "skewed_clock", "seconds": 1e12},
+        {"name": "short_download", "whole_lines": 1},
+        {"name": "foreign_download", "media_type": "html\r\nx: y"},
         {"name": "poisoned", "provider": "openai"},
+        {"name": "failed_generation", "provider": "openai"},
         {"name": "fail_batch", "provider": "anthropic"},
         {},
         [],

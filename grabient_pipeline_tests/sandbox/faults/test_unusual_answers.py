@@ -18,23 +18,6 @@ PROVIDERS = ["anthropic", "openai", "groq", "google"]
 FILES = ["openai", "groq"]
 
 
-def status_of(error):
-    return getattr(error, "status_code", None) or error.code
-
-
-def ended_batch(bench, provider, count=4, **parameters):
-    return bench.wait(provider, bench.submit(provider, bench.rows_of(provider, count, **parameters))).model_copy()
-
-
-def id_of(provider, batch):
-    return batch.name if provider == "google" else batch.id
-
-
-def operation_of(bench, name):
-    """Return the raw operation, including what google-genai discards."""
-    return json.loads(bench.google._api_client.request("get", name, {}).body)
-
-
 # Any call.
 
 
@@ -58,25 +41,25 @@ def test_a_fault_affects_only_the_calls_that_it_was_armed_for(bench, provider, a
     for _ in range(2):
         with pytest.raises(Exception) as refused:
             CALLS[affected](bench, provider)
-        assert status_of(refused.value) == status
+        assert bench.status_of(refused.value) == status
     CALLS[affected](bench, provider)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_downloads_and_cancellations_can_fail_separately(bench, provider):
-    batch = ended_batch(bench, provider, 2)
+    batch = bench.ended(provider, 2)
     bench.arm("down", provider, times=1, calls="downloading", status=503)
-    bench.retrieve(provider, id_of(provider, batch))
+    bench.again(provider, batch)
     with pytest.raises(Exception) as refused:
         bench.lines(provider, batch)
-    assert status_of(refused.value) == 503
+    assert bench.status_of(refused.value) == 503
     assert len(bench.lines(provider, batch)) == 2
     bench.arm("slow_batch", provider)
     running = bench.submit(provider, bench.rows_of(provider, 1))
     bench.arm("down", provider, times=1, calls="cancelling uploading", status=500)
     with pytest.raises(Exception) as refused:
         bench.cancel(provider, running)
-    assert status_of(refused.value) == 500
+    assert bench.status_of(refused.value) == 500
     bench.cancel(provider, running)
 
 
@@ -136,7 +119,7 @@ def test_an_answered_creation_is_reported_as_answered(bench):
 @pytest.mark.parametrize("as_list", [False, True])
 def test_a_batch_can_fail_as_a_whole(bench, provider, as_list):
     bench.arm("fail_batch", provider, times=1, code="token_limit_exceeded", message="too much at once", line=2)
-    batch = ended_batch(bench, provider)
+    batch = bench.ended(provider)
     assert (batch.status, batch.output_file_id, batch.error_file_id) == ("failed", None, None)
     assert (batch.errors.data[0].code, batch.errors.data[0].line) == ("token_limit_exceeded", 2)
     if as_list:
@@ -149,15 +132,15 @@ def test_a_batch_can_fail_as_a_whole(bench, provider, as_list):
 
 def test_a_google_batch_can_fail_as_a_whole(bench):
     bench.arm("fail_batch", "google", times=1, message="too much at once")
-    job = ended_batch(bench, "google")
+    job = bench.ended("google")
     assert (job.state.name, job.dest, job.error) == ("JOB_STATE_FAILED", None, None)
-    assert operation_of(bench, job.name)["error"] == {"code": 3, "message": "too much at once"}
+    assert bench.document("google", job.name)["error"] == {"code": 3, "message": "too much at once"}
 
 
 @pytest.mark.parametrize("provider", FILES)
 def test_a_completed_batch_has_no_output_if_every_request_failed(bench, provider):
     bench.arm("fail_rows", provider, times=1, status=503, message="on purpose")
-    batch = ended_batch(bench, provider)
+    batch = bench.ended(provider)
     assert (batch.status, batch.output_file_id) == ("completed", None)
     rows = bench.results(provider, batch).values()
     assert {row["response"]["status_code"] for row in rows} == {503}
@@ -167,7 +150,7 @@ def test_a_completed_batch_has_no_output_if_every_request_failed(bench, provider
 @pytest.mark.parametrize("provider", ["anthropic", *FILES, "google"])
 def test_hostile_words_come_in_well_formed_responses(bench, provider):
     bench.arm("hostile_words", provider, times=1)
-    batch = ended_batch(bench, provider)
+    batch = bench.ended(provider)
     texts = json.dumps(list(bench.results(provider, batch).values()))
     assert "<script>alert(1)</script>" in texts
     assert bench.report("billed")[provider]["requests"] == len(bench.results(provider, batch))
@@ -175,7 +158,7 @@ def test_hostile_words_come_in_well_formed_responses(bench, provider):
 
 def test_a_google_batch_succeeds_even_if_every_request_failed(bench):
     bench.arm("fail_rows", "google", times=1, status=429)
-    job = ended_batch(bench, "google")
+    job = bench.ended("google")
     assert job.state.name == "JOB_STATE_SUCCEEDED"
     assert {row["error"]["code"] for row in bench.results("google", job).values()} == {8}
     assert bench.report("billed")["google"]["requests"] == 0
@@ -183,7 +166,7 @@ def test_a_google_batch_succeeds_even_if_every_request_failed(bench):
 
 def test_a_share_of_the_requests_can_fail(bench):
     bench.arm("fail_rows", "anthropic", times=1, share=0.25, status=529)
-    batch = ended_batch(bench, "anthropic", 40)
+    batch = bench.ended("anthropic", 40)
     kinds = [row["result"]["type"] for row in bench.results("anthropic", batch).values()]
     assert 10 <= kinds.count("errored") <= 12
     assert kinds.count("succeeded") == 40 - kinds.count("errored")
@@ -192,7 +175,7 @@ def test_a_share_of_the_requests_can_fail(bench):
 
 def test_rows_with_status_zero_count_as_completed(bench):
     bench.arm("status_zero_rows", "openai", times=1, count=3)
-    batch = ended_batch(bench, "openai", 20)
+    batch = bench.ended("openai", 20)
     rows = [json.loads(line) for line in bench.openai.files.content(batch.error_file_id).read().splitlines()]
     lost = [row for row in rows if row["response"]["status_code"] == 0]
     assert len(lost) == 3
@@ -220,32 +203,32 @@ def test_a_state_can_be_unknown(bench, provider):
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_batch_can_vanish(bench, provider):
-    batch = ended_batch(bench, provider)
+    batch = bench.ended(provider)
     bench.arm("batch_gone", provider, times=1)
     with pytest.raises(Exception) as refused:
-        bench.retrieve(provider, id_of(provider, batch))
-    assert status_of(refused.value) == 404
-    assert bench.retrieve(provider, id_of(provider, batch))
+        bench.again(provider, batch)
+    assert bench.status_of(refused.value) == 404
+    assert bench.again(provider, batch)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_an_ended_batch_can_name_no_results(bench, provider):
-    batch = ended_batch(bench, provider)
+    batch = bench.ended(provider)
     bench.arm("no_output_file", provider, times=1)
-    retrieved = bench.retrieve(provider, id_of(provider, batch))
+    retrieved = bench.again(provider, batch)
     if provider == "anthropic":
         assert (retrieved.processing_status, retrieved.results_url) == ("ended", None)
     elif provider == "google":
         assert (retrieved.state.name, retrieved.dest) == ("JOB_STATE_SUCCEEDED", None)
     else:
         assert (retrieved.status, retrieved.output_file_id) == ("completed", None)
-    assert len(bench.lines(provider, bench.retrieve(provider, id_of(provider, batch)))) == 4
+    assert len(bench.lines(provider, bench.again(provider, batch))) == 4
 
 
 @pytest.mark.parametrize("provider", FILES)
 @pytest.mark.parametrize("value", [{}, "", []])
 def test_a_missing_file_id_can_be_any_empty_value(bench, provider, value):
-    batch = ended_batch(bench, provider, 1)
+    batch = bench.ended(provider, 1)
     assert batch.error_file_id is None
     bench.arm("empty_file_ids", provider, times=1, value=value)
     retrieved = bench.retrieve(provider, batch.id)
@@ -254,7 +237,7 @@ def test_a_missing_file_id_can_be_any_empty_value(bench, provider, value):
 
 @pytest.mark.parametrize("provider", FILES)
 def test_counts_can_be_missing_or_strings(bench, provider):
-    batch = ended_batch(bench, provider, 2)
+    batch = bench.ended(provider, 2)
     bench.arm("no_counts", provider, times=1)
     assert bench.retrieve(provider, batch.id).request_counts is None
     bench.arm("counts_as_strings", provider, times=1)
@@ -266,13 +249,13 @@ def test_counts_can_be_missing_or_strings(bench, provider):
 
 
 def test_counts_of_anthropic_and_google_can_be_strings_or_missing(bench):
-    batch = ended_batch(bench, "anthropic", 2)
+    batch = bench.ended("anthropic", 2)
     bench.arm("counts_as_strings", "anthropic", times=1)
     assert bench.retrieve("anthropic", batch.id).request_counts.succeeded == "2"
-    job = ended_batch(bench, "google", 2)
+    job = bench.ended("google", 2)
     bench.arm("no_counts", "google", times=1)
-    assert "batchStats" not in operation_of(bench, job.name)["metadata"]
-    assert operation_of(bench, job.name)["metadata"]["batchStats"]["requestCount"] == "2"
+    assert "batchStats" not in bench.document("google", job.name)["metadata"]
+    assert bench.document("google", job.name)["metadata"]["batchStats"]["requestCount"] == "2"
 
 
 def inline(bench, tools, temperature):
@@ -312,28 +295,26 @@ def test_another_clients_batch_can_make_the_list_unreadable(bench):
 @pytest.mark.parametrize("provider", ["openai", "groq", "google"])
 @pytest.mark.parametrize("status", [404, 410])
 def test_results_can_be_gone(bench, provider, status):
-    batch = ended_batch(bench, provider)
+    batch = bench.ended(provider)
     bench.arm("results_gone", provider, status=status)
-    assert bench.state(provider, bench.retrieve(provider, id_of(provider, batch))) in (
+    assert bench.state(provider, bench.again(provider, batch)) in (
         "completed",
         "JOB_STATE_SUCCEEDED",
     )
     with pytest.raises(Exception) as refused:
         bench.lines(provider, batch)
-    assert status_of(refused.value) == status
+    assert bench.status_of(refused.value) == status
     bench.disarm()
     assert len(bench.lines(provider, batch)) == 4
 
 
 def test_anthropic_results_can_be_archived(bench):
-    batch = ended_batch(bench, "anthropic")
-    url = batch.results_url
+    batch = bench.ended("anthropic")
     bench.arm("results_gone", "anthropic")
     retrieved = bench.retrieve("anthropic", batch.id)
     assert retrieved.results_url is None
     assert (retrieved.archived_at - retrieved.created_at).days == 29
-    headers = {"authorization": "Bearer sandbox-a", "anthropic-version": "2026-10-21"}
-    assert httpx.get(url, headers=headers).status_code == 404
+    assert bench.download("anthropic", batch).status_code == 404
 
 
 # Lists.
@@ -417,7 +398,7 @@ def test_a_batch_can_be_cancelled_although_the_response_is_an_error(bench, provi
     bench.arm("cancel_then_500", provider, times=1)
     with pytest.raises(Exception) as refused:
         bench.cancel(provider, batch_id)
-    assert status_of(refused.value) == 500
+    assert bench.status_of(refused.value) == 500
     assert bench.end_batches() == [batch_id.removeprefix("batches/")]
     batch = bench.retrieve(provider, batch_id)
     assert bench.state(provider, batch) in ("ended", "cancelled", "JOB_STATE_CANCELLED")
@@ -431,7 +412,7 @@ def test_a_batch_can_end_before_it_is_cancelled(bench, provider):
     bench.arm("cancel_too_late", provider, times=1)
     with pytest.raises(Exception, match="cancel") as refused:
         bench.cancel(provider, batch_id)
-    assert status_of(refused.value) == (409 if provider in FILES else 400)
+    assert bench.status_of(refused.value) == (409 if provider in FILES else 400)
     batch = bench.retrieve(provider, batch_id)
     assert bench.state(provider, batch) in ("ended", "completed", "JOB_STATE_SUCCEEDED")
     assert len(bench.results(provider, batch)) == 4
@@ -471,19 +452,19 @@ def test_google_does_not_bill_results_that_it_does_not_return(bench):
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_lines_can_end_with_cr_lf(bench, provider):
-    batch = ended_batch(bench, provider, 5)
-    content = raw(bench, provider, batch)
+    batch = bench.ended(provider, 5)
+    content = bench.result_file(provider, batch)
     bench.arm("crlf_lines", provider)
-    assert raw(bench, provider, batch) == content.replace(b"\n", b"\r\n")
+    assert bench.result_file(provider, batch) == content.replace(b"\n", b"\r\n")
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_rows_can_contain_unicode_line_separators(bench, provider):
     """`str.splitlines` and the SDKs' iterators treat them as line ends."""
-    batch = ended_batch(bench, provider, 30)
-    content = raw(bench, provider, batch)
+    batch = bench.ended(provider, 30)
+    content = bench.result_file(provider, batch)
     bench.arm("line_separators", provider)
-    separated = raw(bench, provider, batch)
+    separated = bench.result_file(provider, batch)
     assert "\u2028" in separated.decode()
     assert "\u0085" in separated.decode()
     assert len(separated.decode().splitlines()) > len(separated.split(b"\n")) - 1 == 30
@@ -492,21 +473,11 @@ def test_rows_can_contain_unicode_line_separators(bench, provider):
         assert after.decode().replace("\u2028", " ").replace("\u0085", " ") == before.decode()
 
 
-def raw(bench, provider, batch):
-    if provider == "anthropic":
-        return httpx.get(
-            batch.results_url, headers={"authorization": "Bearer sandbox-a", "anthropic-version": "2026-10-21"}
-        ).content
-    if provider == "google":
-        return bench.google.files.download(file=batch.dest.file_name)
-    return getattr(bench, provider).files.content(batch.output_file_id).read()
-
-
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_rows_can_lack_their_custom_id(bench, provider):
-    batch = ended_batch(bench, provider, 6)
+    batch = bench.ended(provider, 6)
     bench.arm("keyless_rows", provider, count=2)
-    rows = [json.loads(line) for line in raw(bench, provider, batch).splitlines()]
+    rows = [json.loads(line) for line in bench.result_file(provider, batch).splitlines()]
     key = "key" if provider == "google" else "custom_id"
     assert [key in row for row in rows[:3]] == [False, False, True]
 
@@ -514,29 +485,21 @@ def test_rows_can_lack_their_custom_id(bench, provider):
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("with_crlf", [False, True])
 def test_results_can_lack_their_content_type(bench, provider, with_crlf):
-    batch = ended_batch(bench, provider, 2)
+    batch = bench.ended(provider, 2)
     bench.arm("no_content_type", provider, times=1)
     if with_crlf:
         bench.arm("crlf_lines", provider, times=1)
-    headers = {"authorization": "Bearer sandbox-x", "anthropic-version": "2026-10-21", "x-goog-api-key": "sandbox-x"}
-    paths = {
-        "anthropic": lambda: f"/anthropic/v1/messages/batches/{batch.id}/results",
-        "openai": lambda: f"/openai/v1/files/{batch.output_file_id}/content",
-        "groq": lambda: f"/groq/openai/v1/files/{batch.output_file_id}/content",
-        "google": lambda: f"/google/v1beta/{batch.dest.file_name}:download?alt=media",
-    }
-    url = bench.server.url + paths[provider]()
-    assert "content-type" not in httpx.get(url, headers=headers).headers
-    assert "content-type" in httpx.get(url, headers=headers).headers
+    assert "content-type" not in bench.download(provider, batch).headers
+    assert "content-type" in bench.download(provider, batch).headers
 
 
 def test_several_faults_apply_at_once(bench):
-    batch = ended_batch(bench, "groq", 10)
+    batch = bench.ended("groq", 10)
     for name, parameters in {"missing_rows": {"count": 2}, "garbage_rows": {"count": 1}, "crlf_lines": {}}.items():
         bench.arm(name, "groq", times=1, **parameters)
-    content = raw(bench, "groq", batch)
+    content = bench.result_file("groq", batch)
     assert content.count(b"\r\n") == 9
-    assert len(raw(bench, "groq", batch).splitlines()) == 10
+    assert len(bench.result_file("groq", batch).splitlines()) == 10
 
 
 # Errors of the SDKs are the same as with the real services.

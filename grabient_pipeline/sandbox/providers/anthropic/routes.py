@@ -52,7 +52,7 @@ class _Api:
         self._context = context
         self._store = context.store
         self._dialect = AnthropicDialect()
-        self._creation = BatchCreation(context, "anthropic", self._create, self._show, error, deny_batches)
+        self._creation = BatchCreation(context, "anthropic", self._create, self._created, error, deny_batches)
 
     async def call_model(self, request: Request) -> Response:
         return await self._context.direct_calls.serve(request, "anthropic", "asking", self._answer_call)
@@ -163,8 +163,8 @@ class _Api:
         if batch is None:
             return self._unknown(request)
         cancellation = BatchCancellation(
-            lambda batch, _: error(400, message=f"Batch {batch.id} cannot be canceled because it has already ended"),
-            lambda batch: self._show(request, batch),
+            _reject_cancellation,
+            lambda batch: _with_id(self._document(request, batch)),
             error,
         )
         return await cancellation.respond(self._context, batch)
@@ -198,14 +198,17 @@ class _Api:
     def _unknown(request: Request) -> Response:
         return error(404, message=f"Message Batch {request.path_params['id']} not found")
 
-    def _show(self, request: Request, batch: Batch) -> Response:
-        return _with_id(self._document(request, batch))
+    def _created(self, request: Request, batch: Batch) -> Response:
+        return _with_id(self._document(request, batch, Phase.VALIDATING))
 
     def _status_document(self, request: Request, batch: Batch) -> JsonObject:
         """The document of a batch, altered by the armed faults."""
         document = self._document(request, batch)
         faults = self._context.faults
-        if document["results_url"] is not None:
+        if document["processing_status"] == "ended" and faults.take("nothing_counted", "anthropic"):
+            document["results_url"] = None
+            document["request_counts"] = dict.fromkeys(document["request_counts"], 0)
+        elif document["results_url"] is not None:
             foreign = faults.take("foreign_results_url", "anthropic")
             if foreign is not None:
                 document["results_url"] = self._results_url(batch, f"http://{foreign['host']}")
@@ -213,7 +216,7 @@ class _Api:
                 document["results_url"] = None
             if faults.take("results_gone", "anthropic"):
                 document["results_url"] = None
-                document["archived_at"] = _time(batch.created + _KEPT)
+                document["archived_at"] = self._time(batch.created + _KEPT)
         unknown = faults.take("unknown_state", "anthropic")
         if unknown is not None:
             document["processing_status"] = unknown["word"]
@@ -221,8 +224,8 @@ class _Api:
             document["request_counts"] = {name: str(count) for name, count in document["request_counts"].items()}
         return document
 
-    def _document(self, request: Request, batch: Batch) -> dict[str, Any]:
-        phase = batch.phase(now())
+    def _document(self, request: Request, batch: Batch, phase: Phase | None = None) -> dict[str, Any]:
+        phase = phase or batch.phase(now())
         counts = {"processing": 0, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}
         outcome = batch.outcome
         ended = phase.ended
@@ -237,17 +240,25 @@ class _Api:
             "type": "message_batch",
             "processing_status": "ended" if ended else "canceling" if phase is Phase.CANCELLING else "in_progress",
             "request_counts": counts,
-            "created_at": _time(batch.created),
-            "expires_at": _time(batch.created + _DAY),
-            "ended_at": _time(batch.ended_at) if ended else None,
-            "cancel_initiated_at": None if batch.cancelled is None else _time(batch.cancelled),
+            "created_at": self._time(batch.created),
+            "expires_at": self._time(batch.created + _DAY),
+            "ended_at": self._time(batch.ended_at) if ended else None,
+            "cancel_initiated_at": None if batch.cancelled is None else self._time(batch.cancelled),
             "archived_at": None,
             "results_url": self._results_url(batch, _origin(request)) if ended else None,
         }
 
+    def _time(self, moment: float) -> str:
+        return datetime.fromtimestamp(self._context.stated_time("anthropic", moment), UTC).isoformat()
+
     @staticmethod
     def _results_url(batch: Batch, origin: str) -> str:
         return f"{origin}/anthropic/v1/messages/batches/{batch.id}/results"
+
+
+def _reject_cancellation(batch: Batch, phase: Phase) -> Response:
+    why = "it has already ended" if phase.ended else "it is already being canceled"
+    return error(400, message=f"Batch {batch.id} cannot be canceled because {why}")
 
 
 def _origin(request: Request) -> str:
@@ -283,7 +294,3 @@ def _read_request(index: int, raw: bytes, seen: set[str]) -> tuple[str, dict[str
         raise _RejectedError(f"requests.{index}.params: Input should be a valid dictionary")
     seen.add(custom_id)
     return custom_id, cast(dict[str, Any], params)
-
-
-def _time(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat()

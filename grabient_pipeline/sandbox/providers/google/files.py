@@ -201,8 +201,8 @@ class Files:
             "name": f"files/{file.id}",
             "mimeType": file.mime_type,
             "sizeBytes": str(file.size),
-            "createTime": timestamp(file.created),
-            "updateTime": timestamp(file.created),
+            "createTime": timestamp(self._context, file.created),
+            "updateTime": timestamp(self._context, file.created),
             "sha256Hash": file.sha256,
             "uri": f"{request.url.scheme}://{request.headers['host']}/google/{VERSION}/files/{file.id}",
             "state": "ACTIVE",
@@ -211,7 +211,7 @@ class Files:
         if file.display_name:
             document["displayName"] = file.display_name
         if file.expires is not None:
-            document["expirationTime"] = timestamp(file.expires)
+            document["expirationTime"] = timestamp(self._context, file.expires)
         return document
 
 

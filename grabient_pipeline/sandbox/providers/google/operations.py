@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from grabient_pipeline.sandbox.batch import Batch, Phase
+from grabient_pipeline.sandbox.batches.context import Context
 from grabient_pipeline.sandbox.json_values import JsonObject, object_in, objects_in
 from grabient_pipeline.sandbox.providers.google.errors import ERROR_INFO
 from grabient_pipeline.sandbox.providers.google.requests import RPC_EXPIRED, RPC_INVALID
@@ -31,11 +32,11 @@ def state_of(phase: Phase) -> str:
     return _STATES[phase]
 
 
-def describe(store: Store, batch: Batch, phase: Phase | None = None, listed: bool = False) -> dict[str, Any]:
+def describe(context: Context, batch: Batch, phase: Phase | None = None, listed: bool = False) -> dict[str, Any]:
     """A batch as a long-running operation.
 
     Args:
-        store: Where inline results are.
+        context: The sandbox.
         batch: The batch.
         phase: Its state, if other than by the clock.
         listed: Whether inline results are left out, as a list of them could be of any size.
@@ -46,8 +47,8 @@ def describe(store: Store, batch: Batch, phase: Phase | None = None, listed: boo
         "@type": _BATCH_TYPE,
         "model": f"models/{batch.model}",
         "displayName": batch.details["display_name"],
-        "createTime": timestamp(batch.created),
-        "updateTime": timestamp(updated),
+        "createTime": timestamp(context, batch.created),
+        "updateTime": timestamp(context, updated),
         "batchStats": _stats(batch, phase),
         "state": _STATES[phase],
         "name": f"batches/{batch.id}",
@@ -57,10 +58,10 @@ def describe(store: Store, batch: Batch, phase: Phase | None = None, listed: boo
     operation: dict[str, Any] = {"name": f"batches/{batch.id}", "metadata": metadata}
     if not phase.ended:
         return operation
-    metadata["endTime"] = timestamp(updated)
+    metadata["endTime"] = timestamp(context, updated)
     operation["done"] = True
     if phase is Phase.COMPLETED:
-        output = _output(store, batch, listed)
+        output = _output(context.store, batch, listed)
         if output is not None:
             metadata["output"] = output
             operation["response"] = {
@@ -90,15 +91,23 @@ def _output(store: Store, batch: Batch, listed: bool) -> dict[str, Any] | None:
 def _stats(batch: Batch, phase: Phase) -> dict[str, str]:
     stats = {"requestCount": str(batch.request_count)}
     outcome = batch.outcome
-    if not phase.ended or outcome is None:
+    if not phase.ended:
         stats["pendingRequestCount"] = str(batch.request_count)
-    elif phase is Phase.COMPLETED:
+    elif phase is Phase.COMPLETED and outcome is not None:
         # Zeros are omitted, as everywhere in this API.
         if outcome.succeeded:
             stats["successfulRequestCount"] = str(outcome.succeeded)
         if outcome.errored:
             stats["failedRequestCount"] = str(outcome.errored)
     return stats
+
+
+def forget_results(operation: JsonObject) -> None:
+    """Take the results and their counts out of the operation of a batch that has ended."""
+    metadata = operation["metadata"]
+    metadata.pop("output", None)
+    operation.pop("response", None)
+    metadata["batchStats"] = {"requestCount": metadata["batchStats"]["requestCount"]}
 
 
 def poison(operations: list[JsonObject]) -> list[JsonObject]:
@@ -111,9 +120,9 @@ def poison(operations: list[JsonObject]) -> list[JsonObject]:
     return operations
 
 
-def foreign_operation() -> JsonObject:
+def foreign_operation(context: Context) -> JsonObject:
     """A batch of another client with the same key, whose only request failed."""
-    moment = timestamp(now())
+    moment = timestamp(context, now())
     name = "batches/somebody-elses"
     row = {"error": {"code": RPC_INVALID, "message": "Request contains an invalid argument."}}
     metadata = {
@@ -131,7 +140,7 @@ def foreign_operation() -> JsonObject:
     return {"name": name, "metadata": metadata, "done": True}
 
 
-def timestamp(moment: float) -> str:
-    """A time, given in Unix seconds, in Google's format."""
-    whole = datetime.fromtimestamp(moment, UTC)
+def timestamp(context: Context, moment: float) -> str:
+    """A time, given in Unix seconds, as Google states it and in its format."""
+    whole = datetime.fromtimestamp(context.stated_time("google", moment), UTC)
     return f"{whole:%Y-%m-%dT%H:%M:%S.%f}000Z"

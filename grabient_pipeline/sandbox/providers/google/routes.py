@@ -31,6 +31,7 @@ from grabient_pipeline.sandbox.providers.google.operations import (
     ID_LETTERS,
     describe,
     foreign_operation,
+    forget_results,
     poison,
     state_of,
 )
@@ -176,7 +177,7 @@ class _Batches:
         return self._context.add_batch(batch, keeps_finished=False)
 
     def _created(self, request: Request, batch: Batch) -> Response:
-        return json_response(describe(self._store, batch, Phase.VALIDATING))
+        return json_response(describe(self._context, batch, Phase.VALIDATING))
 
     async def retrieve(self, request: Request) -> Response:
         batch = self._context.find_batch("google", request.path_params["id"])
@@ -190,9 +191,9 @@ class _Batches:
             return page
         poisoned = self._context.faults.take("poisoned", "google") is not None
         # Unless armed otherwise, lists leave inline answers out.
-        operations = [describe(self._store, batch, listed=not poisoned) for batch in page[0]]
+        operations = [describe(self._context, batch, listed=not poisoned) for batch in page[0]]
         if poisoned:
-            operations = poison([*operations, foreign_operation()])
+            operations = poison([*operations, foreign_operation(self._context)])
         return json_response(({"operations": operations} if operations else {}) | page[1])
 
     async def cancel(self, request: Request) -> Response:
@@ -211,8 +212,10 @@ class _Batches:
 
     def _status_document(self, batch: Batch) -> JsonObject:
         """The operation of a batch, altered by the armed faults."""
-        operation = describe(self._store, batch)
+        operation = describe(self._context, batch)
         metadata, faults = operation["metadata"], self._context.faults
+        if operation.get("done") and faults.take("nothing_counted", "google"):
+            forget_results(operation)
         if "output" in metadata and faults.take("no_output_file", "google"):
             del metadata["output"], operation["response"]
         if faults.take("poisoned", "google"):

@@ -63,6 +63,8 @@ PROVIDER = SandboxProvider(
         {
             "fail_batch",
             "status_zero_rows",
+            "stuck_finalizing",
+            "late_output_file",
             "empty_file_ids",
             "errors_as_list",
             "no_counts",

@@ -34,6 +34,7 @@ _WORDS = {
     Phase.EXPIRED: "expired",
     Phase.CANCELLED: "cancelled",
 }
+_END_WORDS = frozenset(word for phase, word in _WORDS.items() if phase.ended)
 
 
 class Batches:
@@ -141,8 +142,7 @@ class Batches:
         """The document of a batch, altered by the armed faults."""
         document = self._batch_document(batch)
         faults, provider = self._context.faults, self._provider
-        if document["output_file_id"] is not None and faults.take("no_output_file", provider):
-            document["output_file_id"] = None
+        self._withhold_results(document)
         empty = faults.take("empty_file_ids", provider)
         for name in ("output_file_id", "error_file_id"):
             if empty is not None and document[name] is None:
@@ -158,13 +158,28 @@ class Batches:
             document["request_counts"] = None
         return document
 
+    def _withhold_results(self, document: JsonObject) -> None:
+        """Take out of the document of an ended batch what the armed faults hide."""
+        faults, provider = self._context.faults, self._provider
+        if document["status"] in _END_WORDS and faults.take("nothing_counted", provider):
+            document["output_file_id"] = document["error_file_id"] = None
+            document["request_counts"] = {"total": 0, "completed": 0, "failed": 0}
+            document.pop("usage", None)
+        elif document["output_file_id"] is not None:
+            late = faults.take("no_output_file", provider) or faults.take("late_output_file", provider)
+            document["output_file_id"] = None if late else document["output_file_id"]
+
+    def _time(self, moment: float) -> int:
+        return int(self._context.stated_time(self._provider, moment))
+
     def _batch_document(self, batch: Batch, phase: Phase | None = None) -> dict[str, Any]:
         moment = now()
         phase = phase or batch.phase(moment)
         details, outcome = batch.details, batch.outcome
         shown = outcome if phase.ended else None
-        ended = int(batch.ended_at)
+        ended = self._time(batch.ended_at)
         running = phase not in (Phase.VALIDATING, Phase.FAILED)
+        finalized = phase in (Phase.FINALIZING, Phase.COMPLETED)
         document: dict[str, Any] = {
             "id": batch.id,
             "object": "batch",
@@ -175,14 +190,14 @@ class Batches:
             "status": _WORDS[phase],
             "output_file_id": shown.output_file if shown else None,
             "error_file_id": shown.error_file if shown else None,
-            "created_at": int(batch.created),
-            "in_progress_at": int(batch.running_since) if running else None,
-            "expires_at": int(batch.created) + details["window"],
-            "finalizing_at": int(batch.finalizing_since) if phase in (Phase.FINALIZING, Phase.COMPLETED) else None,
+            "created_at": self._time(batch.created),
+            "in_progress_at": self._time(batch.running_since) if running else None,
+            "expires_at": self._time(batch.created) + details["window"],
+            "finalizing_at": self._time(batch.finalizing_since) if finalized else None,
             "completed_at": ended if phase is Phase.COMPLETED else None,
             "failed_at": ended if phase is Phase.FAILED else None,
             "expired_at": ended if phase is Phase.EXPIRED else None,
-            "cancelling_at": int(batch.cancelled) if batch.cancelled is not None else None,
+            "cancelling_at": self._time(batch.cancelled) if batch.cancelled is not None else None,
             "cancelled_at": ended if phase is Phase.CANCELLED else None,
             "request_counts": self._counts(batch, phase, moment),
             "metadata": details["metadata"],

@@ -135,14 +135,17 @@ class Files:
             "id": file.id,
             "object": "file",
             "bytes": file.size,
-            "created_at": int(file.created),
+            "created_at": self._time(file.created),
             "filename": file.name,
             "purpose": file.purpose,
         }
         if self._flavour.newer_fields:
             document["status"] = "processed"
-            document["expires_at"] = None if file.expires is None else int(file.expires)
+            document["expires_at"] = None if file.expires is None else self._time(file.expires)
         return document
+
+    def _time(self, moment: float) -> int:
+        return int(self._context.stated_time(self._provider, moment))
 
 
 def new_file_id(flavour: ChatFlavour) -> str:

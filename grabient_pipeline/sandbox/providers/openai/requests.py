@@ -139,10 +139,14 @@ class ChatDialect:
         return batch.details["output_file"], batch.details["error_file"]
 
     def _failed(self, custom_id: str, rejection: Rejection) -> ResultLine:
-        digest = _digest(custom_id)
         inner = {"message": rejection.message, "type": rejection.type, "param": rejection.param, "code": rejection.code}
-        answer = {"status_code": rejection.status, "request_id": self.request_id(digest), "body": {"error": inner}}
-        return self._line(custom_id, answer, digest, "errored")
+        return self.format_error(custom_id, rejection.status, {"error": inner})
+
+    def format_error(self, custom_id: str, status: int, body: dict[str, Any]) -> ResultLine:
+        """The result line of a request that failed with this HTTP status and body."""
+        digest = _digest(custom_id)
+        response = {"status_code": status, "request_id": self.request_id(digest), "body": body}
+        return self._line(custom_id, response, digest, "errored")
 
     @staticmethod
     def _line(custom_id: str, response: dict[str, Any], digest: str, outcome: Any) -> ResultLine:

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from grabient_pipeline.sandbox.batches.context import Context
 from grabient_pipeline.sandbox.batches.direct_calls import CUSTOM_ID_HEADER
+from grabient_pipeline.sandbox.faults.failed_generation import STATUS, failed_generation
 from grabient_pipeline.sandbox.faults.registry import Call
 from grabient_pipeline.sandbox.json_values import as_object
 from grabient_pipeline.sandbox.providers.openai.batches import Batches
@@ -67,6 +68,9 @@ class _Calls:
         if answer.finish == "overloaded":
             return error_of(self._dialect.rejection_of_overload(answer))
         self._context.direct_calls.bill(self._provider, row, answer)
-        return json_response(
-            self._dialect.completion(row, answer, now()), 200, {"x-request-id": f"req_{secrets.token_hex(16)}"}
-        )
+        headers = {"x-request-id": f"req_{secrets.token_hex(16)}"}
+        failed = self._context.faults.take("failed_generation_answer", self._provider)
+        if failed is not None:
+            return json_response(failed_generation(answer, readable=failed["readable"]), STATUS, headers)
+        moment = self._context.stated_time(self._provider, now())
+        return json_response(self._dialect.completion(row, answer, moment), 200, headers)
