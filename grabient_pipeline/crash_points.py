@@ -37,6 +37,7 @@ CRASH_POINTS: Final = (
     "score.writing",
     "publish.copied",
     "publish.published",
+    "prices.correcting",
 )
 
 _selected, _, _count = os.environ.get("GRABIENT_CRASH_AT", "").partition(":")

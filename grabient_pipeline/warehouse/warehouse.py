@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -41,21 +41,26 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 # single core together with its earlier rows.
 _ROW_GROUP_SIZE = 4_096
 
+# What follows the migrations and needs more than SQL. It is called on the first connection, under its lock and outside
+# a transaction; if it raises, the next connection calls it again.
+AfterMigration = Callable[[duckdb.DuckDBPyConnection], object]
+
 
 class Warehouse:
     """Access to the working database at `path`; `published` is the copy for readers."""
 
-    def __init__(self, path: Path, published: Path) -> None:
+    def __init__(self, path: Path, published: Path, after_migration: AfterMigration | None = None) -> None:
         self.path = path
         self.published = published
+        self._after_migration = after_migration
         self._migrated = False
         self._engine: duckdb.DuckDBPyConnection | None = None
 
     @classmethod
-    def at(cls, settings: Settings) -> Warehouse:
+    def at(cls, settings: Settings, after_migration: AfterMigration | None = None) -> Warehouse:
         """Return the warehouse of a data directory, whose folders are created if they are missing."""
         settings.create_directories()
-        return cls(settings.warehouse, settings.published)
+        return cls(settings.warehouse, settings.published, after_migration)
 
     @contextmanager
     def connect(self, wait_seconds: float = WAIT_SECONDS) -> Generator[duckdb.DuckDBPyConnection]:
@@ -134,6 +139,8 @@ class Warehouse:
         try:
             if not self._migrated:
                 migrate(connection)
+                if self._after_migration is not None:
+                    self._after_migration(connection)
                 self._migrated = True
             yield connection
         finally:

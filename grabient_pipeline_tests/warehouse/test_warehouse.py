@@ -99,6 +99,22 @@ class TestMigrations:
         with Warehouse.at(settings).connect() as connection:
             assert not connection.execute("FROM duckdb_tables() WHERE table_name = 'a'").fetchall()
 
+    def test_what_follows_the_migrations_runs_on_the_first_connection_that_succeeds(self, settings):
+        calls = []
+
+        def follow(connection):
+            calls.append(connection.execute("SELECT count(*) FROM config").fetchall())
+            if len(calls) == 1:
+                raise ValueError
+
+        warehouse = Warehouse.at(settings, after_migration=follow)
+        with pytest.raises(ValueError), warehouse.connect():
+            pass
+        for _ in range(3):
+            with warehouse.connect():
+                pass
+        assert calls == [[(1,)]] * 2
+
     def test_a_database_of_a_newer_version_is_rejected(self, settings):
         with Warehouse.at(settings).connect() as connection:
             connection.execute("INSERT INTO schema_migrations VALUES ('9999_from_the_future', now())")

@@ -1,0 +1,84 @@
+"""Prices are those of a request's tier on a day, and agree with a second price list."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from grabient_pipeline.providers import prices
+from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.providers.prices import (
+    batch_price,
+    full_price,
+    input_usd_per_million,
+    known_batch_price,
+    price_on,
+)
+from grabient_pipeline.retrieval.embedders.registry import MODELS as EMBEDDING_MODELS
+
+TODAY = dt.date(2026, 11, 27)
+SECOND_LIST = {
+    model: price
+    for source in tomllib.loads(Path(__file__).with_name("second_price_list.toml").read_text("utf-8")).values()
+    for model, price in source["usd_per_million"].items()
+}
+PAID_EMBEDDING_MODELS = [model for model in EMBEDDING_MODELS if model.provider is not None]
+
+
+@pytest.mark.parametrize("model", load_catalogue().models, ids=lambda model: model.name)
+def test_every_model_of_the_catalogue_costs_what_a_second_list_says(model):
+    assert model.name in SECOND_LIST, "add its price to second_price_list.toml, with source and date"
+    input_usd, output_usd = SECOND_LIST[model.name]
+    price = full_price(model)
+    assert price.input_usd_per_million == pytest.approx(input_usd)
+    assert price.output_usd_per_million == pytest.approx(output_usd)
+    assert batch_price(model).input_usd_per_million == pytest.approx(input_usd / 2)
+    assert batch_price(model).output_usd_per_million == pytest.approx(output_usd / 2)
+
+
+@pytest.mark.parametrize("model", PAID_EMBEDDING_MODELS, ids=lambda model: model.name)
+def test_every_embedding_model_costs_what_a_second_list_says(model):
+    assert model.usd_per_million_tokens == pytest.approx(SECOND_LIST[model.name][0])
+
+
+def test_the_cost_of_a_batch_by_hand():
+    # 1,000 requests with 1,600 tokens in and 450 out: 1.6 million at $0.05 are $0.08, and 0.45 million at $0.25 are
+    # $0.1125. By ordinary calls it is twice as much.
+    luna = load_catalogue().model("openai/gpt-6-luna")
+    assert batch_price(luna).cost(1_600_000, 450_000) == pytest.approx(0.1925)
+    assert full_price(luna).cost(1_600_000, 450_000) == pytest.approx(0.385)
+    assert known_batch_price("openai", "gpt-6-luna") == batch_price(luna)
+
+
+def test_the_length_of_a_request_decides_its_tier():
+    short = price_on(TODAY, "openai", "gpt-6-luna", (272_000, 400))
+    long = price_on(TODAY, "openai", "gpt-6-luna", (272_001, 400))
+    assert (short.input_usd_per_million, short.output_usd_per_million) == (0.10, 0.50)
+    assert (long.input_usd_per_million, long.output_usd_per_million) == (0.20, 0.75)
+
+
+def test_an_embedding_model_is_asked_for_one_request_too():
+    # A chat model, because no embedding model in the list has tiers.
+    assert input_usd_per_million("openai", "gpt-6-luna") == pytest.approx(0.10)
+
+
+def test_a_price_is_that_of_its_day():
+    assert price_on(dt.date(2026, 7, 29), "openai", "gpt-5.6-luna").input_usd_per_million == pytest.approx(1.00)
+    assert price_on(dt.date(2026, 7, 30), "openai", "gpt-5.6-luna").input_usd_per_million == pytest.approx(0.20)
+
+
+def test_a_process_that_runs_for_days_follows_the_price(monkeypatch):
+    days = iter([dt.date(2026, 12, 31), dt.date(2027, 1, 1)])
+    monkeypatch.setattr(prices, "_today", lambda: next(days))
+    before, after = (known_batch_price("google", "gemini-3.8-flash") for _ in range(2))
+    assert before is not None
+    assert after == before.times(2)
+
+
+def test_a_model_that_the_list_does_not_have_has_no_price():
+    assert known_batch_price("openai", "no-such-model") is None
+    with pytest.raises(LookupError):
+        price_on(TODAY, "openai", "no-such-model")
