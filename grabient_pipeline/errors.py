@@ -24,9 +24,16 @@ step fails with it. Any other exception is a bug.
 
 from __future__ import annotations
 
+_KEY_REFUSED = (401, 403)
+
 
 class GrabientError(Exception):
     """What is wrong and what to do about it, in one line."""
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether trying again is of no use until a person has changed a key or a setting."""
+        return isinstance(self, SettingsError | MissingKeyError)
 
 
 class SettingsError(GrabientError):
@@ -84,6 +91,11 @@ class ProviderError(GrabientError):
         super().__init__(f"{provider}: {message}")
         self.provider = provider
         self.status = status
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether the key was refused."""
+        return self.status in _KEY_REFUSED
 
 
 class ProviderRefused(ProviderError):

@@ -92,6 +92,7 @@ VARIABLES: Final = (
     Variable("R2_PUBLIC_URL", "The public address of the bucket, from which `palettes.image_url` is made."),
     Variable("R2_PREFIX", "The folder in the bucket.", "palettes"),
     Variable("R2_REGION", "The bucket's region.", "auto"),
+    Variable("GRABIENT_KEEP_REQUEST_FILES", "Any value: keep uploaded request files at OpenAI and Groq."),
     Variable("GRABIENT_DEBUG", "Any value: print the traceback of an internal error."),
     Variable("GRABIENT_SANDBOX", "Any value: the providers are the sandbox. `grabient dev --demo` sets it."),
     Variable("GRABIENT_CRASH_AT", "A crash point at which the process is killed; for the drills."),
@@ -107,7 +108,8 @@ class Settings:
     `sandbox`: the providers are the sandbox, which still has models that the real ones have retired. `poll_seconds`:
     the interval of the sensor. `refinement_model`: the model that condenses the counted tags, as provider/model; None
     turns refinement off. `direct`: providers and models (`provider/model`) to reach by ordinary calls at full price.
-    `embedding_model`: the model whose vectors are made and searched.
+    `embedding_model`: the model whose vectors are made and searched. `keep_request_files`: whether uploaded request
+    files stay at the providers when they are of no more use.
     """
 
     data_dir: Path
@@ -117,6 +119,7 @@ class Settings:
     refinement_model: str | None = DEFAULT_REFINEMENT_MODEL
     embedding_model: str = DEFAULT_EMBEDDING_MODEL
     direct: frozenset[str] = frozenset()
+    keep_request_files: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -134,6 +137,7 @@ class Settings:
             direct=_names(environment.get("GRABIENT_DIRECT")),
             refinement_model=_model(environment.get("GRABIENT_REFINEMENT_MODEL")),
             embedding_model=environment.get("GRABIENT_EMBEDDING_MODEL", "").strip() or DEFAULT_EMBEDDING_MODEL,
+            keep_request_files=bool(environment.get("GRABIENT_KEEP_REQUEST_FILES")),
         )
 
     def demo(self) -> Settings:

@@ -11,6 +11,7 @@ _CATALOGUE: Final = load_catalogue()
 PROVIDERS: Final = tuple(_CATALOGUE.providers)
 PROVIDER_ASSETS: Final = tuple(f"{provider}_batches" for provider in PROVIDERS)
 KEY_VARIABLES: Final = {provider.key: provider.key_variable for provider in _CATALOGUE.providers.values()}
+ADDRESS_VARIABLES: Final = {provider.key: provider.base_url_variable for provider in _CATALOGUE.providers.values()}
 # A value for every key, for tests that send nothing.
 KEYS: Final = dict.fromkeys(KEY_VARIABLES.values(), "k")
 ENABLED: Final = tuple(model for model in _CATALOGUE.models if model.enabled)

@@ -15,7 +15,7 @@ import grabient_pipeline
 from grabient_pipeline.crash_points import CRASH_POINTS
 
 PACKAGE = Path(grabient_pipeline.__file__).parent
-LEAVES = {"errors", "deadline", "progress", "crash_points", "settings", "formatting", "atomic"}
+LEAVES = {"errors", "deadline", "progress", "crash_points", "settings", "formatting", "atomic", "http_environment"}
 # The packages that each package may import; it need not import all of them today.
 MAY_IMPORT = {
     "errors": set(),
@@ -25,9 +25,10 @@ MAY_IMPORT = {
     "formatting": set(),
     "atomic": set(),
     "settings": {"errors"},
+    "http_environment": {"errors", "formatting"},
     "palette": set(),
     "tagging": {"palette"},
-    "providers": {"errors", "progress", "formatting", "atomic"},
+    "providers": {"errors", "progress", "formatting", "atomic", "http_environment"},
     "warehouse": {"settings", "errors", "crash_points"},
     "batches": {"palette", "tagging", "providers", "warehouse", *LEAVES},
     "consensus": {"tagging", "warehouse", "crash_points"},
@@ -35,7 +36,7 @@ MAY_IMPORT = {
     "imports": {"palette", "warehouse", *LEAVES},
     "images": {"warehouse", *LEAVES},
     "exports": {"warehouse", "settings", "errors", "atomic"},
-    "retrieval": {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress"},
+    "retrieval": {"palette", "tagging", "providers", "warehouse", "settings", "errors", "progress", "http_environment"},
     "gallery": {"palette", "tagging", "warehouse", "errors", "atomic"},
     # It specifies a second time what the providers accept, to find mistakes of the pipeline, not to repeat them.
     "sandbox": {"palette"},

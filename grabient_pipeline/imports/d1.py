@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from grabient_pipeline.errors import ImportFileError, MissingKeyError, SettingsError
 from grabient_pipeline.formatting import printable
+from grabient_pipeline.http_environment import explain_client_errors, untrusted_certificate
 from grabient_pipeline.imports.files import InvalidRow, PaletteRow
 from grabient_pipeline.imports.site import default_query, single_select, site_row
 
@@ -68,7 +69,7 @@ def d1_rows(access: D1Access, query: str | None = None) -> Iterator[PaletteRow |
     """Yield the rows of a SELECT, by default the palettes that the site's admins like.
 
     Raises:
-        SettingsError: the query is not a single SELECT.
+        SettingsError: the query is not a single SELECT, or the certificates or a proxy cannot be used.
         ImportFileError: the database is missing or unreachable, the token is rejected, or the query fails.
     """
     select = single_select(default_query() if query is None else query)
@@ -87,9 +88,10 @@ def _open_client(access: D1Access) -> Cloudflare:
     # Imported here, because it takes a second and few imports need it.
     from cloudflare import Cloudflare
 
-    client = Cloudflare(
-        api_token=access.api_token, base_url=access.base_url, max_retries=MAX_RETRIES, timeout=TIMEOUT_SECONDS
-    )
+    with explain_client_errors():
+        client = Cloudflare(
+            api_token=access.api_token, base_url=access.base_url, max_retries=MAX_RETRIES, timeout=TIMEOUT_SECONDS
+        )
     # The SDK would also send other credentials that it finds in the environment.
     client.api_key = client.api_email = client.user_service_key = None
     return client
@@ -109,7 +111,8 @@ def _fetch_page(client: Cloudflare, access: D1Access, select: str, offset: int) 
     except APIStatusError as error:
         raise ImportFileError(_explain_status(error, access)) from None
     except APIConnectionError as error:
-        raise ImportFileError(f"{SOURCE} cannot be reached ({type(error).__name__}); try again later") from None
+        reason = untrusted_certificate(error) or f"{type(error).__name__}; try again later"
+        raise ImportFileError(f"{SOURCE} cannot be reached: {reason}") from None
     except CloudflareError as error:
         raise ImportFileError(f"{SOURCE} sent an unexpected response ({type(error).__name__})") from None
     results = [result for result in answer.result or () if result.success is not False]

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import orjson
 
 from grabient_pipeline.errors import ProviderRefused
+from grabient_pipeline.http_environment import tls_context
 from grabient_pipeline.providers.base import (
     ASK_TIMEOUT_SECONDS,
     CALL_TIMEOUT_SECONDS,
-    CLOCK_MARGIN,
     CREATE_TIMEOUT_SECONDS,
     CUSTOM_ID_HEADER,
     TRANSFER_TIMEOUT_SECONDS,
     BatchState,
     BatchStatus,
+    Delivery,
     Framing,
     LookupRequest,
     LookupResult,
@@ -30,10 +31,11 @@ from grabient_pipeline.providers.base import (
     RunsRemotely,
     Submission,
     UnreadableRow,
-    tls_context,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.transport.errors import OVERLOADED, short_text, translate_errors
+from grabient_pipeline.providers.transport.clock import ProviderClock
+from grabient_pipeline.providers.transport.connection import SAME_PROJECT, Connection
+from grabient_pipeline.providers.transport.errors import OVERLOADED, short_text
 from grabient_pipeline.providers.transport.rows import (
     Row,
     as_count,
@@ -43,11 +45,13 @@ from grabient_pipeline.providers.transport.rows import (
     error_text,
     iterate_pages,
     next_page,
+    page_entries,
     plain_object,
+    read_batch,
     read_line,
     text_field,
 )
-from grabient_pipeline.providers.transport.transfer import retry, write_chunks
+from grabient_pipeline.providers.transport.transfer import retry, write_response
 
 if TYPE_CHECKING:
     import httpx2
@@ -65,18 +69,20 @@ class AnthropicBatches(RunsRemotely):
     # The request file is the body of the call, so that it is sent from disk and never held in memory.
     framing: ClassVar[Framing] = Framing(head=b'{"requests":[', separator=b",\n", tail=b"]}")
 
-    def __init__(self, api_key: str, base_url: str) -> None:
+    def __init__(self, connection: Connection) -> None:
         # Not at the top: rendering requests needs no SDK, and importing it takes seconds.
         import anthropic
 
-        self._secret = api_key
-        self.endpoint = urlsplit(base_url).netloc
+        self._connection = connection
+        self.endpoint = connection.endpoint
+        self._clock = ProviderClock()
         self._client = anthropic.Anthropic(
-            api_key=api_key,
-            base_url=base_url,
+            api_key=connection.secret,
+            base_url=connection.base_url,
             timeout=CALL_TIMEOUT_SECONDS,
             http_client=anthropic.DefaultHttpxClient(
-                event_hooks={"request": [self._refuse_other_hosts]}, verify=tls_context()
+                event_hooks={"request": [self._refuse_other_hosts], "response": self._clock.response_hooks},
+                verify=tls_context(),
             ),
         )
 
@@ -98,8 +104,8 @@ class AnthropicBatches(RunsRemotely):
         return {"custom_id": custom_id, "params": params}
 
     def check(self) -> None:
-        with self._translate_errors("asking for the list of batches"):
-            self._client.messages.batches.list(limit=1)
+        with self._connection.translate_errors("asking for the list of batches"):
+            page_entries(self._client.messages.batches.list(limit=1).data)
 
     def submit(self, submission: Submission) -> str:
         from anthropic.types.messages import MessageBatch
@@ -107,7 +113,7 @@ class AnthropicBatches(RunsRemotely):
         # The SDK's `create` builds the whole body in memory, several times over; its `post` sends a file as it is.
         client = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT_SECONDS)
         submission.before_creation()
-        with self._translate_errors("creating the batch"), submission.file.open("rb") as file:
+        with self._connection.translate_errors("creating the batch"), submission.file.open("rb") as file:
             batch = client.post(
                 "/v1/messages/batches",
                 cast_to=MessageBatch,
@@ -117,50 +123,41 @@ class AnthropicBatches(RunsRemotely):
             return text_field({"id": batch.id}, "id")
 
     def poll(self, batch_id: str) -> BatchState:
-        batch = self._retrieve(batch_id)
-        provider_status = short_text(batch.get("processing_status"), 40)
-        counts = as_mapping(batch.get("request_counts"))
-        succeeded, errored, canceled, expired = (
-            as_count(counts.get(name)) or 0 for name in ("succeeded", "errored", "canceled", "expired")
-        )
-        if provider_status != "ended":
-            # The counts stay at 0 until the batch has ended.
-            return BatchState("submitted", provider_status)
-        status: BatchStatus = "completed"
-        if batch.get("cancel_initiated_at") and canceled:
-            status = "cancelled"
-        elif expired:
-            status = "expired"
-        ended_at = batch.get("ended_at")
-        return BatchState(
-            status=status,
-            provider_status=provider_status,
-            completed=succeeded,
-            failed=errored + canceled + expired,
-            ended_at=ended_at if isinstance(ended_at, dt.datetime) else None,
-        )
+        return _read_state(self._retrieve(batch_id))
 
-    def download(self, batch_id: str, folder: Path) -> list[Path]:
-        results_url = self._retrieve(batch_id).get("results_url")
-        if not isinstance(results_url, str):
+    def download(self, batch_id: str, folder: Path) -> Delivery:
+        batch = self._retrieve(batch_id)
+        if batch.get("archived_at"):
             raise ProviderRefused(
-                self.key,
-                f"the batch {batch_id} has no results to fetch: they are not ready, or older than the "
-                "29 days for which they are kept",
+                self.key, f"the results of {batch_id} are older than the 29 days for which they are kept"
             )
-        if urlsplit(results_url).netloc != self.endpoint:
-            raise ProviderRefused(
-                self.key,
-                f"the results of {batch_id} are said to be at another host ({short_text(results_url, 80)}); "
-                "the key was not sent there",
-            )
-        return [retry(lambda: self._download(batch_id, folder / "output.jsonl"))]
+        if not batch.get("results_url"):
+            return Delivery(_read_state(batch), [])
+        return Delivery(_read_state(batch), [retry(lambda: self._download(batch_id, folder / "output.jsonl"))])
 
     def _download(self, batch_id: str, path: Path) -> Path:
-        client = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS)
-        streamed = client.messages.batches.with_streaming_response.results(batch_id)
-        with self._translate_errors("downloading the results"), streamed as response:
-            return write_chunks(path, response.iter_bytes())
+        results = self._open_results(batch_id, TRANSFER_TIMEOUT_SECONDS)
+        with self._connection.translate_errors("downloading the results"), results as response:
+            return write_response(self.key, path, response)
+
+    @contextmanager
+    def _open_results(self, batch_id: str, timeout_seconds: float) -> Generator[httpx2.Response]:
+        """Request the results at the base URL, whatever `results_url` says.
+
+        Behind a gateway, `results_url` is Anthropic's own address, which does not know the gateway's key.
+        """
+        import httpx2
+
+        response = self._client.with_options(timeout=timeout_seconds).get(
+            f"/v1/messages/batches/{quote(batch_id, safe='')}/results",
+            cast_to=httpx2.Response,
+            options={"headers": {"Accept": "application/binary"}},
+            stream=True,
+        )
+        try:
+            yield response
+        finally:
+            response.close()
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         return read_line(line, _read_result)
@@ -168,13 +165,14 @@ class AnthropicBatches(RunsRemotely):
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         client = self._client.with_options(max_retries=0, timeout=ASK_TIMEOUT_SECONDS)
         headers = {CUSTOM_ID_HEADER: str(request["custom_id"])}
-        with translate_errors(self.key, f"asking {model}", self._secret, OVERLOADED):
+        with self._connection.translate_errors(f"asking {model}", busy_statuses=OVERLOADED):
             message = client.post("/v1/messages", cast_to=object, body=request["params"], options={"headers": headers})
-        return {"custom_id": request["custom_id"], "result": {"type": "succeeded", "message": message}}
+        answer = self._connection.require_object(message, f"asking {model}")
+        return {"custom_id": request["custom_id"], "result": {"type": "succeeded", "message": answer}}
 
     def cancel(self, batch_id: str) -> None:
-        with self._translate_errors("cancelling the batch"):
-            self._client.messages.batches.cancel(batch_id)
+        with self._connection.translate_errors("cancelling the batch", not_found=SAME_PROJECT):
+            read_batch(self._client.messages.batches.cancel(batch_id))
 
     def find(self, lookup: LookupRequest) -> LookupResult:
         """Look for the batch by the custom ids in its results, which can be read only when it has ended.
@@ -183,9 +181,9 @@ class AnthropicBatches(RunsRemotely):
         """
         unknown: list[str] = []
         seen = 0
-        with self._translate_errors("looking for the batch"):
+        with self._connection.translate_errors("looking for the batch"):
             for batch in self._list_batches():
-                if batch.created_at < lookup.since - CLOCK_MARGIN:
+                if lookup.earliest is not None and batch.created_at < lookup.earliest:
                     break
                 seen += 1
                 if batch.id in lookup.known or _request_count(batch) not in (None, lookup.request_count):
@@ -195,7 +193,7 @@ class AnthropicBatches(RunsRemotely):
                     unknown.append(batch.id)
                 elif first.startswith(f"{lookup.submission}_"):
                     return LookupResult(batch.id, "its results carry the submission", thorough=True)
-        evidence = f"{seen} batches since {lookup.since:%Y-%m-%d %H:%M}, none of them certainly ours"
+        evidence = f"{seen} batches {lookup.period}, none of them certainly ours"
         if unknown:
             evidence += (
                 f"; {', '.join(unknown)} may be: as many requests, and whose they are shows when they have ended"
@@ -217,7 +215,7 @@ class AnthropicBatches(RunsRemotely):
         return next_page(self.key, page.has_more, last_id, after)
 
     def _first_custom_id(self, batch_id: str) -> str | None:
-        with self._client.messages.batches.with_streaming_response.results(batch_id) as response:
+        with self._open_results(batch_id, CALL_TIMEOUT_SECONDS) as response:
             head = b""
             for chunk in response.iter_bytes():
                 head += chunk
@@ -227,16 +225,37 @@ class AnthropicBatches(RunsRemotely):
         return row.custom_id if isinstance(row, ResultRow) else None
 
     def _retrieve(self, batch_id: str) -> Row:
-        with self._translate_errors(f"asking for the batch {batch_id}"):
-            return plain_object(self._client.messages.batches.retrieve(batch_id))
+        with self._connection.translate_errors(f"asking for the batch {batch_id}", not_found=SAME_PROJECT):
+            return read_batch(self._client.messages.batches.retrieve(batch_id))
 
     def _refuse_other_hosts(self, request: httpx2.Request) -> None:
-        # The SDK follows `results_url` to any host and sends the key there.
-        if request.url.netloc.decode("ascii") != self.endpoint:
+        # A redirect must not take the key or the requests to another host.
+        if request.url.netloc != self._client.base_url.netloc:
             raise ProviderRefused(self.key, f"refused to call {request.url.host}; the key was not sent there")
 
-    def _translate_errors(self, action: str) -> AbstractContextManager[None]:
-        return translate_errors(self.key, action, self._secret)
+
+def _read_state(batch: Row) -> BatchState:
+    provider_status = short_text(batch.get("processing_status"), 40)
+    counts = as_mapping(batch.get("request_counts"))
+    succeeded, errored, canceled, expired = (
+        as_count(counts.get(name)) or 0 for name in ("succeeded", "errored", "canceled", "expired")
+    )
+    if provider_status != "ended":
+        # The counts stay at 0 until the batch has ended.
+        return BatchState("submitted", provider_status)
+    status: BatchStatus = "completed"
+    if batch.get("cancel_initiated_at") and canceled:
+        status = "cancelled"
+    elif expired:
+        status = "expired"
+    ended_at = batch.get("ended_at")
+    return BatchState(
+        status=status,
+        provider_status=provider_status,
+        completed=succeeded,
+        failed=errored + canceled + expired,
+        ended_at=ended_at if isinstance(ended_at, dt.datetime) else None,
+    )
 
 
 def _request_count(batch: MessageBatch) -> int | None:

@@ -8,20 +8,28 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
 
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.catalogue import Model
-
-if TYPE_CHECKING:
-    import ssl
+from grabient_pipeline.providers.transport.clock import ProviderClock
 
 # How requests are sent: in batches at half price, or by ordinary calls at full price.
 AccessMode = Literal["batch", "direct"]
 BatchStatus = Literal["submitted", "completed", "expired", "cancelled", "failed"]
 Outcome = Literal["succeeded", "errored", "expired", "cancelled"]
+# Whether a batch that ended in some status owes a row to each request that has none. A batch that failed as a whole and
+# says why, without counts, ran nothing.
+Owed = Literal["every row", "every row unless explained", "no row"]
+
+# What most providers owe; one that differs has a table of its own.
+OWED: Final[Mapping[BatchStatus, Owed]] = {
+    "completed": "every row",
+    "expired": "every row",
+    "cancelled": "every row",
+    "failed": "every row unless explained",
+}
 
 # One call that moves no file; the sensor has 40 s for all of its calls.
 CALL_TIMEOUT_SECONDS: Final = 15.0
@@ -33,19 +41,11 @@ ASK_TIMEOUT_SECONDS: Final = 120.0
 # Creating a large batch is slow, and giving up on the answer is the one expensive kind of failure.
 CREATE_TIMEOUT_SECONDS: Final = 300.0
 
-# A clock here that is ahead of the provider's must not hide a batch from a lookup.
+# How much older than its reservation a batch may seem: the clocks were compared at another moment.
 CLOCK_MARGIN: Final = dt.timedelta(hours=1)
 
 # Names the request of an ordinary call. Providers ignore headers that they do not know.
 CUSTOM_ID_HEADER: Final = "X-Grabient-Custom-Id"
-
-
-@cache
-def tls_context() -> ssl.SSLContext:
-    """Return the TLS context that all clients share: each would otherwise load the certificates again, in 20 ms."""
-    import httpx2
-
-    return httpx2.create_ssl_context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +80,61 @@ class PromptPayload:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchIdentity:
+    """What a batch is about, sent along with it so that it can be recognised without the ledger.
+
+    `ledger` is the id of the ledger that reserved it, `stage` tagging or refinement, `model` a `provider/model` name.
+    """
+
+    submission: str
+    ledger: str
+    stage: str
+    model: str
+    prompt_version: str
+    request_count: int
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The identity as text by name, for batches that carry metadata."""
+        return {
+            "submission": self.submission,
+            "ledger": self.ledger,
+            "stage": self.stage,
+            "model": self.model,
+            "prompt_version": self.prompt_version,
+            "requests": str(self.request_count),
+        }
+
+    @property
+    def title(self) -> str:
+        """The identity in one line, for batches that carry a name only. Its first word is the submission."""
+        return f"{self.submission} {self.ledger} {self.stage} {self.model} {self.prompt_version}"
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
-    """A batch to create: its submission id, its model, and the request file, which is sent as it is.
+    """A batch to create: what it is about, the model's id, and the request file, which is sent as it is.
 
     `before_creation` is called once, right before the call that creates the batch: from then on it may exist.
     """
 
-    submission: str
+    identity: BatchIdentity
     model: str
     file: Path
     before_creation: Callable[[], object] = lambda: None
 
+    @property
+    def submission(self) -> str:
+        """The submission id."""
+        return self.identity.submission
+
 
 @dataclass(frozen=True, slots=True)
 class BatchState:
-    """The state of a batch at its provider. `provider_status` is the provider's own word for it."""
+    """The state of a batch at its provider. `provider_status` is the provider's own word for it.
+
+    `completed` and `failed` are the provider's counts of requests; None if it gives none.
+    """
 
     status: BatchStatus
     provider_status: str
@@ -102,6 +142,14 @@ class BatchState:
     failed: int | None = None
     ended_at: dt.datetime | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a provider hands out for an ended batch: its state at that moment, and files of result lines, if any."""
+
+    state: BatchState
+    files: list[Path]
 
 
 # A named tuple because one is made for every answer: a frozen dataclass takes four times as long.
@@ -129,22 +177,34 @@ class UnreadableRow:
 class LookupRequest:
     """A batch whose creation was not confirmed.
 
-    `submission` is the id that was sent with it, `since` the time of its reservation. `known` holds the ids of the
-    provider's batches that belong to other submissions.
+    `submission` is the id that was sent with it. `since` is the time of its reservation by the provider's clock; None
+    if that was not measured, and then no batch is too old. `known` holds the ids of the provider's batches that belong
+    to other submissions.
     """
 
     submission: str
-    since: dt.datetime
+    since: dt.datetime | None
     request_count: int
     known: frozenset[str] = frozenset()
+
+    @property
+    def earliest(self) -> dt.datetime | None:
+        """The creation time before which a batch is not the one that is looked for; None if there is no such time."""
+        return None if self.since is None else self.since - CLOCK_MARGIN
+
+    @property
+    def period(self) -> str:
+        """The time that a listing covers, in words."""
+        return "ever" if self.since is None else f"since {self.since:%Y-%m-%d %H:%M}"
 
 
 @dataclass(frozen=True, slots=True)
 class LookupResult:
     """The outcome of looking for a batch by its submission id.
 
-    `thorough` is True when every batch since the given time was listed and could be identified, so that a batch that
-    was not found does not exist. `candidates` may be the batch but cannot be identified until they have ended.
+    `thorough` is True when every batch since the given time, or ever, was listed and could be identified, so that a
+    batch that was not found does not exist. `candidates` may be the batch but cannot be identified until they have
+    ended.
     """
 
     batch_id: str | None
@@ -192,8 +252,17 @@ class BatchProvider(RequestFormat, Protocol):
         """The host that requests are sent to."""
         ...
 
+    @property
+    def owed(self) -> Mapping[BatchStatus, Owed]:
+        """Which rows an ended batch owes, by its status."""
+        ...
+
     def check(self) -> None:
         """Make one cheap call that shows whether the provider can be reached and accepts the key."""
+        ...
+
+    def clock_offset(self) -> dt.timedelta | None:
+        """Return the provider's clock minus this machine's, by its newest answer; None before an answer says so."""
         ...
 
     def submit(self, submission: Submission) -> str:
@@ -204,8 +273,8 @@ class BatchProvider(RequestFormat, Protocol):
         """Return the state of the batch."""
         ...
 
-    def download(self, batch_id: str, folder: Path) -> list[Path]:
-        """Stream all results and errors of the batch into files of lines; an empty list if it produced none."""
+    def download(self, batch_id: str, folder: Path) -> Delivery:
+        """Ask for the state of an ended batch, and stream the results and errors that it names into files of lines."""
         ...
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
@@ -228,7 +297,7 @@ class BatchProvider(RequestFormat, Protocol):
         ...
 
     def find(self, lookup: LookupRequest) -> LookupResult:
-        """Look for a batch among all batches that were created since the given time."""
+        """Look for a batch among all batches that were created since the given time, or among all."""
         ...
 
     def work(self, batch_id: str, progress: Progress = SILENT) -> None:
@@ -240,20 +309,42 @@ class BatchProvider(RequestFormat, Protocol):
         ...
 
     def forget(self, batch_id: str) -> None:
-        """Delete what is kept here about a batch whose results have been collected."""
+        """Delete what is kept for a batch whose results have been collected, except the results.
+
+        Best effort: what the provider does not delete now stays there. Raises no `ProviderError`.
+        """
+        ...
+
+    def discard(self, submission: str) -> None:
+        """Delete what was uploaded for a submission that the provider certainly has no batch of.
+
+        Best effort, like `forget`.
+        """
         ...
 
 
 class RunsRemotely:
-    """A provider that runs batches itself and keeps their files: there is nothing to do for them here."""
+    """A provider that runs batches itself and keeps their files: there is nothing to do for them here.
+
+    Its clients have the hooks of `_clock`.
+    """
 
     access: ClassVar[AccessMode] = "batch"
+    owed: ClassVar[Mapping[BatchStatus, Owed]] = OWED
+    _clock: ProviderClock
+
+    def clock_offset(self) -> dt.timedelta | None:
+        """Return the provider's clock minus this machine's, by its newest answer; None before an answer says so."""
+        return self._clock.offset
 
     def work(self, batch_id: str, progress: Progress = SILENT) -> None:
         """Do nothing: the provider sends the requests."""
 
     def forget(self, batch_id: str) -> None:
         """Do nothing: the provider deletes its files when their time is up."""
+
+    def discard(self, submission: str) -> None:
+        """Do nothing, for the same reason."""
 
 
 _READ_BYTES: Final = 1 << 20

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
-from urllib.parse import urlsplit
 
+from grabient_pipeline.errors import ProviderError, ProviderRefused
 from grabient_pipeline.providers.base import (
     ASK_TIMEOUT_SECONDS,
     CREATE_TIMEOUT_SECONDS,
@@ -21,6 +21,7 @@ from grabient_pipeline.providers.base import (
     TRANSFER_TIMEOUT_SECONDS,
     BatchState,
     BatchStatus,
+    Delivery,
     Framing,
     LookupRequest,
     LookupResult,
@@ -32,7 +33,9 @@ from grabient_pipeline.providers.base import (
     UnreadableRow,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.transport.errors import OVERLOADED, short_text, translate_errors
+from grabient_pipeline.providers.transport.clock import ProviderClock
+from grabient_pipeline.providers.transport.connection import SAME_PROJECT, Connection
+from grabient_pipeline.providers.transport.errors import OVERLOADED, short_text, status_code
 from grabient_pipeline.providers.transport.rows import (
     Row,
     as_count,
@@ -42,10 +45,11 @@ from grabient_pipeline.providers.transport.rows import (
     epoch_time,
     error_text,
     plain_object,
+    read_batch,
     read_line,
     text_field,
 )
-from grabient_pipeline.providers.transport.transfer import retry, upload_with_retry, write_chunks
+from grabient_pipeline.providers.transport.transfer import retry, upload_with_retry, write_response
 
 COMPLETIONS_PATH: Final = "/v1/chat/completions"
 
@@ -61,6 +65,8 @@ _END_TIMES: Final = ("completed_at", "expired_at", "cancelled_at", "failed_at")
 _RESULT_FILES: Final[Mapping[str, str]] = {"output_file_id": "output.jsonl", "error_file_id": "error.jsonl"}
 _NOT_RUN: Final[Mapping[str, Outcome]] = {"batch_expired": "expired", "batch_cancelled": "cancelled"}
 _MAX_ERRORS: Final = 5
+# Groq's error for an answer that its own check of the JSON rejects; the answer comes with it.
+_REJECTED_ANSWER: Final = "json_validate_failed"
 
 
 def chat_request(
@@ -161,7 +167,7 @@ def find_submission(
 
     Args:
         lookup: The submission to look for.
-        batches: All batches since the given time.
+        batches: All batches since the given time, or ever.
         files_named: Returns the ids of the uploaded files that have a name.
         input_files: Returns the ids of a batch's request files.
     """
@@ -176,7 +182,7 @@ def find_submission(
     for file_id in files_named(_file_name(lookup.submission)):
         if file_id in batch_of_file:
             return LookupResult(batch_of_file[file_id], "its input file carries the submission", thorough=True)
-    return LookupResult(None, f"{seen} batches since {lookup.since:%Y-%m-%d %H:%M}, none of them ours", thorough=True)
+    return LookupResult(None, f"{seen} batches {lookup.period}, none of them ours", thorough=True)
 
 
 def read_chat_row(row: Row) -> ResultRow:
@@ -193,14 +199,27 @@ def read_chat_row(row: Row) -> ResultRow:
     if response.get("status_code") != 200:
         status = response.get("status_code")
         error = error_text(body.get("error"), f"HTTP status {short_text(status, 20)}")
+        answer = rejected_answer(body)
+        if answer:
+            return ResultRow(custom_id, "succeeded", answer, _REJECTED_ANSWER, error, *tokens)
         return ResultRow(custom_id, "errored", None, None, error, *tokens)
     choice = as_mapping(body["choices"][0])
     message = as_mapping(choice.get("message"))
+    text, reason = as_text(message.get("content")), as_text(choice.get("finish_reason"))
     refusal = as_text(message.get("refusal"))
     if refusal:
-        return ResultRow(custom_id, "succeeded", None, "refusal", short_text(refusal), *tokens)
-    text, reason = as_text(message.get("content")), as_text(choice.get("finish_reason"))
+        return ResultRow(custom_id, "succeeded", text, "refusal", short_text(refusal), *tokens)
     return ResultRow(custom_id, "succeeded", text, reason, None, *tokens)
+
+
+def rejected_answer(body: Row) -> str | None:
+    """Return the answer in an error response of Groq; None if there is none.
+
+    Groq checks the JSON of an answer. What its check rejects, such as JSON in a code fence, our parser may read.
+    """
+    error = as_mapping(body.get("error"))
+    answer = as_text(error.get("failed_generation")) if error.get("code") == _REJECTED_ANSWER else None
+    return answer if answer and answer.strip() else None
 
 
 class ChatCompletionBatches(RunsRemotely, ABC):
@@ -212,57 +231,68 @@ class ChatCompletionBatches(RunsRemotely, ABC):
     # Where the SDK sends an ordinary call.
     ask_path: ClassVar[str]
 
-    def __init__(self, client: Any, secret: str, base_url: str) -> None:
-        self._client = client
-        self._secret = secret
-        self.endpoint = urlsplit(base_url).netloc
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.endpoint = connection.endpoint
+        self._clock = ProviderClock()
+        self._client = self._open_client()
 
     @abstractmethod
-    def _batches_since(self, since: dt.datetime) -> Iterator[Row]:
-        """Yield every batch that was created since then, as plain objects."""
+    def _open_client(self) -> Any:
+        """Return a client of the SDK, which is imported here: rendering requests needs none."""
+
+    @abstractmethod
+    def _batches_since(self, earliest: dt.datetime | None) -> Iterator[Row]:
+        """Yield every batch that was created since then, or ever, as plain objects."""
 
     @abstractmethod
     def _files_named(self, name: str) -> Iterator[str]:
         """Yield the ids of the uploaded files that have this name."""
 
     def check(self) -> None:
-        with self._translate_errors("asking for the list of batches"):
-            next(self._batches_since(dt.datetime.now(dt.UTC)), None)
+        with self._connection.translate_errors("asking for the list of batches"):
+            next(self._batches_since(None), None)
 
     def submit(self, submission: Submission) -> str:
         file_id = upload_with_retry(lambda: self._upload(submission))
         submission.before_creation()
-        with self._translate_errors("creating the batch"):
+        with self._deleting_if_refused(file_id), self._connection.translate_errors("creating the batch"):
             batch = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT_SECONDS).batches.create(
                 input_file_id=file_id,
                 endpoint=COMPLETIONS_PATH,
                 completion_window=_COMPLETION_WINDOW,
-                metadata={"submission": submission.submission},
+                metadata=submission.identity.metadata,
             )
             return text_field(plain_object(batch), "id")
 
     def _upload(self, submission: Submission) -> str:
         name = _file_name(submission.submission)
         client = self._client.with_options(max_retries=0, timeout=TRANSFER_TIMEOUT_SECONDS)
-        with self._translate_errors("uploading the requests"), submission.file.open("rb") as file:
+        with self._connection.translate_errors("uploading the requests"), submission.file.open("rb") as file:
             uploaded = client.files.create(file=(name, file, "application/jsonl"), purpose="batch")
             return text_field(plain_object(uploaded), "id")
 
-    def poll(self, batch_id: str) -> BatchState:
-        batch = self._retrieve(batch_id)
-        counts = as_mapping(batch.get("request_counts"))
-        return read_batch_state(
-            batch, _ENDED, completed=counts.get("completed"), failed=counts.get("failed"), end_times=_END_TIMES
-        )
+    @contextmanager
+    def _deleting_if_refused(self, file_id: str) -> Generator[None]:
+        """Delete the uploaded file if the body is refused a batch. After any other failure, a batch may use it."""
+        try:
+            yield
+        except ProviderRefused:
+            self._delete_request_files(lambda: [file_id])
+            raise
 
-    def download(self, batch_id: str, folder: Path) -> list[Path]:
-        return download_files(self._retrieve(batch_id), folder, _RESULT_FILES, self._download)
+    def poll(self, batch_id: str) -> BatchState:
+        return _read_state(self._retrieve(batch_id))
+
+    def download(self, batch_id: str, folder: Path) -> Delivery:
+        batch = self._retrieve(batch_id)
+        return Delivery(_read_state(batch), download_files(batch, folder, _RESULT_FILES, self._download))
 
     def _download(self, file_id: str, path: Path) -> Path:
         client = self._client.with_options(timeout=TRANSFER_TIMEOUT_SECONDS)
         streamed: AbstractContextManager[Any] = client.files.with_streaming_response.content(file_id)
-        with self._translate_errors("downloading the results"), streamed as response:
-            return write_chunks(path, response.iter_bytes())
+        with self._connection.translate_errors("downloading the results", not_found=""), streamed as response:
+            return write_response(self.key, path, response)
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         return read_line(line, read_chat_row)
@@ -270,24 +300,60 @@ class ChatCompletionBatches(RunsRemotely, ABC):
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         client = self._client.with_options(max_retries=0, timeout=ASK_TIMEOUT_SECONDS)
         headers = {CUSTOM_ID_HEADER: request["custom_id"]}
-        with translate_errors(self.key, f"asking {model}", self._secret, OVERLOADED):
-            body = client.post(self.ask_path, cast_to=object, body=request["body"], options={"headers": headers})
-        return {"custom_id": request["custom_id"], "response": {"status_code": 200, "body": body}}
+        status = 200
+        with self._connection.translate_errors(f"asking {model}", busy_statuses=OVERLOADED):
+            try:
+                body = client.post(self.ask_path, cast_to=object, body=request["body"], options={"headers": headers})
+            except Exception as error:
+                body = as_mapping(getattr(error, "body", None))
+                if rejected_answer(body) is None:
+                    raise
+                status = status_code(error)
+        answer = self._connection.require_object(body, f"asking {model}")
+        return {"custom_id": request["custom_id"], "response": {"status_code": status, "body": answer}}
 
     def cancel(self, batch_id: str) -> None:
-        with self._translate_errors("cancelling the batch"):
-            self._client.batches.cancel(batch_id)
+        with self._connection.translate_errors("cancelling the batch", not_found=SAME_PROJECT):
+            read_batch(self._client.batches.cancel(batch_id))
 
     def find(self, lookup: LookupRequest) -> LookupResult:
-        with self._translate_errors("looking for the batch"):
-            return find_submission(lookup, self._batches_since(lookup.since), self._files_named)
+        with self._connection.translate_errors("looking for the batch"):
+            return find_submission(lookup, self._batches_since(lookup.earliest), self._files_named)
+
+    def forget(self, batch_id: str) -> None:
+        self._delete_request_files(lambda: self._request_file(batch_id))
+
+    def discard(self, submission: str) -> None:
+        self._delete_request_files(lambda: self._files_named(_file_name(submission)))
+
+    def _delete_request_files(self, find_files: Callable[[], Iterable[str]]) -> None:
+        """Delete uploaded files, unless they are to be kept. What cannot be deleted stays: nothing depends on it."""
+        if self._connection.keep_request_files:
+            return
+        with suppress(ProviderError), self._connection.translate_errors("deleting the uploaded requests"):
+            client = self._client.with_options(max_retries=0)
+            # All ids first, because deleting moves the entries of later pages.
+            for file_id in list(find_files()):
+                client.files.delete(file_id)
+
+    def _request_file(self, batch_id: str) -> Iterator[str]:
+        batch = read_batch(self._client.with_options(max_retries=0).batches.retrieve(batch_id))
+        file_id = batch.get("input_file_id")
+        # The ledger may have adopted batches of other programs, whose files are not ours to delete.
+        is_ours = bool(as_mapping(batch.get("metadata")).get("submission"))
+        if is_ours and isinstance(file_id, str) and file_id:
+            yield file_id
 
     def _retrieve(self, batch_id: str) -> Row:
-        with self._translate_errors(f"asking for the batch {batch_id}"):
-            return plain_object(self._client.batches.retrieve(batch_id))
+        with self._connection.translate_errors(f"asking for the batch {batch_id}", not_found=SAME_PROJECT):
+            return read_batch(self._client.batches.retrieve(batch_id))
 
-    def _translate_errors(self, action: str) -> AbstractContextManager[None]:
-        return translate_errors(self.key, action, self._secret)
+
+def _read_state(batch: Row) -> BatchState:
+    counts = as_mapping(batch.get("request_counts"))
+    return read_batch_state(
+        batch, _ENDED, completed=counts.get("completed"), failed=counts.get("failed"), end_times=_END_TIMES
+    )
 
 
 def _file_name(submission: str) -> str:

@@ -27,12 +27,16 @@ from grabient_pipeline.atomic import write_atomic
 from grabient_pipeline.errors import ProviderBusy, ProviderError, ProviderRefused, ProviderUncertain
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import (
+    OWED,
     AccessMode,
     BatchProvider,
     BatchState,
+    BatchStatus,
+    Delivery,
     Framing,
     LookupRequest,
     LookupResult,
+    Owed,
     PromptPayload,
     RequestFormat,
     ResultRow,
@@ -77,6 +81,9 @@ class DirectFormat:
 class DirectCalls(DirectFormat):
     """A provider that is reached by ordinary calls; `folder` holds the batches that are under way."""
 
+    # The answers are in the folder or were never received.
+    owed: Mapping[BatchStatus, Owed] = dict.fromkeys(OWED, "no row")
+
     def __init__(self, provider: BatchProvider, folder: Path, concurrent_calls: int = CONCURRENT_CALLS) -> None:
         super().__init__(provider)
         self._provider = provider
@@ -86,6 +93,10 @@ class DirectCalls(DirectFormat):
 
     def check(self) -> None:
         """Do nothing: the account may have no access to batches, and an ordinary call costs money."""
+
+    def clock_offset(self) -> dt.timedelta:
+        """Return zero: the batches are on this machine."""
+        return dt.timedelta(0)
 
     def submit(self, submission: Submission) -> str:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -117,11 +128,11 @@ class DirectCalls(DirectFormat):
             return BatchState(status, status, succeeded + unanswered, failed, dt.datetime.now(dt.UTC))
         return BatchState("submitted", f"{len(outcomes):,} of {total:,} asked", succeeded, failed)
 
-    def download(self, batch_id: str, folder: Path) -> list[Path]:
+    def download(self, batch_id: str, folder: Path) -> Delivery:
+        state = self.poll(batch_id)
         answers = _path(self._folder, batch_id, "answers")
-        if not answers.exists():
-            return []
-        return [Path(shutil.copyfile(answers, folder / "answers.jsonl"))]
+        files = [Path(shutil.copyfile(answers, folder / "answers.jsonl"))] if answers.exists() else []
+        return Delivery(state, files)
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         return read_line(line, lambda row: ResultRow(**row))
@@ -151,6 +162,9 @@ class DirectCalls(DirectFormat):
             _BatchRun(self._provider, self._folder, batch_id).run(self._concurrent_calls, progress)
         finally:
             lock.release()
+
+    def discard(self, submission: str) -> None:
+        """Do nothing: a file of requests is a batch."""
 
     def forget(self, batch_id: str) -> None:
         for suffix in _SUFFIXES:
@@ -235,7 +249,11 @@ class _BatchRun:
         except ProviderBusy as error:
             self._stopped = error
         except ProviderUncertain as error:
-            if error.status is not None:
+            if error.status is not None and error.status < 300:
+                # Something else than the provider answers at this address.
+                self._append(self._asked, {"not": custom_id})
+                self._stopped = error
+            elif error.status is not None:
                 # An answer, even though it is an error: it is not billed.
                 self._record_error(custom_id, str(error))
         except ProviderRefused as error:

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
-from urllib.parse import urlsplit
 
 import httpx2
 import pydantic
 
-from grabient_pipeline.atomic import write_atomic
-from grabient_pipeline.errors import ProviderBusy, ProviderError, ProviderRefused, ProviderUncertain
+from grabient_pipeline.http_environment import tls_context
 from grabient_pipeline.providers.base import (
     ASK_TIMEOUT_SECONDS,
     CALL_TIMEOUT_SECONDS,
-    CLOCK_MARGIN,
     CREATE_TIMEOUT_SECONDS,
     CUSTOM_ID_HEADER,
+    OWED,
     TRANSFER_TIMEOUT_SECONDS,
     BatchState,
     BatchStatus,
+    Delivery,
     Framing,
     LookupRequest,
     LookupResult,
+    Owed,
     PromptPayload,
     ResultRow,
     RunsRemotely,
     Submission,
     UnreadableRow,
-    tls_context,
 )
 from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.transport.errors import OVERLOADED, short_text, translate_errors
+from grabient_pipeline.providers.transport.clock import ProviderClock
+from grabient_pipeline.providers.transport.connection import SAME_PROJECT, Connection
+from grabient_pipeline.providers.transport.errors import OVERLOADED, short_text
 from grabient_pipeline.providers.transport.rows import (
     Row,
     as_count,
@@ -46,7 +46,7 @@ from grabient_pipeline.providers.transport.rows import (
     read_line,
     text_field,
 )
-from grabient_pipeline.providers.transport.transfer import retry, upload_with_retry
+from grabient_pipeline.providers.transport.transfer import retry, upload_with_retry, write_results
 
 if TYPE_CHECKING:
     from google import genai
@@ -73,12 +73,14 @@ class GoogleBatches(RunsRemotely):
     """Google, through google-genai, with an API key."""
 
     key: ClassVar[str] = "google"
+    # A batch that expired or was cancelled gives no results at all.
+    owed: ClassVar[Mapping[BatchStatus, Owed]] = {**OWED, "expired": "no row", "cancelled": "no row"}
     framing: ClassVar[Framing] = Framing()
 
-    def __init__(self, api_key: str, base_url: str) -> None:
-        self._secret = api_key
-        self._base_url = base_url
-        self.endpoint = urlsplit(base_url).netloc
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.endpoint = connection.endpoint
+        self._clock = ProviderClock()
         self._client = self._open_client(CALL_TIMEOUT_SECONDS, attempts=3)
         self._transfer_client = self._open_client(TRANSFER_TIMEOUT_SECONDS)
         self._creation_client = self._open_client(CREATE_TIMEOUT_SECONDS)
@@ -89,17 +91,17 @@ class GoogleBatches(RunsRemotely):
         from google.genai import types
 
         options = types.HttpOptions(
-            base_url=self._base_url,
+            base_url=self._connection.base_url,
             api_version=API_VERSION,
             # In milliseconds; without it, calls never time out.
             timeout=int(timeout_seconds * 1000),
-            client_args={"verify": tls_context()},
+            client_args={"verify": tls_context(), "event_hooks": {"response": self._clock.response_hooks}},
             # The client also opens an asynchronous one, which is never used.
             async_client_args={"ssl": tls_context()},
             # Unset means no retries, which is what creating a batch needs.
             retry_options=types.HttpRetryOptions(attempts=attempts, max_delay=4.0) if attempts else None,
         )
-        return genai.Client(vertexai=False, api_key=self._secret, http_options=options)
+        return genai.Client(vertexai=False, api_key=self._connection.secret, http_options=options)
 
     @staticmethod
     def request(model: Model, payload: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
@@ -118,15 +120,15 @@ class GoogleBatches(RunsRemotely):
         return {"key": custom_id, "request": body}
 
     def check(self) -> None:
-        with self._translate_errors("asking for the list of files"):
+        with self._connection.translate_errors("asking for the list of files"):
             self._client.files.list(config={"page_size": 1})
 
     def submit(self, submission: Submission) -> str:
         name = upload_with_retry(lambda: self._upload(submission))
         submission.before_creation()
-        with self._translate_errors("creating the batch"):
+        with self._connection.translate_errors("creating the batch"):
             job = self._creation_client.batches.create(
-                model=submission.model, src=name, config={"display_name": submission.submission}
+                model=submission.model, src=name, config={"display_name": submission.identity.title}
             )
             return text_field({"name": job.name}, "name")
 
@@ -134,7 +136,7 @@ class GoogleBatches(RunsRemotely):
         from google.genai import errors
 
         name = f"files/{submission.submission}"
-        with self._translate_errors("uploading the requests"):
+        with self._connection.translate_errors("uploading the requests"):
             try:
                 self._transfer_client.files.upload(
                     file=submission.file,
@@ -147,7 +149,9 @@ class GoogleBatches(RunsRemotely):
         return name
 
     def poll(self, batch_id: str) -> BatchState:
-        job = self._get_job(batch_id)
+        return self._read_state(self._get_job(batch_id), batch_id)
+
+    def _read_state(self, job: types.BatchJob, batch_id: str) -> BatchState:
         provider_status = _state_name(job)
         status = _ENDED.get(provider_status, "submitted")
         # The SDK drops the reason for a failure and the counts, which are in the response.
@@ -157,67 +161,65 @@ class GoogleBatches(RunsRemotely):
         return BatchState(
             status=status,
             provider_status=provider_status,
-            completed=as_count(stats.get("successfulRequestCount")),
-            failed=as_count(stats.get("failedRequestCount")),
+            # The API leaves out what is 0.
+            completed=as_count(stats.get("successfulRequestCount", 0 if stats else None)),
+            failed=as_count(stats.get("failedRequestCount", 0 if stats else None)),
             ended_at=job.end_time,
             error=error,
         )
 
-    def download(self, batch_id: str, folder: Path) -> list[Path]:
+    def download(self, batch_id: str, folder: Path) -> Delivery:
         job = self._get_job(batch_id)
+        state = self._read_state(job, batch_id)
         name = job.dest.file_name if job.dest else None
         if not name:
-            return []
+            return Delivery(state, [])
         path = folder / "output.jsonl"
 
         def fetch() -> Path:
-            with self._translate_errors("downloading the results"):
-                return write_atomic(
-                    path, lambda part: self._transfer_client.files.download(file=name, destination=part)
+            with self._connection.translate_errors("downloading the results", not_found=""):
+                # The SDK shows no headers of a download.
+                return write_results(
+                    self.key, path, lambda part: self._transfer_client.files.download(file=name, destination=part)
                 )
 
-        return [retry(fetch)]
+        return Delivery(state, [retry(fetch)])
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         return read_line(line, _read_result)
 
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         # Requests are in the JSON of the API, as batches take them; the SDK's call takes another form.
-        with self._translate_errors(f"asking {model}"):
-            response = httpx2.post(
-                f"{self._base_url}/{API_VERSION}/models/{model}:generateContent",
+        action = f"asking {model}"
+        with self._connection.translate_errors(action, busy_statuses=OVERLOADED):
+            response = self._call(
+                "POST",
+                f"models/{model}:generateContent",
                 json=request["request"],
-                headers={"x-goog-api-key": self._secret, CUSTOM_ID_HEADER: str(request["key"])},
-                timeout=ASK_TIMEOUT_SECONDS,
-                verify=tls_context(),
+                headers={CUSTOM_ID_HEADER: str(request["key"])},
+                timeout_seconds=ASK_TIMEOUT_SECONDS,
             )
-            if response.status_code >= 400:
-                raise self._translate_response(f"asking {model}", response)
-            return {"key": request["key"], "response": response.json()}
-
-    def _translate_response(self, action: str, response: httpx2.Response) -> ProviderError:
-        """Translate an error response to an exception."""
-        status = response.status_code
-        reason = short_text(error_text(as_mapping(_read_json(response)).get("error"), "").replace(self._secret, "***"))
-        message = f"{action} failed: HTTP {status}: {reason}"
-        if status in OVERLOADED:
-            return ProviderBusy(self.key, message, status, _retry_delay(response))
-        return (ProviderRefused if status < 500 else ProviderUncertain)(self.key, message, status)
+        return {"key": request["key"], "response": self._connection.require_object(response, action)}
 
     def cancel(self, batch_id: str) -> None:
-        with self._translate_errors("cancelling the batch"):
-            self._client.batches.cancel(name=batch_id)
+        action = "cancelling the batch"
+
+        def send() -> None:
+            with self._connection.translate_errors(action, not_found=SAME_PROJECT):
+                # The SDK takes any answer for a success.
+                self._connection.require_object(self._call("POST", f"{batch_id}:cancel"), action)
+
+        retry(send)
 
     def find(self, lookup: LookupRequest) -> LookupResult:
         seen = 0
-        with self._translate_errors("looking for the batch"):
+        with self._connection.translate_errors("looking for the batch"):
             for name, display_name, created in self._list_batches():
-                if display_name == lookup.submission:
-                    return LookupResult(name, "its display name is the submission", thorough=True)
-                seen += created is None or created >= lookup.since - CLOCK_MARGIN
-        return LookupResult(
-            None, f"{seen} batches since {lookup.since:%Y-%m-%d %H:%M}, none of them ours", thorough=True
-        )
+                # The title of a batch, which in older batches is the submission alone.
+                if display_name.partition(" ")[0] == lookup.submission:
+                    return LookupResult(name, "its display name begins with the submission", thorough=True)
+                seen += created is None or lookup.earliest is None or created >= lookup.earliest
+        return LookupResult(None, f"{seen} batches {lookup.period}, none of them ours", thorough=True)
 
     def _list_batches(self) -> Iterator[tuple[str, str, dt.datetime | None]]:
         """Yield the name, the display name and, where known, the creation time of every batch."""
@@ -232,7 +234,8 @@ class GoogleBatches(RunsRemotely):
 
     def _list_without_sdk(self) -> Iterator[tuple[str, str, dt.datetime | None]]:
         def list_page(page_token: str | None) -> Row:
-            return self._get("batches", {"pageSize": "100", "pageToken": page_token or ""})
+            query = {"pageSize": "100", **({"pageToken": page_token} if page_token else {})}
+            return self._connection.require_object(self._call("GET", "batches", params=query), "looking for the batch")
 
         def next_cursor(page: Row, _: str | None) -> str | None:
             return as_text(page.get("nextPageToken")) or None
@@ -243,27 +246,41 @@ class GoogleBatches(RunsRemotely):
                 yield as_text(operation.get("name")) or "", as_text(details.get("displayName")) or "", None
 
     def _get_job(self, batch_id: str) -> types.BatchJob:
-        with self._translate_errors(f"asking for the batch {batch_id}"):
-            return self._client.batches.get(name=batch_id)
+        with self._connection.translate_errors(f"asking for the batch {batch_id}", not_found=SAME_PROJECT):
+            job = self._client.batches.get(name=batch_id)
+            text_field({"name": job.name}, "name")
+            return job
 
     def _get_operation(self, batch_id: str) -> Row:
-        with self._translate_errors(f"asking for the batch {batch_id}"):
-            return self._get(batch_id, {})
+        action = f"asking for the batch {batch_id}"
+        with self._connection.translate_errors(action, not_found=SAME_PROJECT):
+            return self._connection.require_object(self._call("GET", batch_id), action)
 
-    def _get(self, path: str, query: dict[str, str]) -> Row:
-        """Return the raw response, with the fields that the SDK drops."""
-        response = httpx2.get(
-            f"{self._base_url}/{API_VERSION}/{path}",
-            params={name: value for name, value in query.items() if value},
-            headers={"x-goog-api-key": self._secret},
-            timeout=CALL_TIMEOUT_SECONDS,
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_seconds: float = CALL_TIMEOUT_SECONDS,
+        **content: Any,
+    ) -> object:
+        """Call the API without the SDK and return the JSON of the response; None if it is not JSON."""
+        from google.genai import errors
+
+        response = httpx2.request(
+            method,
+            f"{self._connection.base_url}/{API_VERSION}/{path}",
+            headers={"x-goog-api-key": self._connection.secret, **(headers or {})},
+            verify=tls_context(),
+            timeout=timeout_seconds,
+            **content,
         )
-        if response.status_code >= 400:
-            raise self._translate_response(f"asking for {path}", response)
-        return as_mapping(response.json())
-
-    def _translate_errors(self, action: str) -> AbstractContextManager[None]:
-        return translate_errors(self.key, action, self._secret)
+        self._clock.measure(response)
+        # The SDK's annotation leaves the type of the response partly open.
+        errors.APIError.raise_for_response(response)  # pyright: ignore[reportUnknownMemberType]
+        is_json = "json" in response.headers.get("content-type", "json")
+        return response.json() if is_json else None
 
 
 def gemini_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -276,23 +293,6 @@ def gemini_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
         for keyword, value in schema.items()
         if keyword != "enum" or len(value) <= LONGEST_ENUM
     }
-
-
-def _read_json(response: httpx2.Response) -> object:
-    try:
-        return response.json()
-    except ValueError:
-        return None
-
-
-def _retry_delay(response: httpx2.Response) -> float | None:
-    """Return the seconds to wait, which Google states in the body instead of a header."""
-    body = _read_json(response)
-    for detail in as_list(as_mapping(as_mapping(body).get("error")).get("details")):
-        delay = as_text(as_mapping(detail).get("retryDelay"))
-        if delay and delay.removesuffix("s").replace(".", "", 1).isdigit():
-            return float(delay.removesuffix("s"))
-    return None
 
 
 def _state_name(job: types.BatchJob) -> str:

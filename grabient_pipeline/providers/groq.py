@@ -6,9 +6,17 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
-from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS, CLOCK_MARGIN, tls_context
+from grabient_pipeline.http_environment import tls_context
+from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS
 from grabient_pipeline.providers.chat_completions import ChatCompletionBatches
-from grabient_pipeline.providers.transport.rows import Row, as_list, as_mapping, epoch_time, iterate_pages, plain_object
+from grabient_pipeline.providers.transport.rows import (
+    Row,
+    as_mapping,
+    epoch_time,
+    iterate_pages,
+    page_entries,
+    plain_object,
+)
 
 
 class GroqBatches(ChatCompletionBatches):
@@ -17,23 +25,23 @@ class GroqBatches(ChatCompletionBatches):
     key: ClassVar[str] = "groq"
     ask_path: ClassVar[str] = "/openai/v1/chat/completions"
 
-    def __init__(self, api_key: str, base_url: str) -> None:
-        # Not at the top: rendering requests needs no SDK, and importing it takes a second.
+    def _open_client(self) -> Any:
         import groq
 
-        client = groq.Groq(
-            api_key=api_key,
-            base_url=base_url,
+        return groq.Groq(
+            api_key=self._connection.secret,
+            base_url=self._connection.base_url,
             timeout=CALL_TIMEOUT_SECONDS,
-            http_client=groq.DefaultHttpxClient(verify=tls_context()),
+            http_client=groq.DefaultHttpxClient(
+                event_hooks={"response": self._clock.response_hooks}, verify=tls_context()
+            ),
         )
-        super().__init__(client, api_key, base_url)
 
-    def _batches_since(self, since: dt.datetime) -> Iterator[Row]:
+    def _batches_since(self, earliest: dt.datetime | None) -> Iterator[Row]:
         for row in self._entries(self._client.batches.list):
             created = epoch_time(row.get("created_at"))
             # The order is not documented, so an old batch is skipped and does not end the listing.
-            if created is None or created >= since - CLOCK_MARGIN:
+            if created is None or earliest is None or created >= earliest:
                 yield row
 
     def _files_named(self, name: str) -> Iterator[str]:
@@ -47,7 +55,9 @@ class GroqBatches(ChatCompletionBatches):
             return list_entries(**({"extra_query": {"cursor": cursor}} if cursor else {}))
 
         for page in iterate_pages(list_page, _next_cursor):
-            for entry in as_list(page.data):
+            # A server in Go may write an empty list as null.
+            is_empty = page.data is None and page.object == "list"
+            for entry in [] if is_empty else page_entries(page.data):
                 yield plain_object(entry)
 
 

@@ -6,9 +6,17 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS, CLOCK_MARGIN, tls_context
+from grabient_pipeline.http_environment import tls_context
+from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS
 from grabient_pipeline.providers.chat_completions import ChatCompletionBatches
-from grabient_pipeline.providers.transport.rows import Row, epoch_time, iterate_pages, next_page, plain_object
+from grabient_pipeline.providers.transport.rows import (
+    Row,
+    epoch_time,
+    iterate_pages,
+    next_page,
+    page_entries,
+    plain_object,
+)
 
 _PAGE_SIZE = 100
 
@@ -19,24 +27,24 @@ class OpenAIBatches(ChatCompletionBatches):
     key: ClassVar[str] = "openai"
     ask_path: ClassVar[str] = "/chat/completions"
 
-    def __init__(self, api_key: str, base_url: str) -> None:
-        # Not at the top: rendering requests needs no SDK, and importing it takes a second.
+    def _open_client(self) -> Any:
         import openai
 
-        client = openai.OpenAI(
-            api_key=api_key,
-            base_url=base_url,
+        return openai.OpenAI(
+            api_key=self._connection.secret,
+            base_url=self._connection.base_url,
             timeout=CALL_TIMEOUT_SECONDS,
-            http_client=openai.DefaultHttpxClient(verify=tls_context()),
+            http_client=openai.DefaultHttpxClient(
+                event_hooks={"response": self._clock.response_hooks}, verify=tls_context()
+            ),
         )
-        super().__init__(client, api_key, base_url)
 
-    def _batches_since(self, since: dt.datetime) -> Iterator[Row]:
+    def _batches_since(self, earliest: dt.datetime | None) -> Iterator[Row]:
         for page in iterate_pages(self._list_page, self._next_cursor):
-            for batch in page.data:
+            for batch in page_entries(page.data):
                 row = plain_object(batch)
                 created = epoch_time(row.get("created_at"))
-                if created is not None and created < since - CLOCK_MARGIN:
+                if created is not None and earliest is not None and created < earliest:
                     return
                 yield row
 

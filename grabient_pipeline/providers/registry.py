@@ -9,30 +9,24 @@ import importlib
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol, cast
 from urllib.parse import urlsplit
 
 from grabient_pipeline.errors import MissingKeyError, SettingsError
+from grabient_pipeline.http_environment import explain_client_errors
 from grabient_pipeline.providers.base import AccessMode, BatchProvider, RequestFormat, Route
 from grabient_pipeline.providers.catalogue import Provider, load_catalogue
+from grabient_pipeline.providers.transport.connection import Connection, endpoint_of
 
 
 class ProviderImplementation(RequestFormat, Protocol):
     """A class that the catalogue names in `module`: a request format that opens a batch API when it is called."""
 
-    def __call__(self, api_key: str, base_url: str) -> BatchProvider:
+    def __call__(self, connection: Connection) -> BatchProvider:
         """Open the provider's batch API."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderCredentials:
-    """What a client needs. The key stays out of `repr`."""
-
-    key: str = field(repr=False)
-    base_url: str
 
 
 @dataclass(frozen=True)
@@ -40,10 +34,12 @@ class Providers:
     """The providers that an environment gives access to.
 
     `environment` holds the keys and stays out of `repr`. `direct_dir` is where direct calls keep their batches.
+    `keep_request_files`: whether uploaded request files stay at the providers when they are of no more use.
     """
 
     environment: Mapping[str, str] = field(repr=False)
     direct_dir: Path
+    keep_request_files: bool = False
 
     @property
     def keys(self) -> frozenset[str]:
@@ -67,9 +63,9 @@ class Providers:
 
         Raises:
             MissingKeyError: The provider's API key is not set; the message names the variable.
-            SettingsError: The key or the base URL is invalid.
+            SettingsError: The key, the base URL, the certificates or a proxy cannot be used.
         """
-        provider = open_provider(route.provider, self.environment)
+        provider = open_provider(route.provider, self.environment, keep_request_files=self.keep_request_files)
         if route.access == "batch":
             return provider
         from grabient_pipeline.providers.direct import DirectCalls
@@ -86,7 +82,7 @@ def provider_keys(environment: Mapping[str, str] = os.environ) -> dict[str, str]
     }
 
 
-def provider_credentials(provider_key: str, environment: Mapping[str, str] = os.environ) -> ProviderCredentials:
+def provider_connection(provider_key: str, environment: Mapping[str, str] = os.environ) -> Connection:
     """Return the API key and the base URL of a provider.
 
     Raises:
@@ -103,7 +99,7 @@ def provider_credentials(provider_key: str, environment: Mapping[str, str] = os.
             f"{provider.key_variable} contains characters that are not valid in an API key; "
             "check that you copied it correctly"
         )
-    return ProviderCredentials(key, _base_url(provider, environment))
+    return Connection(provider, key, _base_url(provider, environment))
 
 
 def provider_endpoint(provider_key: str, environment: Mapping[str, str] = os.environ) -> str:
@@ -112,7 +108,7 @@ def provider_endpoint(provider_key: str, environment: Mapping[str, str] = os.env
     Raises:
         SettingsError: The base URL is invalid.
     """
-    return urlsplit(_base_url(load_catalogue().provider(provider_key), environment)).netloc
+    return endpoint_of(_base_url(load_catalogue().provider(provider_key), environment))
 
 
 def request_format(provider_key: str, access: AccessMode = "batch") -> RequestFormat:
@@ -134,18 +130,25 @@ def request_format(provider_key: str, access: AccessMode = "batch") -> RequestFo
 _import_lock: Final = threading.Lock()
 
 
-def open_provider(provider_key: str, environment: Mapping[str, str] = os.environ) -> BatchProvider:
+def open_provider(
+    provider_key: str, environment: Mapping[str, str] = os.environ, *, keep_request_files: bool = False
+) -> BatchProvider:
     """Open the batch API of a provider. Its SDK is imported here and not before.
+
+    Args:
+        provider_key: The provider's key in the catalogue.
+        environment: The variables with the API key and the base URL.
+        keep_request_files: Whether uploaded request files stay at the provider when they are of no more use.
 
     Raises:
         MissingKeyError: The provider's API key is not set; the message names the variable.
-        SettingsError: The key or the base URL is invalid.
+        SettingsError: The key, the base URL, the certificates or a proxy cannot be used.
     """
-    credentials = provider_credentials(provider_key, environment)
-    with _import_lock:
+    connection = replace(provider_connection(provider_key, environment), keep_request_files=keep_request_files)
+    with _import_lock, explain_client_errors():
         # Completely, and first: OpenAI's SDK looks for it at its first call, while Groq's may still be importing it.
         importlib.import_module("httpx")
-        return _load_implementation(provider_key)(credentials.key, credentials.base_url)
+        return _load_implementation(provider_key)(connection)
 
 
 def _load_implementation(provider_key: str) -> ProviderImplementation:
@@ -162,9 +165,17 @@ def _load_implementation(provider_key: str) -> ProviderImplementation:
 
 def _base_url(provider: Provider, environment: Mapping[str, str]) -> str:
     url = environment.get(provider.base_url_variable, "").strip() or provider.default_base_url
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_address(url):
         raise SettingsError(
             f"{provider.base_url_variable} is not an address such as {provider.default_base_url}; correct or unset it"
         )
     return url.rstrip("/")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return named and url.isprintable() and " " not in url

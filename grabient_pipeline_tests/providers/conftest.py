@@ -11,7 +11,7 @@ import pytest
 from grabient_pipeline.batches.request_file import RequestTemplate, json_text
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.palette import describe_palettes, read_palette
-from grabient_pipeline.providers.base import LookupRequest, Submission, result_rows
+from grabient_pipeline.providers.base import BatchIdentity, LookupRequest, Submission, result_rows
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.registry import open_provider
 from grabient_pipeline.sandbox import SandboxServer
@@ -19,6 +19,7 @@ from grabient_pipeline.sandbox.app import call_of
 from grabient_pipeline.sandbox.discovery import PROVIDERS as SANDBOX_PROVIDERS
 from grabient_pipeline.tagging import user_message
 from grabient_pipeline_tests.catalogue import MODELS, PROVIDERS
+from grabient_pipeline_tests.providers.go_between import GoBetween
 
 LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 each_provider = pytest.mark.parametrize("key", PROVIDERS)
@@ -57,7 +58,7 @@ class Api:
         file = self.folder / f"{name}.requests"
         requests = [(f"{name}_{row:06d}", seed) for row, seed in enumerate(self.texts)]
         RequestTemplate.of(self.provider, model, TAGGING.payload).write(file, requests, self.texts)
-        return Submission(name, model.id, file)
+        return Submission(BatchIdentity(name, "ledge", "tagging", model.name, "0123456789ab", 3), model.id, file)
 
     def arm(self, name, times=None, **parameters):
         self.server.sandbox.faults.arm(name, self.provider.key, times, **parameters)
@@ -72,8 +73,8 @@ class Api:
     def rows(self, batch_id):
         folder = self.folder / secrets.token_hex(4)
         folder.mkdir()
-        files = self.provider.download(batch_id, folder)
-        assert not list(folder.glob("*.part"))
+        files = self.provider.download(batch_id, folder).files
+        assert sorted(folder.iterdir()) == sorted(files)
         return list(result_rows(self.provider, files))
 
     def find(self, submission, since=LONG_AGO, requests=3, known=()):
@@ -92,6 +93,14 @@ class Api:
             and call_of(SANDBOX_PROVIDERS[self.provider.key], call["method"], call["path"]) == "creating"
             for call in self.server.sandbox.requests
         )
+
+
+@pytest.fixture
+def go_between(server, monkeypatch):
+    """A host between the client and the sandbox; failed transfers are repeated without waiting."""
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+    with GoBetween(server) as between:
+        yield between
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ class TestStates:
             "_client",
             FakeClient(id="b", status="completed", output_file_id=None, error_file_id={}),
         )
-        assert opened_providers[key].download("b", tmp_path) == []
+        assert opened_providers[key].download("b", tmp_path).files == []
 
     @pytest.mark.parametrize("key", ["openai", "groq"])
     @pytest.mark.parametrize("word", ["validating", "in_progress", "finalizing", "cancelling", "resting\x1b", "", None])

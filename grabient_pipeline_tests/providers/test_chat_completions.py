@@ -116,6 +116,12 @@ class TestLookup:
         assert (result.batch_id, result.thorough) == (None, True)
         assert result.evidence.startswith("2 batches since 2026-11-01")
 
+    def test_a_lookup_without_a_time_covers_every_batch(self) -> None:
+        lookup = LookupRequest("ours", None, 3)
+        assert lookup.earliest is None
+        result = find_submission(lookup, [job()], lambda name: [])
+        assert result.evidence == "1 batches ever, none of them ours"
+
 
 class TestPaging:
     def test_pages_are_fetched_one_at_a_time(self) -> None:

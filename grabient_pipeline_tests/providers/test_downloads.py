@@ -2,50 +2,73 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
-
 import orjson
 import pytest
 
-from grabient_pipeline.errors import ProviderRefused
+from grabient_pipeline.errors import ProviderRefused, ProviderUncertain
 from grabient_pipeline.providers.base import ResultRow, UnreadableRow
+from grabient_pipeline.providers.registry import open_provider
+from grabient_pipeline_tests.catalogue import PROVIDERS
 from grabient_pipeline_tests.providers.conftest import each_provider
+from grabient_pipeline_tests.providers.go_between import TEXT_PAGE, UNMARKED_PAGE, Answer
+
+DOWNLOADS = ("/content", "/results", ":download")
+
+
+def is_download(path):
+    return path.split("?")[0].endswith(DOWNLOADS)
 
 
 class TestDownloading:
-    def test_results_at_another_host_are_not_fetched(self, open_api):
-        """The SDK would follow the URL and send the key along."""
+    def test_results_are_fetched_at_the_base_url_and_not_where_the_batch_says(self, open_api, go_between):
+        """Behind a gateway, `results_url` is Anthropic's own address, which does not know the gateway's key."""
         api = open_api("anthropic")
         batch_id = api.provider.submit(api.submission())
         api.wait(batch_id)
-        api.arm("foreign_results_url", host="results.invalid")
-        with pytest.raises(ProviderRefused, match="another host .*results.invalid.*the key was not sent"):
+        api.arm("foreign_results_url", host=go_between.url.removeprefix("http://"))
+        assert len(api.rows(batch_id)) == 3
+        assert go_between.calls == [], "the key was sent to another host"
+
+    def test_a_batch_is_looked_up_through_the_gateway(self, open_api, go_between):
+        """The listing names the sandbox's address for the results, and not that of the host between."""
+        api = open_api("anthropic", open_provider("anthropic", go_between.environment()))
+        submission = api.submission()
+        batch_id = api.provider.submit(submission)
+        api.wait(batch_id)
+        assert api.find(submission.submission).batch_id == batch_id
+        assert ("GET", f"/anthropic/v1/messages/batches/{batch_id}/results") in go_between.calls
+
+    def test_no_redirect_takes_the_key_to_another_host(self, open_api, server, go_between):
+        api = open_api("anthropic", open_provider("anthropic", go_between.environment()))
+        batch_id = api.provider.submit(api.submission())
+        api.wait(batch_id)
+        elsewhere = {"Location": f"http://localhost:{server.port}/anthropic/v1/messages/batches/{batch_id}/results"}
+        go_between.answer = lambda method, path: Answer(302, elsewhere, b"") if is_download(path) else None
+        with pytest.raises(ProviderRefused, match="refused to call localhost; the key was not sent there"):
             api.rows(batch_id)
 
-    def test_results_are_not_fetched_if_the_host_changes_after_the_check(self, open_api, tmp_path):
-        """The SDK requests the URL once more before it follows it."""
-        authorizations = []
+    def test_a_port_that_goes_without_saying_is_the_same_host(self, open_api):
+        environment = {"ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": "http://LOCALHOST:80"}
+        api = open_api("anthropic", open_provider("anthropic", environment))
+        with pytest.raises(ProviderRefused, match="no connection|HTTP"):
+            api.provider.check()
 
-        class ForeignHost(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                authorizations.append(self.headers.get("authorization"))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        with http.server.HTTPServer(("127.0.0.1", 0), ForeignHost) as foreign_host:
-            threading.Thread(target=foreign_host.serve_forever, daemon=True).start()
-            api = open_api("anthropic")
-            batch_id = api.provider.submit(api.submission())
-            api.wait(batch_id)
-            api.arm("foreign_results_url", host=f"127.0.0.1:{foreign_host.server_address[1]}")
-            with pytest.raises(ProviderRefused, match="the key was not sent"):
-                api.provider._download(batch_id, tmp_path / "output.jsonl")
-            foreign_host.shutdown()
-        assert authorizations == []
+    # Google's SDK shows no headers of a download.
+    @pytest.mark.parametrize(
+        ("key", "page"),
+        [*((key, UNMARKED_PAGE) for key in PROVIDERS), *((key, TEXT_PAGE) for key in PROVIDERS if key != "google")],
+    )
+    def test_a_web_page_is_no_result(self, open_api, go_between, tmp_path, key, page):
+        api = open_api(key, open_provider(key, go_between.environment()))
+        batch_id = api.provider.submit(api.submission())
+        api.wait(batch_id)
+        go_between.answer = lambda method, path: page if is_download(path) else None
+        before = sorted(tmp_path.iterdir())
+        with pytest.raises(ProviderUncertain, match="is a web page, not results; is something in between, such as"):
+            api.provider.download(batch_id, tmp_path)
+        assert sorted(tmp_path.iterdir()) == before
+        go_between.answer = lambda method, path: None
+        assert len(api.rows(batch_id)) == 3
 
     @each_provider
     def test_an_interrupted_download_is_retried_and_complete(self, open_api, key):

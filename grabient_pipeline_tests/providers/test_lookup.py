@@ -30,6 +30,17 @@ class TestLookup:
         found = api.find("neverthere000000")
         assert (found.batch_id, found.thorough, found.candidates) == (None, True, ())
 
+    @each_provider
+    def test_an_older_batch_is_found_if_the_time_of_its_reservation_is_not_known(self, open_api, key):
+        api = open_api(key)
+        submission = api.submission()
+        batch_id = api.provider.submit(submission)
+        api.wait(batch_id)
+        api.batches_of(submission.submission)[0].created -= dt.timedelta(days=3).total_seconds()
+        found = api.find(submission.submission, since=None)
+        assert (found.batch_id, found.thorough) == (batch_id, True)
+        assert "batches ever" in api.find("neverthere000000", since=None).evidence
+
     @pytest.mark.parametrize("key", ["openai", "groq", "google"])
     def test_a_running_batch_is_found(self, open_api, key):
         api = open_api(key)
@@ -93,6 +104,13 @@ class TestLookup:
         assert found.batch_id is None
         assert not found.thorough
         assert batch_id in found.candidates
+
+    def test_an_older_google_batch_is_found_whose_name_is_the_submission_alone(self, open_api):
+        api = open_api("google")
+        submission = api.submission()
+        batch_id = api.provider.submit(submission)
+        api.batches_of(submission.submission)[0].details["display_name"] = submission.submission
+        assert api.find(submission.submission).batch_id == batch_id
 
     @pytest.mark.parametrize("key", ["openai", "groq"])
     def test_a_batch_without_metadata_is_found_by_the_name_of_its_input_file(self, open_api, key):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grabient_pipeline.batches.stages import REFINEMENT, TAGGING
 from grabient_pipeline.providers.base import ResultRow, UnreadableRow, result_rows
 from grabient_pipeline.providers.registry import open_provider
 from grabient_pipeline.providers.transport.rows import LONGEST_LINE
@@ -33,6 +34,11 @@ def chat(message, finish_reason="stop", status_code=200, **usage):
 
 def chat_response(response, error=None):
     return {"id": "b", "custom_id": "a_1", "response": response, "error": error}
+
+
+def rejected_answer_row(text, **body):
+    error = {"code": "json_validate_failed", "message": "no JSON", "failed_generation": text}
+    return chat_response({"status_code": 400, "body": {"error": error, **body}})
 
 
 def gemini(parts, finish_reason="STOP", **usage):
@@ -96,6 +102,20 @@ CHAT = {
         chat({"content": None, "refusal": "I cannot\nhelp"}),
         response_row(None, "refusal", "I cannot help"),
     ),
+    "refusal beside text": (
+        chat({"content": "hel", "refusal": "I stop here"}),
+        response_row("hel", "refusal", "I stop here"),
+    ),
+    "an answer that Groq's check rejects": (
+        rejected_answer_row("```json\n{}\n```"),
+        response_row("```json\n{}\n```", "json_validate_failed", "json_validate_failed: no JSON", (None, None)),
+    ),
+    "the same, with tokens": (
+        rejected_answer_row("{", usage={"prompt_tokens": 10, "completion_tokens": 5}),
+        response_row("{", "json_validate_failed", "json_validate_failed: no JSON"),
+    ),
+    "the same, without text": (rejected_answer_row(" \n"), error_row("errored", "json_validate_failed: no JSON")),
+    "the same, without an answer": (rejected_answer_row(None), error_row("errored", "json_validate_failed: no JSON")),
     "tokens as text": (chat({"content": "x"}, prompt_tokens="7"), response_row("x", tokens=(7, 5))),
     "invalid tokens": (
         chat({"content": "x"}, prompt_tokens=-7, completion_tokens=True),
@@ -179,6 +199,13 @@ def test_a_line_is_read_as_a_row(providers, provider, line, expected):
         assert (row.text, row.finish_reason, row.outcome) == (expected.text, expected.finish_reason, "succeeded")
     else:
         assert row == expected
+
+
+@pytest.mark.parametrize("stage", [TAGGING, REFINEMENT], ids=lambda stage: stage.name)
+def test_an_answer_that_groqs_check_rejects_is_parsed(providers, stage):
+    line = rejected_answer_row('```json\n{"mood": ["calm"], "style": ["minimal"], "associations": ["sea"]}\n```')
+    row = providers["groq"].read_row(json.dumps(line).encode())
+    assert stage.parse(row.text, row.finish_reason).tags.mood == ("calm",)
 
 
 UNREADABLE = {

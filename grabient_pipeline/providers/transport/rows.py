@@ -77,9 +77,31 @@ def plain_object(value: Any) -> Row:
     return as_mapping(value.model_dump(warnings=False))
 
 
+def read_batch(value: Any) -> Row:
+    """Convert an SDK's batch object like `plain_object`.
+
+    Raises:
+        TypeError, KeyError, AttributeError: It has no id, so it is not a batch.
+    """
+    batch = plain_object(value)
+    text_field(batch, "id")
+    return batch
+
+
 def as_list(value: object) -> list[object]:
     """Return the value if it is a list, else an empty one."""
     return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def page_entries(value: Any) -> list[Any]:
+    """Return the entries of a page of a listing.
+
+    Raises:
+        TypeError: They are no list. An answer without entries must not count as a listing that found nothing.
+    """
+    if not isinstance(value, list):
+        raise TypeError("the page has no list of entries")
+    return cast("list[Any]", value)
 
 
 def as_count(value: object) -> int | None:

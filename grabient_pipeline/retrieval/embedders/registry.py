@@ -11,7 +11,9 @@ from functools import cache
 from typing import Final
 
 from grabient_pipeline.errors import UnknownModelError
-from grabient_pipeline.providers.registry import ProviderCredentials, provider_credentials
+from grabient_pipeline.http_environment import explain_client_errors
+from grabient_pipeline.providers.registry import provider_connection
+from grabient_pipeline.providers.transport.connection import Connection
 from grabient_pipeline.retrieval.embedders.base import Embedder, EmbeddingModel
 
 # Both APIs shorten their vectors on request with little loss; a search over 100,000 of them has to be fast.
@@ -42,9 +44,14 @@ def open_embedder(model: EmbeddingModel, environment: Mapping[str, str] = os.env
 
     Raises:
         MissingKeyError: The API key of its provider is not set; the message names the variable.
-        SettingsError: The key or the base URL is invalid, or the files of the local model are missing.
+        SettingsError: The key, the base URL, the certificates or a proxy cannot be used, or the files of the local
+            model are missing.
     """
-    return _open_once(model, None if model.provider is None else provider_credentials(model.provider, environment))
+    if model.provider is None:
+        return _open_once(model, None)
+    connection = provider_connection(model.provider, environment)
+    with explain_client_errors():
+        return _open_once(model, connection)
 
 
 def open_embedder_named(name: str, environment: Mapping[str, str] = os.environ) -> Embedder:
@@ -58,20 +65,20 @@ def is_free(name: str) -> bool:
 
 
 @cache
-def _open_once(model: EmbeddingModel, credentials: ProviderCredentials | None) -> Embedder:
+def _open_once(model: EmbeddingModel, connection: Connection | None) -> Embedder:
     """Open a model and keep it: a notebook searches many times, and an SDK takes longer to start than a search."""
-    match model.provider, credentials:
+    match model.provider, connection:
         case None, None:
             from grabient_pipeline.retrieval.embedders.local import open_local_embedder
 
             return open_local_embedder(model)
-        case "openai", ProviderCredentials():
+        case "openai", Connection():
             from grabient_pipeline.retrieval.embedders.openai import OpenAIEmbedder
 
-            return OpenAIEmbedder(model, credentials)
-        case "google", ProviderCredentials():
+            return OpenAIEmbedder(model, connection)
+        case "google", Connection():
             from grabient_pipeline.retrieval.embedders.google import GoogleEmbedder
 
-            return GoogleEmbedder(model, credentials)
+            return GoogleEmbedder(model, connection)
         case _:
             raise UnknownModelError(f"no implementation for the embedding models of {model.provider!r}")
