@@ -6,8 +6,10 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import orjson
 
 from benchmarks.prepare import reserve_and_write
@@ -25,13 +27,13 @@ from benchmarks.synthetic import (
 )
 from grabient_pipeline.batches.collect import collect_batch, ended_batches
 from grabient_pipeline.batches.parse import parse_answers
-from grabient_pipeline.batches.reservation import custom_id
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import PROJECT_ROOT
 
 MAX_GROWTH_MB = 300
 _SMALL = 10_000
+_ROWS_PER_FETCH = 1024
 # A process inherits the peak of its parent through `exec`, and after other benchmarks that peak may exceed everything
 # measured here. A shell in between, which does not `exec`, starts from its own small peak.
 _THROUGH_A_SHELL = ("sh", "-c", '"$0" "$@"; exit $?')
@@ -95,17 +97,21 @@ def _end_all_batches(pipeline: Pipeline) -> None:
 
 def _collect(pipeline: Pipeline, results: dict[str, Results]) -> None:
     """Collect each batch from the file that its provider would have sent; the file is deleted afterwards."""
-    with pipeline.warehouse.connect() as connection:
-        sizes = dict(connection.execute("SELECT submission, request_count FROM tag_batches").fetchall())
     files: dict[str, Path] = {}
     providers = {key: open_offline_provider(key, files) for key in results}
     for batch in ended_batches(pipeline.workspace):
         file = pipeline.settings.data_dir / "results.jsonl"
-        custom_ids = (custom_id(batch.submission, row) for row in range(sizes[batch.submission]))
-        results[batch.provider].write(file, custom_ids)
+        with pipeline.warehouse.connect() as connection:
+            results[batch.provider].write(file, _custom_ids(connection, batch.submission))
         files[batch.batch_id] = file
         collect_batch(pipeline.workspace, providers[batch.provider], batch)
         file.unlink()
+
+
+def _custom_ids(connection: duckdb.DuckDBPyConnection, submission: str) -> Iterator[str]:
+    rows = connection.execute("SELECT custom_id FROM tag_requests WHERE submission = ?", [submission])
+    while piece := rows.fetchmany(_ROWS_PER_FETCH):
+        yield from (custom_id for (custom_id,) in piece)
 
 
 def _peak_megabytes() -> float:

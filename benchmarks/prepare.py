@@ -10,7 +10,8 @@ import orjson
 
 from benchmarks.report import Measurement
 from benchmarks.synthetic import ANALYSES, enabled_models, group_by_provider, open_pipeline, plan_and_reserve
-from grabient_pipeline.batches.reservation import ProviderModels, custom_id
+from grabient_pipeline.batches.custom_ids import custom_id_length
+from grabient_pipeline.batches.reservation import ProviderModels
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.palette import describe_palettes
 from grabient_pipeline.pipeline import Pipeline
@@ -79,12 +80,13 @@ def _time_floor(pipeline: Pipeline, entries: list[ProviderModels]) -> float:
 
 def _time_plain_loop(requests: list[dict[str, object]], file: Path) -> float:
     key = "key" if "key" in requests[0] else "custom_id"
+    head = "a" * (custom_id_length(TAGGING.name) - 6)
     rows = count()
     started = time.perf_counter()
     with file.open("wb", buffering=1 << 20) as target:
         for request in requests:
             for _ in range(ANALYSES):
-                request[key] = custom_id("abcdefghijklmnop", next(rows))
+                request[key] = f"{head}{next(rows):06d}"
                 target.write(orjson.dumps(request) + b"\n")
     file.unlink()
     return time.perf_counter() - started

@@ -25,7 +25,7 @@ from grabient_pipeline.imports.files import PaletteRow
 from grabient_pipeline.imports.palettes import ImportReport, import_rows
 from grabient_pipeline.palette.seed import Seed, encode_seed
 from grabient_pipeline.pipeline import Pipeline
-from grabient_pipeline.providers.base import BatchProvider, Route
+from grabient_pipeline.providers.base import BatchProvider, BatchState, Delivery, Route
 from grabient_pipeline.providers.catalogue import Model, load_catalogue
 from grabient_pipeline.providers.prices import batch_price
 from grabient_pipeline.providers.registry import open_provider, request_format
@@ -45,7 +45,7 @@ NO_CAP_USD = 1e9
 # Nothing listens on this port; benchmarks with these variables make no calls.
 NOWHERE = environment(9)
 
-_CUSTOM_ID = re.compile(rb'"(?:custom_id|key)":"([a-z0-9]{16}_[0-9]{6})"')
+_CUSTOM_ID = re.compile(rb'"(?:custom_id|key)":"([a-z0-9]{16}_[a-z0-9_]+)"')
 
 
 def random_seeds(count: int) -> list[str]:
@@ -96,9 +96,9 @@ def open_offline_provider(key: str, files: Mapping[str, Path]) -> BatchProvider:
     """Open the real provider, with downloads replaced by existing files."""
     provider = open_provider(key, NOWHERE)
 
-    def download(batch_id: str, folder: Path) -> list[Path]:
+    def download(batch_id: str, folder: Path) -> Delivery:
         del folder
-        return [files[batch_id]]
+        return Delivery(BatchState("completed", "completed"), [files[batch_id]])
 
     provider.download = download
     return provider
@@ -137,7 +137,7 @@ def sample_results(palettes: int, providers: tuple[str, ...] = tuple(MODELS)) ->
         for batch in ended_batches(pipeline.workspace):
             folder = pipeline.settings.spool_dir / batch.submission
             folder.mkdir()
-            for path in pipeline.workspace.providers.open(batch.route).download(batch.batch_id, folder):
+            for path in pipeline.workspace.providers.open(batch.route).download(batch.batch_id, folder).files:
                 lines[batch.provider] += path.read_bytes().splitlines()
         return lines
 

@@ -2,7 +2,8 @@
 
 A batch that its provider has is adopted whenever it is found. A reservation is released only if no process is sending
 it, the grace period since it may have been created has passed, and a complete listing shows nothing that could be it.
-What was found is recorded as evidence.
+What was found is recorded as evidence. Times are compared by the provider's clock, because this machine's may be wrong,
+or may have been set in the meantime. Batches that were abandoned before their provider responded are looked for too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from grabient_pipeline.batches import ledger
@@ -17,8 +19,10 @@ from grabient_pipeline.batches.submission_lock import SubmissionInProgress, hold
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.deadline import Deadline
-from grabient_pipeline.errors import GrabientError
+from grabient_pipeline.errors import GrabientError, ProviderUncertain
 from grabient_pipeline.providers.base import AccessMode, LookupRequest, LookupResult, Route
+from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.providers.transport.clock import Moment
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, sql
 
 # Grace period before a batch that a complete listing does not show is released.
@@ -30,13 +34,26 @@ RECONCILE_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class LostBatch:
-    """A reservation of which it is unknown whether its provider has it."""
+    """A batch of which it is unknown whether its provider has it: reserved, or abandoned in that state.
+
+    `looked_for_at`: when it was first looked for and not found.
+    """
 
     submission: str
     route: Route
     model: str
     request_count: int
-    created_at: dt.datetime
+    reserved: Moment
+    looked_for_at: dt.datetime | None
+    abandoned: bool
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether it was abandoned and its provider no longer keeps its results."""
+        if not self.abandoned:
+            return False
+        kept_days = load_catalogue().provider(self.route.provider).retention_days
+        return dt.datetime.now(dt.UTC) > self.reserved.local + dt.timedelta(days=kept_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +83,20 @@ class ReconcileReport:
 
 
 def lost_batches(warehouse: Warehouse, wait_seconds: float = WAIT_SECONDS) -> list[LostBatch]:
-    """Return the reserved batches, oldest first; some may be on their way to the provider right now."""
+    """Return the reserved batches, oldest first, and the abandoned ones that are due to be looked for.
+
+    Some of the reserved ones may be on their way to the provider right now.
+    """
     with warehouse.connect(wait_seconds) as connection:
-        rows: list[tuple[str, str, AccessMode, str, int, dt.datetime]] = connection.execute(
-            sql(__package__, "lost_batches")
-        ).fetchall()
-    return [
-        LostBatch(submission, Route(provider, access), model, request_count, created_at)
-        for submission, provider, access, model, request_count, created_at in rows
+        rows: list[tuple[str, str, AccessMode, str, int, dt.datetime, float | None, dt.datetime | None, bool]]
+        rows = connection.execute(sql(__package__, "lost_batches")).fetchall()
+    lost = [
+        LostBatch(
+            submission, Route(provider, access), model, count, Moment.measured(created_at, offset), looked_at, abandoned
+        )
+        for submission, provider, access, model, count, created_at, offset, looked_at, abandoned in rows
     ]
+    return [batch for batch in lost if not batch.forgotten]
 
 
 def reconcile(
@@ -113,9 +135,29 @@ def reconcile(
     outcomes = lookups.outcomes()
     settling = _Settling(workspace, margin_seconds, record_deadline)
     for batch in lost:
-        late = f"{batch.route.label}: no response within {budget:.0f} s"
-        settling.settle(batch, outcomes.get(batch.submission, late))
-    return settling.report()
+        if batch.submission in outcomes:
+            settling.settle(batch, outcomes[batch.submission])
+        else:
+            settling.postpone(batch, f"{batch.route.label}: no response within {budget:.0f} s")
+    report = settling.report()
+    released = {finding.submission for finding in report.released}
+    _discard_uploads(workspace, [batch for batch in lost if batch.submission in released], deadline)
+    return report
+
+
+def _discard_uploads(workspace: Workspace, released: Sequence[LostBatch], deadline: Deadline) -> None:
+    """Delete the request files of batches that were never created, as far as the time allows."""
+
+    def discard(batch: LostBatch) -> None:
+        # Only tidiness: a file that stays costs nothing.
+        with suppress(GrabientError):
+            workspace.providers.open(batch.route).discard(batch.submission)
+
+    threads = [threading.Thread(target=discard, args=(batch,), daemon=True) for batch in released]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(deadline.remaining())
 
 
 def _known_batches(warehouse: Warehouse, wait_seconds: float) -> dict[str, frozenset[str]]:
@@ -125,8 +167,16 @@ def _known_batches(warehouse: Warehouse, wait_seconds: float) -> dict[str, froze
     return {provider: frozenset(batch_ids) for provider, batch_ids in rows}
 
 
-# A lookup's result, a reason why there is none, or None while a process is sending the batch.
-_Outcome = LookupResult | str | None
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    """The result of looking for a batch, and when the lookup began."""
+
+    result: LookupResult
+    began: Moment
+
+
+# What a lookup showed, a reason why there is no result, or None while a process is sending the batch.
+_Outcome = _Lookup | str | None
 
 
 class _Lookups:
@@ -159,7 +209,10 @@ class _Lookups:
             with hold_if_idle(self._workspace.spool, batch.submission):
                 pass
             provider = self._workspace.providers.open(batch.route)
-            return provider.find(LookupRequest(batch.submission, batch.created_at, batch.request_count, known))
+            since = batch.reserved.at_provider
+            started_at = dt.datetime.now(dt.UTC)
+            result = provider.find(LookupRequest(batch.submission, since, batch.request_count, known))
+            return _Lookup(result, Moment(started_at, provider.clock_offset()))
         except SubmissionInProgress:
             return None
         except GrabientError as error:
@@ -185,53 +238,72 @@ class _Settling:
         return ReconcileReport(tuple(self._adopted), tuple(self._released), tuple(self._waiting), self._failures)
 
     def settle(self, batch: LostBatch, outcome: _Outcome) -> None:
+        """Record what a lookup showed."""
         if outcome is None:
             return
         if isinstance(outcome, str):
-            self._failures[batch.submission] = outcome
+            self.postpone(batch, outcome)
+            if batch.abandoned:
+                # It is looked for again tomorrow.
+                self._record_evidence(batch, outcome)
             return
         crash_point("reconcile.searched")
-        if outcome.batch_id is not None:
-            self._adopt(batch, outcome, outcome.batch_id)
+        if outcome.result.batch_id is not None:
+            self._adopt(batch, outcome.result, outcome.result.batch_id)
             return
         why_not = self._release_if_certain(batch, outcome)
         if why_not is None:
-            self._released.append(self._finding(batch, outcome.evidence))
+            self._released.append(self._finding(batch, outcome.result.evidence))
         elif why_not:
             self._waiting.append(self._finding(batch, why_not))
 
-    def _adopt(self, batch: LostBatch, outcome: LookupResult, batch_id: str) -> None:
-        evidence = f"adopted: {outcome.evidence}"
-        if ledger.adopt(self._warehouse, batch.submission, batch_id, evidence, self._wait_seconds()):
+    def postpone(self, batch: LostBatch, reason: str) -> None:
+        """Report why a batch could not be looked for."""
+        self._failures[batch.submission] = reason
+
+    def _adopt(self, batch: LostBatch, result: LookupResult, batch_id: str) -> None:
+        evidence = f"{result.evidence}; it stays abandoned" if batch.abandoned else result.evidence
+        try:
+            adopted = ledger.adopt(
+                self._warehouse, batch.submission, batch_id, f"adopted: {evidence}", self._wait_seconds()
+            )
+        except ProviderUncertain as error:
+            self._record_evidence(batch, str(error))
+            self._waiting.append(self._finding(batch, str(error)))
+            return
+        if adopted:
             crash_point("reconcile.adopted")
             remove_lock(self._spool, batch.submission)
-            self._adopted.append(self._finding(batch, outcome.evidence, batch_id))
+            self._adopted.append(self._finding(batch, evidence, batch_id))
 
-    def _release_if_certain(self, batch: LostBatch, result: LookupResult) -> str | None:
+    def _release_if_certain(self, batch: LostBatch, lookup: _Lookup) -> str | None:
         """Release the batch, or return why that would be too early; empty while a process is sending it."""
+        result = lookup.result
         try:
-            with hold_if_idle(self._spool, batch.submission) as attempted_at:
-                why_not = self._why_not(batch, result, attempted_at)
+            with hold_if_idle(self._spool, batch.submission) as attempt:
+                waited = _seconds_waited(batch, attempt, lookup.began)
+                why_not = self._why_not(result, waited)
                 if why_not is None:
-                    age = _seconds_since(batch, attempted_at)
-                    evidence = f"released: {result.evidence}, {age:.0f} s after it may have been created"
+                    evidence = f"released: {result.evidence}; it did not turn up within {waited:.0f} s"
                     ledger.release(self._warehouse, batch.submission, evidence, self._wait_seconds())
         except SubmissionInProgress:
             return ""
         if why_not is None:
             remove_lock(self._spool, batch.submission)
         else:
-            ledger.record_evidence(self._warehouse, batch.submission, why_not, self._wait_seconds())
+            self._record_evidence(batch, why_not)
         return why_not
 
-    def _why_not(self, batch: LostBatch, result: LookupResult, attempted_at: dt.datetime | None) -> str | None:
+    def _why_not(self, result: LookupResult, waited: float) -> str | None:
         """Return why the batch may still turn up; None if it certainly does not exist."""
-        age = _seconds_since(batch, attempted_at)
         if result.candidates or not result.thorough:
             return result.evidence
-        if age < self._margin_seconds:
-            return f"{result.evidence}; it is looked for during another {self._margin_seconds - age:.0f} s"
+        if waited < self._margin_seconds:
+            return f"{result.evidence}; it is looked for during another {self._margin_seconds - waited:.0f} s"
         return None
+
+    def _record_evidence(self, batch: LostBatch, evidence: str) -> None:
+        ledger.record_evidence(self._warehouse, batch.submission, evidence, self._wait_seconds())
 
     def _wait_seconds(self) -> float:
         if self._record_deadline is None:
@@ -243,6 +315,15 @@ class _Settling:
         return Finding(batch.submission, batch.route.provider, batch.model, evidence, batch_id)
 
 
-def _seconds_since(batch: LostBatch, attempted_at: dt.datetime | None) -> float:
-    """Return the seconds since the batch was last about to be created, or was reserved."""
-    return (dt.datetime.now(dt.UTC) - max(batch.created_at, attempted_at or batch.created_at)).total_seconds()
+def _seconds_waited(batch: LostBatch, attempt: Moment | None, lookup: Moment) -> float:
+    """Return for how long, at a lookup, the batch could have been found if its provider had it.
+
+    By the provider's clock since it was last about to be created, or was reserved. If that clock was not measured at
+    both ends, since the first lookup: then no error of this machine's clock can release a batch at once.
+    """
+    start = (attempt or batch.reserved).at_provider
+    end = lookup.at_provider
+    if start is None or end is None:
+        start, end = batch.looked_for_at or lookup.local, lookup.local
+    # Measurements are off by about a second, so that the difference of two may be negative.
+    return max(0.0, (end - start).total_seconds())

@@ -6,9 +6,8 @@ processes can reserve the same request.
 
 from __future__ import annotations
 
-import base64
+import datetime as dt
 import math
-import secrets
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 import orjson
 import polars as pl
 
+from grabient_pipeline.batches.custom_ids import CustomIds, custom_id_length, new_submission
 from grabient_pipeline.batches.estimate import input_tokens, output_tokens
 from grabient_pipeline.batches.ledger import MAX_FAILURES, RECORD_WAIT_SECONDS, release_reserved
 from grabient_pipeline.batches.orders import BackfillOrder
@@ -28,7 +28,7 @@ from grabient_pipeline.batches.request_file import RequestTemplate
 from grabient_pipeline.batches.stages import Stage, Subject
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import CostCapError
-from grabient_pipeline.providers.base import RequestFormat, Route
+from grabient_pipeline.providers.base import BatchIdentity, RequestFormat, Route
 from grabient_pipeline.providers.catalogue import Model, load_catalogue
 from grabient_pipeline.providers.prices import Price, batch_price, full_price, price_list_version
 from grabient_pipeline.warehouse import Warehouse, registered, sql, transaction
@@ -45,49 +45,51 @@ _Positions = np.ndarray[tuple[int], np.dtype[np.int32]]
 class Reservation:
     """A batch that is recorded and not sent yet: which requests, and their estimated cost in US dollars.
 
-    `positions`: the index into `seeds` of each request's palette, in the order of the file.
+    `positions`: the index into `seeds` of each request's palette, in the order of the file; `analyses`: the analysis
+    index of each request.
     """
 
-    submission: str
+    identity: BatchIdentity
     route: Route
     model: Model
     template: RequestTemplate
     seeds: Sequence[str]
+    custom_ids: CustomIds
     positions: _Positions
+    analyses: _Positions
     estimated_cost_usd: float
+
+    @property
+    def submission(self) -> str:
+        """Its token, which identifies it at the provider."""
+        return self.identity.submission
 
     @property
     def request_count(self) -> int:
         """How many requests it has."""
-        return len(self.positions)
+        return self.identity.request_count
+
+    def request_ids(self) -> Iterator[str]:
+        """Yield the custom id of each request."""
+        return self.custom_ids.render(self.positions.tolist(), self.analyses.tolist())
 
     def requests(self) -> Iterator[tuple[str, str]]:
         """Yield (custom id, seed) of each request."""
-        for row, position in enumerate(self.positions.tolist()):
-            yield custom_id(self.submission, row), self.seeds[position]
+        return zip(self.request_ids(), map(self.seeds.__getitem__, self.positions.tolist()), strict=True)
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderModels:
-    """A route, how its requests are written, their host, and the models to request there."""
+    """A route, how its requests are written, their host, and the models to request there.
+
+    `clock_offset`: the provider's clock minus this machine's; None if it was not measured.
+    """
 
     route: Route
     format: RequestFormat
     endpoint: str
     models: tuple[Model, ...]
-
-
-def new_submission() -> str:
-    """Return a fresh token for a batch: 16 lower-case letters and digits, which every provider can carry."""
-    return base64.b32encode(secrets.token_bytes(10)).decode().lower()
-
-
-def custom_id(submission: str, row: int) -> str:
-    """Return the id of a request. It begins with its submission, which identifies a lost Anthropic batch."""
-    return f"{submission}_{row:06d}"
-
-
-_CUSTOM_ID_LENGTH = len(custom_id(new_submission(), 0))
+    clock_offset: dt.timedelta | None = None
 
 
 def missing_subjects(
@@ -132,21 +134,19 @@ def reserve(
     Raises:
         CostCapError: the estimate and what is outstanding exceed the cap; nothing is reserved.
     """
-    seeds = list(texts)
-    sizes = np.fromiter((len(text) for text in texts.values()), dtype=np.int64, count=len(texts))
-    frame = pl.DataFrame(
-        {
-            "seed": seeds,
-            "position": np.arange(len(seeds), dtype=np.int32),
-            "basis": pl.Series([subjects[seed].source_digest for seed in seeds], dtype=pl.String),
-        }
+    palettes = _Palettes(
+        seeds=list(texts),
+        palette_ids=[subjects[seed].palette_id for seed in texts],
+        bases=[subjects[seed].source_digest for seed in texts],
+        sizes=np.fromiter((len(text) for text in texts.values()), dtype=np.int64, count=len(texts)),
     )
-    with warehouse.connect() as connection, registered(connection, "requested", frame):
+    with warehouse.connect() as connection, registered(connection, "requested", palettes.frame()):
+        ((ledger_id,),) = connection.execute("SELECT ledger_id FROM config").fetchall()
         planned: list[list[_PlannedBatch]] = []
         for entry in requested:
             for model in entry.models:
                 missing = _missing_requests(connection, stage, model, order)
-                planner = _Planner(stage, entry, model, seeds, sizes)
+                planner = _Planner(stage, entry, model, palettes, ledger_id)
                 planned.append(planner.plan(missing, planner.expected_output(connection)))
         reservations = [batch.reservation for batches in planned for batch in batches]
         if not order.dry_run:
@@ -161,7 +161,7 @@ def still_reserved(warehouse: Warehouse, reservations: Sequence[Reservation]) ->
     if not reservations:
         return []
     with warehouse.connect(RECORD_WAIT_SECONDS) as connection:
-        rows = connection.execute(sql(__package__, "lost_batches")).fetchall()
+        rows = connection.execute("SELECT submission FROM tag_batches WHERE status = 'reserved'").fetchall()
     reserved = {row[0] for row in rows}
     return [reservation for reservation in reservations if reservation.submission in reserved]
 
@@ -195,12 +195,36 @@ def batch_bounds(line_sizes: _Sizes, max_requests: int, max_bytes: int) -> list[
 
 
 @dataclass(frozen=True, slots=True)
+class _Palettes:
+    """The palettes of an order, by position: seed, id, consensus digest, and the size of their text in bytes."""
+
+    seeds: Sequence[str]
+    palette_ids: Sequence[str]
+    bases: Sequence[str | None]
+    sizes: _Sizes
+
+    def frame(self) -> pl.DataFrame:
+        """Return them as a table: seed, position, basis."""
+        return pl.DataFrame(
+            {
+                "seed": self.seeds,
+                "position": np.arange(len(self.seeds), dtype=np.int32),
+                "basis": pl.Series(self.bases, dtype=pl.String),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class _PlannedBatch:
-    """A batch to be recorded, with its requests, its estimated tokens and their price."""
+    """A batch to be recorded, with its requests, its estimated tokens and their price.
+
+    `rows`: position, analysis_index and attempt of each request. `bases`: the consensus digests, by position.
+    """
 
     entry: ProviderModels
     reservation: Reservation
     rows: pl.DataFrame
+    bases: Sequence[str | None]
     tokens_in: int
     tokens_out: int
     price: Price
@@ -213,8 +237,8 @@ class _Planner:
     stage: Stage
     entry: ProviderModels
     model: Model
-    seeds: Sequence[str]
-    sizes: _Sizes
+    palettes: _Palettes
+    ledger_id: str
 
     def expected_output(self, connection: duckdb.DuckDBPyConnection) -> float:
         """Tokens of one response: from this model's history where there is enough, else from the catalogue."""
@@ -232,27 +256,37 @@ class _Planner:
         template = RequestTemplate.of(self.entry.format, self.model, self.stage.payload)
         price = full_price(self.model) if self.entry.route.access == "direct" else batch_price(self.model)
         positions = missing["position"].to_numpy()
-        line_sizes = self.sizes[positions] + template.line_bytes(_CUSTOM_ID_LENGTH)
+        analyses = missing["analysis_index"].to_numpy()
+        line_sizes = self.palettes.sizes[positions] + template.line_bytes(custom_id_length(self.stage.name))
         batches: list[_PlannedBatch] = []
         for start, end in batch_bounds(line_sizes, limits.max_requests, limits.max_bytes):
             tokens_in = self._input_tokens(positions[start:end])
             expected_out = math.ceil(tokens_out * (end - start))
+            identity = self._identity(end - start)
             reservation = Reservation(
-                new_submission(),
+                identity,
                 self.entry.route,
                 self.model,
                 template,
-                self.seeds,
+                self.palettes.seeds,
+                CustomIds.of(identity, self.palettes.palette_ids, self.palettes.bases),
                 positions[start:end],
+                analyses[start:end],
                 price.cost(tokens_in, expected_out),
             )
-            batches.append(_PlannedBatch(self.entry, reservation, missing[start:end], tokens_in, expected_out, price))
+            rows, bases = missing[start:end], self.palettes.bases
+            batches.append(_PlannedBatch(self.entry, reservation, rows, bases, tokens_in, expected_out, price))
         return batches
+
+    def _identity(self, request_count: int) -> BatchIdentity:
+        return BatchIdentity(
+            new_submission(), self.ledger_id, self.stage.name, self.model.name, self.stage.prompt.version, request_count
+        )
 
     def _input_tokens(self, positions: _Positions) -> int:
         prose = len(self.stage.prompt.system) + len(orjson.dumps(self.stage.prompt.schema))
         # Few texts differ in length, so each length is estimated once.
-        lengths, counts = np.unique(self.sizes[positions], return_counts=True)
+        lengths, counts = np.unique(self.palettes.sizes[positions], return_counts=True)
         return sum(
             input_tokens(prose, length) * count for length, count in zip(lengths.tolist(), counts.tolist(), strict=True)
         )
@@ -261,7 +295,7 @@ class _Planner:
 def _missing_requests(
     connection: duckdb.DuckDBPyConnection, stage: Stage, model: Model, order: BackfillOrder
 ) -> pl.DataFrame:
-    """Return position, basis, analysis_index and attempt of each missing request of this model."""
+    """Return position, analysis_index and attempt of each missing request of this model."""
     parameters = {
         **_request_parameters(stage, model, order.analysis_count),
         "refresh_stale": stage.refresh_stale,
@@ -300,10 +334,11 @@ def _write_all(
 def _insert(connection: duckdb.DuckDBPyConnection, stage: Stage, batch: _PlannedBatch) -> None:
     reservation = batch.reservation
     model = reservation.model
-    custom_ids = (custom_id(reservation.submission, row) for row in range(reservation.request_count))
-    reserved = batch.rows.select("analysis_index", "attempt", "basis").with_columns(
-        custom_id=pl.Series(custom_ids, dtype=pl.String),
+    clock_offset = batch.entry.clock_offset
+    reserved = batch.rows.select("analysis_index", "attempt").with_columns(
+        custom_id=pl.Series(reservation.request_ids(), dtype=pl.String),
         seed=pl.Series(reservation.seeds, dtype=pl.String).gather(batch.rows["position"]),
+        basis=pl.Series(batch.bases, dtype=pl.String).gather(batch.rows["position"]),
         submission=pl.lit(reservation.submission),
     )
     with registered(connection, "reserved", reserved):
@@ -321,6 +356,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, stage: Stage, batch: _Planned
                 "estimated_input_tokens": batch.tokens_in,
                 "estimated_output_tokens": batch.tokens_out,
                 "estimated_cost_usd": reservation.estimated_cost_usd,
+                "clock_offset_seconds": None if clock_offset is None else clock_offset.total_seconds(),
             },
         )
         connection.execute(sql(__package__, "insert_requests"), _model_parameters(stage, model))

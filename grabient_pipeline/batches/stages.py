@@ -29,13 +29,14 @@ from grabient_pipeline.tagging.vocabulary import FIELDS
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A palette to request a response about.
+    """A palette to request a response about: its canonical seed and its `palettes.palette_id`.
 
     `source_digest`: digest of the consensus that the prompt includes, whose text is `context_text`; None and empty if
     the prompt includes the palette alone.
     """
 
     canonical_seed: str
+    palette_id: str
     source_digest: str | None = None
     context_text: str = ""
 
@@ -89,9 +90,9 @@ def _refinement_texts(subjects: Mapping[str, Subject]) -> dict[str, str]:
 
 
 def _refinement_subject(row: Sequence[Any]) -> Subject:
-    canonical_seed, digest, total_models, total_analyses, *counts = row
+    canonical_seed, palette_id, digest, total_models, total_analyses, *counts = row
     text = consensus_text(total_models, total_analyses, dict(zip(FIELDS, counts, strict=True)))
-    return Subject(canonical_seed, digest, text)
+    return Subject(canonical_seed, palette_id, digest, text)
 
 
 TAGGING = Stage(
@@ -99,7 +100,7 @@ TAGGING = Stage(
     prompt=TAGGING_PROMPT,
     schema_name="palette_tags",
     palettes="palettes_to_tag",
-    subject=lambda row: Subject(row[0]),
+    subject=lambda row: Subject(*row),
     texts=_tagging_texts,
     parse=parse_answer,
     parser_version=PARSER_VERSION,

@@ -6,9 +6,11 @@ A refusal releases the reservation; an uncertain answer leaves it reserved, and 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from grabient_pipeline.batches import ledger
 from grabient_pipeline.batches.reservation import Reservation, still_reserved
@@ -19,6 +21,7 @@ from grabient_pipeline.errors import ProviderRefused, ProviderUncertain
 from grabient_pipeline.progress import Progress
 from grabient_pipeline.providers.base import BatchProvider, Route, Submission
 from grabient_pipeline.providers.catalogue import Model
+from grabient_pipeline.providers.transport.clock import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +109,18 @@ class _Sending:
         warehouse, spool, submission = self.workspace.warehouse, self.workspace.spool, reservation.submission
         try:
             batch_id = self._create(reservation)
+            crash_point("submit.created")
+            ledger.record_submitted(warehouse, submission, batch_id)
         except ProviderRefused as error:
             self._release(reservation, str(error))
             return BatchReport.of(reservation, error=str(error))
         except ProviderUncertain as error:
-            mark_creation_attempt(spool, submission)
+            # Later than before the call, which may have taken minutes. If it cannot be written, that one counts.
+            with suppress(OSError):
+                self._mark_attempt(reservation)
             reason = f"{error}; the batch may exist, so it stays reserved and grabient reconcile looks for it"
             ledger.record_uncertain(warehouse, submission, reason)
             return BatchReport.of(reservation, error=reason)
-        crash_point("submit.created")
-        ledger.record_submitted(warehouse, submission, batch_id)
         crash_point("submit.recorded")
         remove_lock(spool, submission)
         return BatchReport.of(reservation, batch_id=batch_id)
@@ -126,20 +131,31 @@ class _Sending:
         file = self.workspace.spool / f"{reservation.submission}.requests"
 
         def before_creation() -> None:
-            mark_creation_attempt(self.workspace.spool, reservation.submission)
+            with _refuse_unwritable(provider.key, self.workspace.spool):
+                self._mark_attempt(reservation)
             crash_point("submit.uploaded")
 
         try:
-            try:
+            with _refuse_unwritable(provider.key, file):
                 reservation.template.write(file, reservation.requests(), self.texts)
-            except OSError as error:
-                reason = f"nothing was sent: cannot write {file} ({error.strerror})"
-                raise ProviderRefused(provider.key, reason) from error
             crash_point("submit.file_written")
-            return provider.submit(Submission(reservation.submission, reservation.model.id, file, before_creation))
+            return provider.submit(Submission(reservation.identity, reservation.model.id, file, before_creation))
         finally:
             file.unlink(missing_ok=True)
+
+    def _mark_attempt(self, reservation: Reservation) -> None:
+        moment = Moment.now(self.providers[reservation.route].clock_offset())
+        mark_creation_attempt(self.workspace.spool, reservation.submission, moment)
 
     def _release(self, reservation: Reservation, reason: str) -> None:
         ledger.release(self.workspace.warehouse, reservation.submission, reason)
         remove_lock(self.workspace.spool, reservation.submission)
+
+
+@contextmanager
+def _refuse_unwritable(provider: str, path: Path) -> Generator[None]:
+    """Turn an `OSError` in the body, which runs before the batch is created, into a refusal."""
+    try:
+        yield
+    except OSError as error:
+        raise ProviderRefused(provider, f"nothing was sent: cannot write {path} ({error.strerror})") from error

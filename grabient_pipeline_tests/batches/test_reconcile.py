@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import threading
 from contextlib import contextmanager
 
 import pytest
 
-from grabient_pipeline.batches import submit
+from grabient_pipeline.batches import ledger, submit
 from grabient_pipeline.batches.reconcile import reconcile
 from grabient_pipeline.batches.submission_lock import (
     SubmissionInProgress,
@@ -18,6 +19,7 @@ from grabient_pipeline.batches.submission_lock import (
 )
 from grabient_pipeline.deadline import Deadline
 from grabient_pipeline.providers.base import Route
+from grabient_pipeline.providers.transport.clock import Moment
 from grabient_pipeline_tests.catalogue import MODELS
 
 PALETTES = 3
@@ -41,6 +43,17 @@ def reserve_without_sending(workbench, key):
     workbench.backfill(MODELS[key], analysis_count=1)
     assert workbench.value("SELECT status FROM tag_batches") == "reserved"
     assert not workbench.provider_batches()
+
+
+def forget_attempts(workbench):
+    """Delete what records that a creation was attempted."""
+    for path in (*workbench.settings.spool_dir.glob("*.lock"), *workbench.settings.spool_dir.glob("*.attempt")):
+        path.unlink()
+
+
+def update_batches(workbench, assignments):
+    with workbench.pipeline.warehouse.connect() as connection:
+        connection.execute(f"UPDATE tag_batches SET {assignments}")  # noqa: S608
 
 
 class TestAdoption:
@@ -130,8 +143,7 @@ class TestRelease:
 
     def test_without_a_creation_attempt_the_margin_counts_from_the_reservation(self, workbench):
         reserve_without_sending(workbench, "openai")
-        for lock in workbench.settings.spool_dir.glob("*.lock"):
-            lock.unlink()
+        forget_attempts(workbench)
         assert not workbench.pipeline.reconcile(margin_seconds=900).released
         with workbench.pipeline.warehouse.connect() as connection:
             connection.execute("UPDATE tag_batches SET created_at = now() - INTERVAL 5 HOURS")
@@ -142,7 +154,7 @@ class TestRelease:
         reserve_without_sending(workbench, "openai")
         submission = workbench.value("SELECT submission FROM tag_batches")
         with hold_submissions(workbench.settings.spool_dir, [submission]):
-            mark_creation_attempt(workbench.settings.spool_dir, submission)
+            mark_creation_attempt(workbench.settings.spool_dir, submission, Moment.now(dt.timedelta(0)))
             report = workbench.pipeline.reconcile(margin_seconds=0)
             assert (report.adopted, report.released, report.waiting, report.failures) == ((), (), (), {})
         assert workbench.pipeline.reconcile(margin_seconds=0).released
@@ -161,6 +173,131 @@ class TestRelease:
         for _ in range(3):
             assert not workbench.pipeline.reconcile(margin_seconds=0).released
         assert workbench.states() == {"in_flight": PALETTES}
+
+
+class TestClocks:
+    """This machine's clock may be wrong, or set between two steps; the provider's decides."""
+
+    @each_provider
+    def test_the_offset_of_the_clocks_is_recorded_with_the_reservation(self, workbench, key):
+        workbench.backfill(MODELS[key], analysis_count=1)
+        assert abs(workbench.value("SELECT clock_offset_seconds FROM tag_batches")) < 3
+
+    def test_direct_calls_have_the_clock_of_this_machine(self, workbench):
+        workbench.backfill(MODELS["openai"], analysis_count=1, direct=True)
+        assert workbench.value("SELECT clock_offset_seconds FROM tag_batches") == 0
+
+    @each_provider
+    @pytest.mark.parametrize("offset", ["clock_offset_seconds - 3 * 3600", "NULL"], ids=["measured", "not measured"])
+    def test_a_batch_is_found_although_the_clock_here_was_ahead(self, workbench, key, offset):
+        lose_creation_response(workbench, key)
+        workbench.wait()
+        update_batches(workbench, f"created_at = created_at + INTERVAL 3 HOURS, clock_offset_seconds = {offset}")
+        assert len(workbench.pipeline.reconcile(margin_seconds=0).adopted) == 1
+
+    @pytest.mark.parametrize(("offset", "period"), [("0", "since 20"), ("NULL", "ever")])
+    @each_provider
+    def test_the_evidence_says_what_was_listed(self, workbench, key, offset, period):
+        reserve_without_sending(workbench, key)
+        update_batches(workbench, f"clock_offset_seconds = {offset}")
+        workbench.pipeline.reconcile(margin_seconds=0)
+        assert f"0 batches {period}" in workbench.value("SELECT evidence FROM tag_batches")
+
+    @pytest.mark.parametrize(("hours", "minutes", "released"), [(-5, 0, False), (5, 20, True)], ids=["forward", "back"])
+    def test_a_clock_that_was_set_does_not_change_the_margin(self, workbench, hours, minutes, released):
+        """The batch may have been created some minutes ago; the clock here was off by hours then and is right now."""
+        reserve_without_sending(workbench, "openai")
+        then = Moment(dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours, minutes=-minutes), dt.timedelta(hours=-hours))
+        submission = workbench.value("SELECT submission FROM tag_batches")
+        mark_creation_attempt(workbench.settings.spool_dir, submission, then)
+        assert bool(workbench.pipeline.reconcile(margin_seconds=900).released) is released
+
+    def test_without_a_measurement_the_margin_counts_from_the_first_lookup(self, workbench):
+        reserve_without_sending(workbench, "openai")
+        update_batches(workbench, "created_at = now() - INTERVAL 5 HOURS, clock_offset_seconds = NULL")
+        forget_attempts(workbench)
+        assert not workbench.pipeline.reconcile(margin_seconds=900).released
+        first = workbench.value("SELECT looked_for_at FROM tag_batches")
+        assert not workbench.pipeline.reconcile(margin_seconds=900).released
+        assert workbench.value("SELECT looked_for_at FROM tag_batches") == first
+        update_batches(workbench, "looked_for_at = now() - INTERVAL 16 MINUTES")
+        assert workbench.pipeline.reconcile(margin_seconds=900).released
+
+    @pytest.mark.parametrize("content", [None, b"", b"[]", b'{"at": "yesterday"}'], ids=repr)
+    def test_an_attempt_without_a_readable_record_is_not_measured(self, workbench, content):
+        """Its process took the lock and died, or was one of an earlier version."""
+        reserve_without_sending(workbench, "openai")
+        (lock,) = workbench.settings.spool_dir.glob("*.lock")
+        (record,) = workbench.settings.spool_dir.glob("*.attempt")
+        record.unlink() if content is None else record.write_bytes(content)
+        os.utime(lock, (0, 0))
+        assert not workbench.pipeline.reconcile(margin_seconds=900).released
+        update_batches(workbench, "looked_for_at = now() - INTERVAL 16 MINUTES")
+        assert workbench.pipeline.reconcile(margin_seconds=900).released
+        assert not list(workbench.settings.spool_dir.iterdir())
+
+
+class TestKnownIds:
+    def test_a_batch_that_another_submission_has_is_not_adopted(self, workbench):
+        lost = lose_creation_response(workbench, "openai")
+        (batch,) = workbench.provider_batches()
+        (other,) = workbench.backfill("openai/gpt-5-nano", analysis_count=1).batches
+        with workbench.pipeline.warehouse.connect() as connection:
+            connection.execute("UPDATE tag_batches SET batch_id = ? WHERE submission = ?", [batch.id, other.submission])
+        report = workbench.pipeline.reconcile(margin_seconds=0)
+        assert (report.adopted, report.released, report.failures) == ((), (), {})
+        assert f"the id of batch {batch.id}, which the ledger has already" in report.waiting[0].evidence
+        row = "SELECT status, batch_id, evidence FROM tag_batches WHERE submission = $1"
+        assert workbench.rows(row, [lost]) == [("reserved", None, report.waiting[0].evidence)]
+
+
+class TestAbandoned:
+    """A batch that a person gave up before its provider responded may exist all the same."""
+
+    @each_provider
+    def test_it_is_found_and_stays_abandoned(self, workbench, key):
+        lose_creation_response(workbench, key)
+        update_batches(workbench, "status = 'abandoned', error = 'given up'")
+        workbench.wait()
+        (entry,) = workbench.pipeline.reconcile(margin_seconds=0).adopted
+        assert workbench.rows("SELECT status, batch_id, error FROM tag_batches") == [
+            ("abandoned", entry.batch_id, "given up")
+        ]
+        assert not workbench.pipeline.reconcile(margin_seconds=0).changed
+
+    def test_it_is_released_if_it_is_certainly_not_there(self, workbench):
+        reserve_without_sending(workbench, "openai")
+        update_batches(workbench, "status = 'abandoned'")
+        assert len(workbench.pipeline.reconcile(margin_seconds=0).released) == 1
+        assert workbench.value("SELECT status FROM tag_batches") == "released"
+
+    @pytest.mark.parametrize("fault", [None, "down"], ids=["answered", "unreachable"])
+    def test_it_is_looked_for_once_a_day(self, workbench, fault):
+        reserve_without_sending(workbench, "openai")
+        update_batches(workbench, "status = 'abandoned'")
+        if fault:
+            workbench.arm(fault, "openai")
+        first = workbench.pipeline.reconcile(margin_seconds=900)
+        assert first.waiting or first.failures
+        calls = len(workbench.server.sandbox.requests)
+        again = workbench.pipeline.reconcile(margin_seconds=900)
+        assert (again.waiting, again.failures) == ((), {})
+        assert len(workbench.server.sandbox.requests) == calls
+        update_batches(workbench, "looked_for_at = now() - INTERVAL 25 HOURS")
+        again = workbench.pipeline.reconcile(margin_seconds=900)
+        assert again.waiting or again.failures
+
+    def test_it_is_not_looked_for_when_its_results_are_no_longer_kept(self, workbench):
+        lose_creation_response(workbench, "openai")
+        update_batches(workbench, "status = 'abandoned', created_at = now() - INTERVAL 31 DAYS")
+        assert not workbench.pipeline.reconcile(margin_seconds=0).changed
+
+    def test_a_response_that_arrives_late_is_recorded(self, workbench):
+        reserve_without_sending(workbench, "openai")
+        update_batches(workbench, "status = 'abandoned'")
+        submission = workbench.value("SELECT submission FROM tag_batches")
+        ledger.record_submitted(workbench.pipeline.warehouse, submission, "batch_late")
+        assert workbench.rows("SELECT status, batch_id FROM tag_batches") == [("abandoned", "batch_late")]
 
 
 class TestConcurrentSubmission:
@@ -187,7 +324,7 @@ class TestConcurrentSubmission:
 
         def send():
             with hold_submissions(spool_dir, ["token"]):
-                mark_creation_attempt(spool_dir, "token")
+                mark_creation_attempt(spool_dir, "token", Moment.now(None))
                 started.set()
                 finish.wait(20)
 

@@ -8,6 +8,7 @@ import os
 import duckdb
 import pytest
 
+from grabient_pipeline.batches.custom_ids import model_digest
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.errors import CostCapError
 from grabient_pipeline.providers.catalogue import load_catalogue
@@ -39,15 +40,29 @@ class TestReserving:
     def test_requests_are_recorded_with_custom_id_analysis_index_and_prompt_version(self, workbench):
         (batch,) = workbench.backfill(MINI, analysis_count=2).batches
         rows = workbench.rows(
-            "SELECT custom_id, submission, analysis_index, attempt, state, prompt_version FROM tag_requests ORDER BY 1"
+            "SELECT custom_id, seed, submission, analysis_index, attempt, state, prompt_version FROM tag_requests"
         )
-        version = TAGGING.prompt.version
-        assert rows == [
-            (f"{batch.submission}_{row:06d}", batch.submission, row % 2, 1, "in_flight", version) for row in range(6)
-        ]
-        seeds = workbench.rows("SELECT seed FROM palettes ORDER BY created_at")
-        assert workbench.rows("SELECT seed FROM tag_requests WHERE analysis_index = 0 ORDER BY custom_id") == seeds
+        ledger = workbench.value("SELECT ledger_id FROM config")
+        model, version = model_digest("openai", "gpt-4o-mini"), TAGGING.prompt.version
+        assert sorted(rows) == sorted(
+            (
+                f"{batch.submission}_{ledger}_t{index:02d}_{palette_id}_{model}_{version[:8]}",
+                *(seed, batch.submission, index, 1, "in_flight", version),
+            )
+            for seed, palette_id in workbench.rows("SELECT seed, palette_id FROM palettes")
+            for index in range(2)
+        )
         assert workbench.value("SELECT count(DISTINCT claim) FROM request_claims") == 6
+
+    def test_the_requests_of_a_file_are_those_of_the_ledger_in_the_order_of_the_palettes(self, workbench):
+        (batch,) = workbench.backfill(MINI, analysis_count=2).batches
+        (sent,) = workbench.provider_batches()
+        lines = workbench.server.sandbox.store.content("openai", sent.input).read_bytes().splitlines()
+        ordered = workbench.rows(
+            "SELECT custom_id FROM tag_requests JOIN palettes USING (seed) ORDER BY palettes.created_at, analysis_index"
+        )
+        assert [(json.loads(line)["custom_id"],) for line in lines] == ordered
+        assert {custom_id[:17] for (custom_id,) in ordered} == {f"{batch.submission}_"}
 
     def test_the_complete_prompt_is_stored_once(self, workbench):
         workbench.backfill(MINI, NANO, analysis_count=1)

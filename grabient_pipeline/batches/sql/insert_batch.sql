@@ -15,4 +15,5 @@ SELECT
     $estimated_input_tokens AS estimated_input_tokens,
     $estimated_output_tokens AS estimated_output_tokens,
     $estimated_cost_usd AS estimated_cost_usd,
+    $clock_offset_seconds AS clock_offset_seconds,
     now() AS created_at

@@ -25,7 +25,6 @@ WITH past AS (
 )
 SELECT
     requested.position,
-    requested.basis,
     wanted.analysis_index::INTEGER AS analysis_index,
     (coalesce(past.attempts, 0) + 1)::INTEGER AS attempt
 FROM requested

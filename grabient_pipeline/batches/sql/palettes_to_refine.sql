@@ -22,6 +22,7 @@ WITH past AS (
 SELECT
     palettes.seed,
     palettes.canonical_seed,
+    palettes.palette_id,
     consensus.digest,
     consensus.total_models,
     consensus.total_analyses,

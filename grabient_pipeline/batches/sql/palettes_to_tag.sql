@@ -21,7 +21,7 @@ finished AS (
     GROUP BY seed
     HAVING count(*) = $analysis_count
 )
-SELECT palettes.seed, palettes.canonical_seed
+SELECT palettes.seed, palettes.canonical_seed, palettes.palette_id
 FROM palettes
 ANTI JOIN finished USING (seed)
 ORDER BY palettes.created_at, palettes.seed
