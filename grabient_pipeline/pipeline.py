@@ -15,21 +15,22 @@ from pathlib import Path
 import polars as pl
 
 from grabient_pipeline.batches import prompt_versions
-from grabient_pipeline.batches.analysis_count import read_analysis_count, write_analysis_count
+from grabient_pipeline.batches.abandon import abandon
 from grabient_pipeline.batches.backfill import BackfillReport, backfill
-from grabient_pipeline.batches.cancel import CancelledBatch, cancel
-from grabient_pipeline.batches.collect import CollectReport, collect
-from grabient_pipeline.batches.direct_calls import make_direct_calls, stalled_direct_batches
+from grabient_pipeline.batches.cancel import CancelledBatch, KnownBatch, cancel
+from grabient_pipeline.batches.collect import CollectReport
+from grabient_pipeline.batches.collect_all import collect_all
+from grabient_pipeline.batches.config import read_analysis_count, write_analysis_count
 from grabient_pipeline.batches.orders import BackfillRequest, RefinementRequest, resolve_backfill
 from grabient_pipeline.batches.parse import ParseReport, parse_answers
+from grabient_pipeline.batches.pauses import resume
 from grabient_pipeline.batches.plan import Plan, plan
 from grabient_pipeline.batches.poll import POLL_SECONDS, RECORD_SECONDS, PollReport, poll
-from grabient_pipeline.batches.prompt_versions import PromptVersion
+from grabient_pipeline.batches.price_correction import correct_prices
 from grabient_pipeline.batches.quarantine import QuarantinedRequests, quarantined, release
 from grabient_pipeline.batches.reconcile import MARGIN_SECONDS, RECONCILE_SECONDS, ReconcileReport, reconcile
 from grabient_pipeline.batches.refine import RefinementReport, refine, refine_within_cap
 from grabient_pipeline.batches.results import recompose_stale_texts
-from grabient_pipeline.batches.spool_cleanup import remove_stale
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING
 from grabient_pipeline.batches.status import Status, read_status
 from grabient_pipeline.batches.tick import TickReport, tick
@@ -65,8 +66,9 @@ class Pipeline:
     def __init__(self, settings: Settings, environment: Mapping[str, str] = os.environ) -> None:
         self.settings = settings
         self.environment = environment
-        self.warehouse = Warehouse.at(settings)
-        self.workspace = Workspace(self.warehouse, settings.spool_dir, Providers(environment, settings.direct_dir))
+        self.warehouse = Warehouse.at(settings, after_migration=correct_prices)
+        providers = Providers(environment, settings.direct_dir, settings.keep_request_files)
+        self.workspace = Workspace(self.warehouse, settings.spool_dir, providers)
 
     @classmethod
     def from_environment(cls) -> Pipeline:
@@ -103,7 +105,7 @@ class Pipeline:
             providers = workspace.providers.keys
             resolved = resolve_backfill(request, self.settings, providers, self.analysis_count())
             report = backfill(workspace, resolved.order, progress=progress)
-            return replace(report, left_out=resolved.left_out)
+            return replace(report, left_out=(*resolved.left_out, *report.left_out))
 
     def refine(self, request: RefinementRequest, *, progress: Progress = SILENT) -> RefinementReport:
         """Submit the refinement of ready palettes. Raises `CostCapError` if the estimate is above the cap."""
@@ -136,16 +138,24 @@ class Pipeline:
         with self.publishing() as workspace:
             return cancel(workspace, names)
 
-    def collect(self, *, progress: Progress = SILENT) -> CollectReport:
-        """Fetch and settle ended batches; unfinished direct calls that no process works on are made first."""
+    def abandon(self, batches: Sequence[KnownBatch]) -> int:
+        """Give up batches; how many of their requests are free again. Raises `UnknownBatchError`."""
         with self.publishing() as workspace:
-            remove_stale(workspace.spool)
-            unmade = make_direct_calls(workspace, progress=progress)
-            if stalled_direct_batches(workspace):
-                self.poll()
-            report = collect(workspace, progress=progress)
-            failures = {route.label: reason for route, reason in unmade.items()}
-            return replace(report, failures={**report.failures, **failures})
+            return abandon(workspace, batches)
+
+    def resume(self, model: str) -> bool:
+        """Let a paused `provider/model` be asked again; False if it is not paused. Raises `UnknownModelError`."""
+        with self.publishing():
+            return resume(self.warehouse, load_catalogue().model(model))
+
+    def collect(self, *, every_late: bool = False, progress: Progress = SILENT) -> CollectReport:
+        """Fetch and settle ended batches; unfinished direct calls that no process works on are made first.
+
+        Args:
+            every_late: also ask for what settled and abandoned batches still owe; otherwise once a day.
+        """
+        with self.publishing() as workspace:
+            return collect_all(workspace, every_late=every_late, progress=progress)
 
     def quarantined(self) -> list[QuarantinedRequests]:
         """The requests in quarantine, by model and reason."""
@@ -216,15 +226,15 @@ class Pipeline:
             only_refined=only_refined,
         )
 
-    def list_prompts(self) -> list[PromptVersion]:
+    def list_prompts(self) -> list[prompt_versions.PromptVersion]:
         """All prompt versions."""
         return prompt_versions.list_prompts(self.warehouse)
 
-    def find_prompt(self, version: str) -> PromptVersion:
+    def find_prompt(self, version: str) -> prompt_versions.PromptVersion:
         """A prompt version by the beginning of its hash. Raises `UnknownPromptError`."""
         return prompt_versions.find_prompt(self.warehouse, version)
 
-    def count_prompts(self, versions: Sequence[str]) -> list[PromptVersion]:
+    def count_prompts(self, versions: Sequence[str]) -> list[prompt_versions.PromptVersion]:
         """Let only these versions count; with none, all do. Raises `UnknownPromptError`."""
         with self.publishing():
             return prompt_versions.count_prompts(self.warehouse, versions)

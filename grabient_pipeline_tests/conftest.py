@@ -15,6 +15,7 @@ from typing import Any
 import filelock
 import pytest
 
+from grabient_pipeline.batches.config import write_patience
 from grabient_pipeline.batches.orders import BackfillRequest
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.catalogue import load_catalogue
@@ -41,8 +42,8 @@ STRAY_VARIABLES = [
     CLOUDFLARE_API_TOKEN CLOUDFLARE_API_KEY CLOUDFLARE_EMAIL CLOUDFLARE_BASE_URL CLOUDFLARE_CUSTOM_HEADERS
     R2_BUCKET R2_ENDPOINT R2_ACCESS_KEY_ID R2_SECRET_ACCESS_KEY R2_PUBLIC_URL R2_PREFIX R2_REGION
     GRABIENT_DATA_DIR GRABIENT_DIRECT GRABIENT_EMBEDDING_MODEL GRABIENT_MAX_COST_USD GRABIENT_POLL_SECONDS
-    GRABIENT_REFINEMENT_MODEL GRABIENT_SANDBOX
-    HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy
+    GRABIENT_REFINEMENT_MODEL GRABIENT_SANDBOX GRABIENT_KEEP_REQUEST_FILES
+    HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy SSL_CERT_FILE SSL_CERT_DIR
 """.split(),
 ]
 
@@ -135,10 +136,14 @@ class Workbench:
             if key in providers
         )
 
+    def lose_patience(self) -> None:
+        """Settle every batch at the first look, whatever its provider still owes."""
+        write_patience(self.pipeline.warehouse, 0)
+
     def wait(self) -> None:
-        """Wait until every batch that is not slow has ended."""
+        """Wait until every batch that is neither slow nor stuck has ended."""
         deadline = time.monotonic() + 20
-        while any(b.seconds < 100 and not b.phase(time.time()).ended for b in self.provider_batches()):
+        while any(b.seconds < 100 and not b.stuck and not b.phase(time.time()).ended for b in self.provider_batches()):
             assert time.monotonic() < deadline, "a batch has not ended"
             time.sleep(0.005)
 

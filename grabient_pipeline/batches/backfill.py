@@ -5,12 +5,14 @@ A provider that fails stops no other: its part is reported with the reason, and 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from grabient_pipeline.batches.direct_calls import make_direct_calls
 from grabient_pipeline.batches.orders import BackfillOrder
+from grabient_pipeline.batches.pauses import paused_models
 from grabient_pipeline.batches.request_file import json_text
 from grabient_pipeline.batches.reservation import ProviderModels, Reservation, holds_only, missing_subjects, reserve
 from grabient_pipeline.batches.stages import TAGGING, Stage
@@ -75,10 +77,13 @@ def backfill(
     """
     for check in _CHECKS:
         check(workspace, stage)
+    order, paused = _without_paused(workspace, order)
     providers, failures = _open_providers(workspace, order)
-    reservations, texts = _reserve(workspace, order, stage, providers)
+    # By the calls that checked the routes.
+    clock_offsets = {route: provider.clock_offset() for route, provider in providers.items()}
+    reservations, texts = _reserve(workspace, order, stage, providers, clock_offsets)
     if order.dry_run:
-        return BackfillReport(tuple(map(BatchReport.of, reservations)), failures=failures, dry_run=True)
+        return BackfillReport(tuple(map(BatchReport.of, reservations)), paused, failures, dry_run=True)
     if reservations and order.new_ledger_notice and holds_only(workspace.warehouse, reservations):
         progress.note(order.new_ledger_notice)
     reports = submit_reservations(workspace, providers, reservations, texts, progress)
@@ -86,18 +91,31 @@ def backfill(
         if report.error is not None:
             failures.setdefault(report.route, report.error)
     failures |= make_direct_calls(workspace, progress=progress)
-    return BackfillReport(tuple(reports), failures=failures)
+    return BackfillReport(tuple(reports), paused, failures)
+
+
+def _without_paused(workspace: Workspace, order: BackfillOrder) -> tuple[BackfillOrder, tuple[str, ...]]:
+    """Return the order without paused models, and why each is left out."""
+    paused = {each.name: each for each in paused_models(workspace.warehouse)}
+    left_out = tuple(paused[model.name].left_out for model in order.models if model.name in paused)
+    if not left_out:
+        return order, ()
+    return replace(order, models=tuple(model for model in order.models if model.name not in paused)), left_out
 
 
 def estimate(workspace: Workspace, order: BackfillOrder, stage: Stage) -> tuple[BatchReport, ...]:
     """Return the batches that an order would become. Sends nothing and needs no key."""
     formats = {route: request_format(route.provider, route.access) for route in _routes(order)}
-    reservations, _ = _reserve(workspace, replace(order, dry_run=True), stage, formats)
+    reservations, _ = _reserve(workspace, replace(order, dry_run=True), stage, formats, {})
     return tuple(map(BatchReport.of, reservations))
 
 
 def _reserve(
-    workspace: Workspace, order: BackfillOrder, stage: Stage, formats: Mapping[Route, RequestFormat]
+    workspace: Workspace,
+    order: BackfillOrder,
+    stage: Stage,
+    formats: Mapping[Route, RequestFormat],
+    clock_offsets: Mapping[Route, dt.timedelta | None],
 ) -> tuple[list[Reservation], dict[str, bytes]]:
     """Reserve what is missing; the reservations, and the text about each palette by seed."""
     requested = [
@@ -106,6 +124,7 @@ def _reserve(
             format,
             workspace.providers.endpoint(route.provider),
             tuple(model for model in order.models if order.route(model) == route),
+            clock_offsets.get(route),
         )
         for route, format in formats.items()
     ]

@@ -1,7 +1,8 @@
-"""Collecting: fetch the results of ended batches and settle each of their requests.
+"""Collecting: fetch the results of ended batches, and take in what is there.
 
 Results are streamed to disk and read line by line; one transaction per batch then stores responses, states, claims and
-cost. A batch that fails anywhere on the way stays as it was and is collected next time.
+cost (`settlement`). A batch that fails anywhere on the way stays as it was and is collected next time; what its
+provider has not given yet is waited for.
 """
 
 from __future__ import annotations
@@ -16,19 +17,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import duckdb
 import polars as pl
 
-from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS, finish, is_collected
-from grabient_pipeline.batches.parse import store_parsed
+from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS, record_trouble
+from grabient_pipeline.batches.settlement import CollectedBatch, EndedBatch, settle
 from grabient_pipeline.batches.stages import STAGES, Stage
-from grabient_pipeline.batches.staging import scratch_folder, show_staged, write_parquet
+from grabient_pipeline.batches.staging import scratch_folder, write_parquet
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import GrabientError, ProviderRefused, ProviderUncertain
 from grabient_pipeline.progress import SILENT, Progress
-from grabient_pipeline.providers.base import AccessMode, BatchProvider, Route, UnreadableRow, result_rows
-from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.providers.base import BatchProvider, BatchState, Delivery, UnreadableRow, result_rows
 from grabient_pipeline.warehouse import WAIT_SECONDS, sql, transaction
 
 # The fields of a `ResultRow`, the reason why a response is not usable, and the tags of a usable one.
@@ -43,11 +42,6 @@ _STAGED = {
     "reason": pl.String,
     "tags": pl.String,
 }
-# The outcome of requests without a row. A completed batch owes a row for each.
-_OUTCOMES_OF_THE_REST = {"completed": "missing", "failed": "errored", "expired": "expired", "cancelled": "cancelled"}
-
-# How long an ended batch may take to provide the files that its counts promise.
-_FILES_APPEAR_WITHIN = dt.timedelta(days=1)
 
 # The most fetched batches that wait for the database or are being stored.
 _MAX_FETCHED = 2
@@ -60,58 +54,18 @@ _SWITCH_SECONDS = 0.0005
 _StagedRow = tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class EndedBatch:
-    """An ended batch whose results are not collected yet."""
-
-    submission: str
-    stage: str
-    provider: str
-    access: AccessMode
-    model: str
-    batch_id: str
-    status: str
-    error: str | None
-    created_at: dt.datetime
-    completed_at: dt.datetime
-    reported_count: int | None
-
-    @property
-    def route(self) -> Route:
-        """How its provider is reached."""
-        return Route(self.provider, self.access)
-
-    @property
-    def kept_until(self) -> dt.datetime:
-        """When its provider deletes the results."""
-        return self.created_at + dt.timedelta(days=load_catalogue().provider(self.provider).retention_days)
-
-
-@dataclass(frozen=True, slots=True)
-class CollectedBatch:
-    """The outcome of a batch: its requests by state, findings by kind, and the cost in US dollars."""
-
-    submission: str
-    stage: str
-    provider: str
-    model: str
-    status: str
-    states: Mapping[str, int]
-    findings: Mapping[str, int]
-    cost_usd: float
-
-    @property
-    def answers(self) -> int:
-        """Requests that succeeded or failed; the provider never ran the others."""
-        return sum(self.states.get(state, 0) for state in ("succeeded", "failed"))
-
-
 @dataclass(frozen=True)
 class CollectReport:
-    """The batches collected, and by submission or provider why others could not be."""
+    """The batches of which something was taken in, and by submission or provider why others could not be collected.
+
+    `refused`: of the latter, those that fail until a person has changed a key or a setting. `waiting`: by submission,
+    what its provider still owes.
+    """
 
     batches: tuple[CollectedBatch, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict[str, str])
+    waiting: Mapping[str, str] = field(default_factory=dict[str, str])
+    refused: frozenset[str] = frozenset()
 
 
 # Stores what was fetched of a batch; None if another process stored it meanwhile.
@@ -126,27 +80,40 @@ def register_fetcher(submission_prefix: str, fetcher: Fetcher) -> None:
     _FETCHERS[submission_prefix] = fetcher
 
 
-def ended_batches(workspace: Workspace, wait_seconds: float = WAIT_SECONDS) -> list[EndedBatch]:
-    """Return the batches to collect; those whose results are deleted first come first."""
+def ended_batches(
+    workspace: Workspace, wait_seconds: float = WAIT_SECONDS, *, every_late: bool = False
+) -> list[EndedBatch]:
+    """Return the batches to collect; those whose results are deleted first come first.
+
+    Args:
+        every_late: also those that owe answers although they were settled or abandoned; otherwise each once a day.
+    """
     with workspace.warehouse.connect(wait_seconds) as connection:
-        ended = [EndedBatch(*row) for row in connection.execute(sql(__package__, "ended_batches")).fetchall()]
-    return sorted(ended, key=lambda batch: batch.kept_until)
+        rows = connection.execute(sql(__package__, "ended_batches"), {"every_late": every_late}).fetchall()
+    ended = [EndedBatch(*row) for row in rows]
+    now = dt.datetime.now(dt.UTC)
+    return sorted(
+        (batch for batch in ended if not batch.is_late or now < batch.kept_until), key=lambda batch: batch.kept_until
+    )
 
 
-def collect(workspace: Workspace, *, progress: Progress = SILENT) -> CollectReport:
+def collect(workspace: Workspace, *, every_late: bool = False, progress: Progress = SILENT) -> CollectReport:
     """Collect every ended batch; one that cannot be collected is reported with the reason and affects no other.
 
     While the database stores one batch, the next is fetched and read.
+
+    Args:
+        every_late: as in `ended_batches`.
     """
-    ended = ended_batches(workspace)
+    ended = ended_batches(workspace, every_late=every_late)
     collected: list[CollectedBatch] = []
-    failures: dict[str, str] = {}
+    failures: dict[str, GrabientError] = {}
 
     def finish_storing(batch: EndedBatch, stored: Future[CollectedBatch | None]) -> None:
         try:
             outcome = stored.result()
         except GrabientError as error:
-            failures[batch.submission] = str(error)
+            failures[batch.submission] = error
             return
         if outcome is not None:
             collected.append(outcome)
@@ -158,7 +125,7 @@ def collect(workspace: Workspace, *, progress: Progress = SILENT) -> CollectRepo
             try:
                 store = _fetcher(batch)(workspace, workspace.providers.open(batch.route), batch)
             except GrabientError as error:
-                failures[batch.submission] = str(error)
+                failures[batch.submission] = error
                 continue
             # The disk holds no more than these and the next.
             if len(under_way) == _MAX_FETCHED:
@@ -166,7 +133,16 @@ def collect(workspace: Workspace, *, progress: Progress = SILENT) -> CollectRepo
             under_way.append((batch, database.submit(store)))
         while under_way:
             finish_storing(*under_way.popleft())
-    return CollectReport(tuple(collected), failures)
+    record_trouble(workspace.warehouse, {submission: str(error) for submission, error in failures.items()})
+    # A late look that fails concerns nobody: nothing waits for it.
+    late = {batch.submission for batch in ended if batch.is_late}
+    open_ones = [submission for submission in failures if submission not in late]
+    return CollectReport(
+        tuple(batch for batch in collected if batch.states or (batch.settled and batch.submission not in late)),
+        {submission: str(failures[submission]) for submission in open_ones},
+        {batch.submission: batch.trouble for batch in collected if batch.trouble is not None},
+        frozenset(submission for submission in open_ones if failures[submission].needs_person),
+    )
 
 
 @contextmanager
@@ -190,14 +166,20 @@ def collect_batch(workspace: Workspace, provider: BatchProvider, batch: EndedBat
 
 
 def fetch_batch(workspace: Workspace, provider: BatchProvider, batch: EndedBatch) -> Store:
-    """Download and read the results of a batch without holding the database; the files stay until they are stored."""
+    """Download and read the results of a batch without holding the database; the files stay until they are stored.
+
+    Raises:
+        ProviderUncertain: what came is not results, and the next poll may get them.
+    """
     with ExitStack() as stack:
         folder = stack.enter_context(scratch_folder(workspace.spool, batch.submission))
-        files = download_results(provider, batch, folder)
+        delivery = download_results(provider, batch, folder)
         crash_point("collect.downloaded")
-        staged = write_parquet(folder, _staged_rows(provider, STAGES[batch.stage], files), _staged_frame)
+        reading = _Reading(provider, STAGES[batch.stage], delivery.files)
+        staged = write_parquet(folder, reading.rows(), _staged_frame)
+        check_readable(batch, reading.readable, reading.unreadable)
         crash_point("collect.staged")
-        return partial(_store, workspace, provider, batch, staged, stack.pop_all())
+        return partial(_store, workspace, provider, batch, delivery.state, staged, stack.pop_all())
 
 
 def _fetcher(batch: EndedBatch) -> Fetcher:
@@ -205,52 +187,86 @@ def _fetcher(batch: EndedBatch) -> Fetcher:
 
 
 def _store(
-    workspace: Workspace, provider: BatchProvider, batch: EndedBatch, staged: list[str], files: ExitStack
+    workspace: Workspace,
+    provider: BatchProvider,
+    batch: EndedBatch,
+    delivered: BatchState,
+    staged: list[str],
+    files: ExitStack,
 ) -> CollectedBatch | None:
     with files:
         with workspace.warehouse.connect(RECORD_WAIT_SECONDS) as connection, transaction(connection):
-            outcome = _settle(connection, batch, staged)
+            outcome = settle(connection, batch, delivered, staged, provider.owed)
             crash_point("collect.settling")
         crash_point("collect.settled")
-    provider.forget(batch.batch_id)
+    if outcome is None or outcome.settled:
+        provider.forget(batch.batch_id)
     return outcome
 
 
-def download_results(provider: BatchProvider, batch: EndedBatch, folder: Path) -> list[Path]:
-    """Download the result files; none if the provider certainly has none.
+def download_results(provider: BatchProvider, batch: EndedBatch, folder: Path) -> Delivery:
+    """Download the result files that there are, with the state of the batch.
 
     Raises:
-        ProviderUncertain: the batch promises responses and gives no file yet.
+        ProviderUncertain: the batch has not ended after all.
         ProviderRefused: the provider does not hand them out, and still keeps them.
     """
-    moment = dt.datetime.now(dt.UTC)
     try:
-        files = provider.download(batch.batch_id, folder)
+        delivery = provider.download(batch.batch_id, folder)
     except ProviderRefused:
-        if moment < batch.kept_until:
+        if dt.datetime.now(dt.UTC) < batch.kept_until:
             raise
         # The provider deleted them: the requests are settled as missing, and show as paid for and not kept.
-        return []
-    # A completed batch owes a response to each request, also if its counts are missing.
-    owed = batch.reported_count if batch.reported_count is not None else batch.status == "completed"
-    if not files and owed and moment < batch.completed_at + _FILES_APPEAR_WITHIN:
-        promised = "responses" if batch.reported_count is None else f"{batch.reported_count:,} responses"
+        return Delivery(_last_known_state(batch), [])
+    if delivery.state.status == "submitted":
         raise ProviderUncertain(
             batch.provider,
-            f"{batch.batch_id} reports {promised} but provides no result file yet; the next poll tries again",
+            f"{batch.batch_id} had ended and is {delivery.state.provider_status!r} again; the next poll asks again",
         )
-    return files
+    return delivery
 
 
-def _staged_rows(provider: BatchProvider, stage: Stage, files: list[Path]) -> Iterator[_StagedRow]:
-    for row in result_rows(provider, files):
-        if isinstance(row, UnreadableRow):
-            yield None, None, row.line, None, row.reason, None, None, None, None
-        elif row.outcome == "succeeded":
-            tags, reason = stage.parse(row.text, row.finish_reason)
-            yield *row, reason, tags.as_json() if tags else None
-        else:
-            yield *row, None, None
+def _last_known_state(batch: EndedBatch) -> BatchState:
+    # An abandoned batch has no other; nothing is settled by it.
+    status = batch.status if batch.status in ("completed", "expired", "cancelled", "failed") else "completed"
+    return BatchState(status, status, batch.reported, batch.reported_failed)
+
+
+def check_readable(batch: EndedBatch, readable: int, unreadable: int) -> None:
+    """Raise `ProviderUncertain` if not one line of a download could be read, unless nothing else can be expected."""
+    if unreadable and not readable and batch.is_awaited:
+        raise ProviderUncertain(
+            batch.provider,
+            f"no line of the results of {batch.batch_id} can be read, so they are not taken for results; "
+            "the next poll fetches them again",
+        )
+
+
+class _Reading:
+    """Reads downloaded results into rows of `_STAGED`, and counts the lines that can be read and those that cannot."""
+
+    def __init__(self, provider: BatchProvider, stage: Stage, files: list[Path]) -> None:
+        self._provider = provider
+        self._stage = stage
+        self._files = files
+        self.readable = 0
+        self.unreadable = 0
+
+    def rows(self) -> Iterator[_StagedRow]:
+        parse = self._stage.parse
+        readable = unreadable = 0
+        for row in result_rows(self._provider, self._files):
+            if isinstance(row, UnreadableRow):
+                unreadable += 1
+                yield None, None, row.line, None, row.reason, None, None, None, None
+                continue
+            readable += 1
+            if row.outcome == "succeeded":
+                tags, reason = parse(row.text, row.finish_reason)
+                yield *row, reason, tags.as_json() if tags else None
+            else:
+                yield *row, None, None
+        self.readable, self.unreadable = readable, unreadable
 
 
 def _staged_frame(first_line: int, rows: list[_StagedRow]) -> pl.DataFrame:
@@ -259,33 +275,3 @@ def _staged_frame(first_line: int, rows: list[_StagedRow]) -> pl.DataFrame:
         [pl.Series(name, column, dtype=kind) for (name, kind), column in zip(_STAGED.items(), columns, strict=True)]
     )
     return frame.with_row_index("line_number", first_line)
-
-
-def _settle(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: list[str]) -> CollectedBatch | None:
-    submission = {"submission": batch.submission}
-    if is_collected(connection, batch.submission):
-        return None
-    show_staged(connection, staged)
-    connection.execute(
-        sql(__package__, "collect_results"), {**submission, "outcome": _OUTCOMES_OF_THE_REST[batch.status]}
-    )
-    connection.execute(sql(__package__, "insert_responses"), submission)
-    connection.execute(sql(__package__, "record_findings"), submission)
-    why = f"the batch ended as {batch.status}" + (f": {batch.error}" if batch.error else " without this request")
-    connection.execute(sql(__package__, "insert_missing_responses"), {**submission, "error": why})
-    connection.execute(sql(__package__, "record_missing"), submission)
-    connection.execute(sql(__package__, "settle_requests"), submission)
-    connection.execute(sql(__package__, "release_claims"), submission)
-    cost_usd = finish(connection, batch.submission)
-    connection.execute(sql(__package__, "parsed_without_text"), submission)
-    connection.execute(sql(__package__, "parsed_from_collected"))
-    store_parsed(connection, STAGES[batch.stage], batch.submission)
-    states = connection.execute(
-        "SELECT state, count(*) FROM tag_requests WHERE submission = $submission GROUP BY state", submission
-    ).fetchall()
-    findings = connection.execute(
-        "SELECT kind, count(*) FROM collection_findings WHERE submission = $submission GROUP BY kind", submission
-    ).fetchall()
-    return CollectedBatch(
-        batch.submission, batch.stage, batch.provider, batch.model, batch.status, dict(states), dict(findings), cost_usd
-    )

@@ -54,6 +54,18 @@ def store_parsed(connection: duckdb.DuckDBPyConnection, stage: Stage, submission
     )
 
 
+def store_first_parse(connection: duckdb.DuckDBPyConnection, stage: Stage, submission: str) -> None:
+    """Do what `store_parsed` does for responses that have just come.
+
+    Earlier responses of the batch may have been parsed by another version: then that version stays recorded, and
+    `parse_answers` parses all of them again.
+    """
+    stage.merge(connection)
+    connection.execute(
+        sql(__package__, "record_first_parse"), {"submission": submission, "parser_version": stage.parser_version}
+    )
+
+
 def _parse_batch(warehouse: Warehouse, stage: Stage, submission: str, folder: Path) -> tuple[int, int]:
     of_batch = {"submission": submission}
     with warehouse.connect() as connection:

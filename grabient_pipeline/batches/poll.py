@@ -9,10 +9,11 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from grabient_pipeline.batches.ledger import record_trouble
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.deadline import Deadline
@@ -42,19 +43,24 @@ _POLLED = {
 
 @dataclass(frozen=True, slots=True)
 class PendingBatch:
-    """A batch that its provider is working on."""
+    """A batch that its provider is working on. `abandoned`: nobody waits for it, but its results would be taken in."""
 
     submission: str
     route: Route
     batch_id: str
+    abandoned: bool = False
 
 
 @dataclass(frozen=True)
 class PollReport:
-    """The state of each batch by submission, and why the state of others is unknown."""
+    """The state of each batch by submission, and why the state of others is unknown.
+
+    `refused`: of the latter, those that nobody can be asked about until a person has seen to the key or a setting.
+    """
 
     states: Mapping[str, BatchState] = field(default_factory=dict[str, BatchState])
     failures: Mapping[str, str] = field(default_factory=dict[str, str])
+    refused: frozenset[str] = frozenset()
 
     @property
     def ended(self) -> tuple[str, ...]:
@@ -71,15 +77,30 @@ class PollReport:
         """Whether there were batches to ask about and no provider answered."""
         return bool(self.failures) and not self.states
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether asking again is of no use: every batch is with a provider whose key is missing or refused."""
+        return self.unreachable and self.refused >= self.failures.keys()
+
+    def without(self, submissions: Iterable[str]) -> PollReport:
+        """Return the report on the other batches."""
+        left_out = frozenset(submissions)
+        return replace(
+            self,
+            states={name: state for name, state in self.states.items() if name not in left_out},
+            failures={name: reason for name, reason in self.failures.items() if name not in left_out},
+        )
+
 
 def pending_batches(warehouse: Warehouse, wait_seconds: float = WAIT_SECONDS) -> list[PendingBatch]:
     """Return the batches that providers are working on, those submitted first first."""
     with warehouse.connect(wait_seconds) as connection:
-        rows: list[tuple[str, str, AccessMode, str]] = connection.execute(
+        rows: list[tuple[str, str, AccessMode, str, bool]] = connection.execute(
             sql(__package__, "pending_batches")
         ).fetchall()
     return [
-        PendingBatch(submission, Route(provider, access), batch_id) for submission, provider, access, batch_id in rows
+        PendingBatch(submission, Route(provider, access), batch_id, abandoned)
+        for submission, provider, access, batch_id, abandoned in rows
     ]
 
 
@@ -91,7 +112,7 @@ def fetch_states(pending: Iterable[PendingBatch], providers: Providers, deadline
         try:
             provider = providers.open(route)
         except GrabientError as error:
-            polling.fail(route, str(error))
+            polling.fail(route, error)
             continue
         for _ in range(min(_THREADS_PER_ROUTE, batches.qsize())):
             # Daemon threads: a pool's thread would keep the process alive while its call hangs.
@@ -141,8 +162,21 @@ def poll(workspace: Workspace, deadline: Deadline, *, wait_seconds: float = WAIT
     report = fetch_states(pending, workspace.providers, deadline.within(POLL_SECONDS, reserve=RECORD_SECONDS))
     crash_point("poll.asked")
     record_states(workspace.warehouse, report.states, deadline.remaining())
+    record_trouble(workspace.warehouse, report.failures, deadline.remaining())
     crash_point("poll.recorded")
-    return report
+    return report.without(batch.submission for batch in pending if batch.abandoned)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a batch's state is unknown. `refused`: asking again is of no use."""
+
+    reason: str
+    refused: bool = False
+
+    @classmethod
+    def of(cls, error: GrabientError) -> _Failure:
+        return cls(str(error), error.needs_person)
 
 
 class _Polling:
@@ -151,17 +185,17 @@ class _Polling:
     def __init__(self, pending: Iterable[PendingBatch], deadline: Deadline) -> None:
         self.by_route: dict[Route, queue.SimpleQueue[PendingBatch]] = {}
         self._unanswered: dict[str, PendingBatch] = {}
-        self._answers: queue.SimpleQueue[tuple[PendingBatch, BatchState | str]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[PendingBatch, BatchState | _Failure]] = queue.SimpleQueue()
         self._deadline = deadline
         for batch in pending:
             self.by_route.setdefault(batch.route, queue.SimpleQueue()).put(batch)
             self._unanswered[batch.submission] = batch
 
-    def fail(self, route: Route, reason: str) -> None:
+    def fail(self, route: Route, error: GrabientError) -> None:
         """Answer for a route that could not be opened."""
         for batch in self._unanswered.values():
             if batch.route == route:
-                self._answers.put((batch, reason))
+                self._answers.put((batch, _Failure.of(error)))
 
     def ask(self, route: Route, provider: BatchProvider) -> None:
         """Ask about one batch of the route after another; several threads do."""
@@ -174,24 +208,28 @@ class _Polling:
             try:
                 self._answers.put((batch, provider.poll(batch.batch_id)))
             except GrabientError as error:
-                self._answers.put((batch, str(error)))
+                self._answers.put((batch, _Failure.of(error)))
             except Exception as error:
-                self._answers.put((batch, f"{route.label}: unexpected response ({type(error).__name__})"))
+                reason = f"{route.label}: unexpected response ({type(error).__name__})"
+                self._answers.put((batch, _Failure(reason)))
 
     def report(self, budget_seconds: float) -> PollReport:
         """Wait for the answers, no longer than the deadline."""
         states: dict[str, BatchState] = {}
         failures: dict[str, str] = {}
+        refused: set[str] = set()
         while self._unanswered and (remaining := self._deadline.remaining()) > 0:
             try:
                 batch, answer = self._answers.get(timeout=remaining)
             except queue.Empty:
                 break
             del self._unanswered[batch.submission]
-            if isinstance(answer, str):
-                failures[batch.submission] = answer
-            else:
+            if isinstance(answer, BatchState):
                 states[batch.submission] = answer
+                continue
+            failures[batch.submission] = answer.reason
+            if answer.refused:
+                refused.add(batch.submission)
         for batch in self._unanswered.values():
             failures[batch.submission] = f"{batch.route.label}: no response within {budget_seconds:.0f} s"
-        return PollReport(states, failures)
+        return PollReport(states, failures, frozenset(refused))

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import duckdb
+
 from grabient_pipeline.batches.ledger import MAX_FAILURES
 from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedRequests:
-    """Requests of one model that were quarantined for the same kind of reason; `example` is the seed of one palette."""
+    """Requests of one model that failed for the same kind of reason, in the provider's words where it gave one.
+
+    `example`: one of the palettes.
+    """
 
     stage: str
     provider: str
@@ -23,7 +28,12 @@ class QuarantinedRequests:
 def quarantined(warehouse: Warehouse) -> list[QuarantinedRequests]:
     """Return what is in quarantine, grouped by the kind of its last failure."""
     with warehouse.connect() as connection:
-        rows = connection.execute(sql(__package__, "quarantine_reasons"), {"max_failures": MAX_FAILURES}).fetchall()
+        return failing_requests(connection, MAX_FAILURES)
+
+
+def failing_requests(connection: duckdb.DuckDBPyConnection, failures: int) -> list[QuarantinedRequests]:
+    """Return the requests that failed at least so often and are not pending, by the kind of the last failure."""
+    rows = connection.execute(sql(__package__, "failing_requests"), {"failures": failures}).fetchall()
     return [QuarantinedRequests(*row) for row in rows]
 
 

@@ -39,12 +39,12 @@ def refine(
         return RefinementReport(held_back=("refinement is off (GRABIENT_REFINEMENT_MODEL is none)",))
     stage = refreshing_stale(REFINEMENT) if request.stale else REFINEMENT
     report = backfill(workspace, resolved.order, stage=stage, progress=progress)
-    report = replace(report, left_out=resolved.left_out)
+    report = replace(report, left_out=(*resolved.left_out, *report.left_out))
     if request.stale:
-        return RefinementReport(report, held_back=resolved.left_out)
+        return RefinementReport(report, held_back=report.left_out)
     only_stale = refreshing_stale(REFINEMENT, only_stale=True)
     stale = backfill(workspace, as_estimate(resolved.order), stage=only_stale)
-    return RefinementReport(report, stale.request_count, stale.estimated_cost_usd, resolved.left_out)
+    return RefinementReport(report, stale.request_count, stale.estimated_cost_usd, report.left_out)
 
 
 def refine_within_cap(

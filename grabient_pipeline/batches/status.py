@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,12 @@ from typing import Any
 import duckdb
 
 from grabient_pipeline.batches.ledger import MAX_FAILURES
-from grabient_pipeline.batches.stages import REFINEMENT, TAGGING
+from grabient_pipeline.batches.pauses import PausedModel, read_paused_models
+from grabient_pipeline.batches.price_correction import PriceCorrection, read_price_corrections
+from grabient_pipeline.batches.quarantine import QuarantinedRequests, failing_requests
+from grabient_pipeline.batches.stages import REFINEMENT, STAGES, TAGGING
+from grabient_pipeline.errors import WarehouseError
+from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.warehouse import connect, sql
 
@@ -21,7 +26,8 @@ class OpenBatch:
     """A batch that is pending or needs attention. The cost is in US dollars.
 
     `likely_at`, `latest_at`: when half and nine of ten of its provider's earlier batches would have ended; None before
-    there were any.
+    there were any. `trouble`: why calls about it fail since `trouble_since`, or what is waited for. `waiting`: the
+    requests without a result if the others are stored already.
     """
 
     submission: str
@@ -40,6 +46,9 @@ class OpenBatch:
     error: str | None
     likely_at: dt.datetime | None = None
     latest_at: dt.datetime | None = None
+    trouble: str | None = None
+    trouble_since: dt.datetime | None = None
+    waiting: int | None = None
 
     @property
     def due_at(self) -> dt.datetime | None:
@@ -67,12 +76,25 @@ class ModelSummary:
     cost_usd: float
 
 
+@dataclass(frozen=True, slots=True)
+class UnsuccessfulBatch:
+    """The last batch of a model, if it ended without doing its work."""
+
+    provider: str
+    model: str
+    status: str
+    error: str | None
+    request_count: int
+
+
 @dataclass(frozen=True)
 class Status:
     """Counts and costs in US dollars.
 
     `paid_and_not_kept`: responses that providers counted and never handed out. `resting_requests`: requests in
-    quarantine. `findings`: rows of results that were not as they should be, by kind.
+    quarantine. `findings`: rows of results that were not as they should be, by kind. `failing`: requests whose last
+    attempt failed, by reason. `unsuccessful`: models whose last batch failed as a whole or ended early. `paused`:
+    models that nothing is submitted to. `price_corrections`: costs that were booked at a wrong price and corrected.
     """
 
     palettes: int
@@ -92,6 +114,15 @@ class Status:
     open_batches: tuple[OpenBatch, ...]
     models: tuple[ModelSummary, ...]
     refining_models: tuple[ModelSummary, ...]
+    failing: tuple[QuarantinedRequests, ...] = ()
+    unsuccessful: tuple[UnsuccessfulBatch, ...] = ()
+    paused: tuple[PausedModel, ...] = ()
+    price_corrections: tuple[PriceCorrection, ...] = ()
+
+    @property
+    def complaints(self) -> list[str]:
+        """What keeps models from giving answers, in the providers' words, a line each."""
+        return complaints(self.paused, self.unsuccessful, self.failing)
 
 
 def read_status(data_dir: Path) -> Status:
@@ -102,6 +133,43 @@ def read_status(data_dir: Path) -> Status:
     """
     with connect(data_dir) as connection:
         return _status(connection)
+
+
+def read_complaints(data_dir: Path) -> list[str]:
+    """Return what keeps models from giving answers, as published and in the providers' words, a line each.
+
+    Empty before anything is published.
+    """
+    try:
+        with connect(data_dir) as connection:
+            return complaints(
+                read_paused_models(connection), _unsuccessful_batches(connection), failing_requests(connection, 1)
+            )
+    except WarehouseError:
+        return []
+
+
+def complaints(
+    paused: Sequence[PausedModel], unsuccessful: Sequence[UnsuccessfulBatch], failing: Sequence[QuarantinedRequests]
+) -> list[str]:
+    """Say which models are paused, whose last batch came to nothing, and why requests fail."""
+    return [
+        *(each.left_out for each in paused),
+        *(
+            f"{each.provider}/{each.model}: the last batch ended as {each.status}; what it did not answer is free again"
+            + (f": {each.error}" if each.error else "")
+            for each in unsuccessful
+        ),
+        *(
+            f"{each.provider}/{each.model}: {pluralize(each.requests, 'request')} failed: {each.reason}"
+            for each in failing
+        ),
+    ]
+
+
+def _unsuccessful_batches(connection: duckdb.DuckDBPyConnection) -> tuple[UnsuccessfulBatch, ...]:
+    rows = connection.execute(sql(__package__, "unsuccessful_batches")).fetchall()
+    return tuple(UnsuccessfulBatch(*row) for row in rows)
 
 
 def failure_reasons(data_dir: Path) -> dict[str, int]:
@@ -118,7 +186,8 @@ def models_without_usable_answers(data_dir: Path) -> dict[str, str]:
 
 def model_summaries(connection: duckdb.DuckDBPyConnection, answers: str) -> tuple[ModelSummary, ...]:
     """Summarise each model with responses in a stage's table of answers."""
-    rows = connection.execute(sql(__package__, "model_summary"), {"answers": answers}).fetchall()
+    stage = next(stage.name for stage in STAGES.values() if stage.answers == answers)
+    rows = connection.execute(sql(__package__, "model_summary"), {"answers": answers, "stage": stage}).fetchall()
     return tuple(ModelSummary(*row) for row in rows)
 
 
@@ -151,4 +220,8 @@ def _status(connection: duckdb.DuckDBPyConnection) -> Status:
         open_batches=tuple(OpenBatch(*row) for row in rows("open_batches")),
         models=model_summaries(connection, TAGGING.answers),
         refining_models=model_summaries(connection, REFINEMENT.answers),
+        failing=tuple(failing_requests(connection, 1)),
+        unsuccessful=_unsuccessful_batches(connection),
+        paused=tuple(read_paused_models(connection)),
+        price_corrections=read_price_corrections(connection),
     )

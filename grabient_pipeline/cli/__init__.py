@@ -17,6 +17,7 @@ from __future__ import annotations
 import typer
 
 from grabient_pipeline.cli import (
+    abandon,
     backfill,
     cancel,
     config,
@@ -32,6 +33,7 @@ from grabient_pipeline.cli import (
     quarantine,
     reconcile,
     refine,
+    resume,
     sandbox,
     scorecard,
     search,
@@ -56,7 +58,9 @@ for _group in (
     poll,
     reconcile,
     cancel,
+    abandon,
     quarantine,
+    resume,
     status,
     scorecard,
     search,

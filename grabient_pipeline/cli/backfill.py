@@ -17,9 +17,11 @@ from grabient_pipeline.cli.submission import (
     say_submission,
     submission_facts,
 )
+from grabient_pipeline.formatting import pluralize
 
 if TYPE_CHECKING:
     from grabient_pipeline.batches.backfill import BackfillReport
+    from grabient_pipeline.batches.status import Status
     from grabient_pipeline.pipeline import Pipeline
 
 
@@ -74,7 +76,7 @@ def backfill(  # noqa: PLR0913  # one parameter per option
     if json:
         terminal.say_json(submission_facts(report))
     else:
-        _say_backfill(report, pipeline.status().palettes)
+        _say_backfill(report, pipeline.status())
     recording.record(pipeline.settings, "grabient backfill", _reports_by_asset(report))
     if report.failures:
         raise failed("; ".join(report.failures.values()))
@@ -82,15 +84,24 @@ def backfill(  # noqa: PLR0913  # one parameter per option
         raise failed(f"no provider has a key: set {', '.join(variables[:-1])} or {variables[-1]}")
 
 
-def _say_backfill(report: BackfillReport, palettes: int) -> None:
+def _say_backfill(report: BackfillReport, current: Status) -> None:
     if report.batches:
         say_submission(report)
-    elif not palettes:
+    elif not current.palettes:
         terminal.say("There are no palettes yet: grabient import adds them.")
-    elif not report.failures and not report.left_out:
-        terminal.say("Nothing is missing: every response is collected or pending.")
-    else:
+    elif report.failures or report.left_out:
         terminal.say("Nothing would be submitted." if report.dry_run else "Nothing was submitted.")
+    elif current.resting_requests:
+        terminal.say(
+            f"Nothing can be submitted: {pluralize(current.resting_requests, 'request')} failed three times and "
+            "will not be submitted again (see grabient quarantine)"
+        )
+    else:
+        terminal.say("Nothing is missing: every response is collected or pending.")
+    for each in current.failing:
+        terminal.warn(
+            f"{each.provider}/{each.model}: {pluralize(each.requests, 'request')} failed so far: {each.reason}"
+        )
 
 
 def _missing_key_variables(pipeline: Pipeline) -> list[str]:

@@ -10,11 +10,16 @@ from grabient_pipeline.cli import lazy, terminal
 from grabient_pipeline.cli.command_line import Json, application
 
 _ANALYSIS_COUNT = "tag-analysis-count"
+_PATIENCE = "patience-hours"
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    group = application("config", "Show or change settings. There is one: how often each model describes each palette.")
+    group = application(
+        "config",
+        "Show or change settings. There are two: how often each model describes each palette, and for how many hours "
+        "missing results of an ended batch are waited for.",
+    )
     group.command("get", epilog="Example: grabient config get")(get)
     group.command("set", epilog="Example: grabient config set tag-analysis-count 4")(set_)
     app.add_typer(group)
@@ -22,17 +27,32 @@ def add_to(app: typer.Typer) -> None:
 
 def get(json: Json = False) -> None:
     """Show the settings."""
-    count = lazy.Pipeline.from_environment().analysis_count()
+    pipeline = lazy.Pipeline.from_environment()
+    hours = lazy.read_patience(pipeline.warehouse)
+    values = {_ANALYSIS_COUNT: pipeline.analysis_count(), _PATIENCE: int(hours) if hours == int(hours) else hours}
     if json:
-        terminal.say_json({_ANALYSIS_COUNT: count})
-    else:
-        terminal.say(f"{_ANALYSIS_COUNT} {count}")
+        terminal.say_json(values)
+        return
+    for name, value in values.items():
+        terminal.say(f"{name} {value}")
 
 
 def set_(
-    name: Annotated[Literal["tag-analysis-count"], typer.Argument(help="The setting.")],
-    value: Annotated[int, typer.Argument(metavar="N", help="From 1 to 20.")],
+    name: Annotated[Literal["tag-analysis-count", "patience-hours"], typer.Argument(help="The setting.")],
+    value: Annotated[
+        float,
+        typer.Argument(
+            metavar="N", help="tag-analysis-count: from 1 to 20. patience-hours: from 0 to 720; 24 at first."
+        ),
+    ],
 ) -> None:
     """Change a setting."""
-    lazy.Pipeline.from_environment().set_analysis_count(value)
-    terminal.say(f"{name} {value}")
+    pipeline = lazy.Pipeline.from_environment()
+    if name == _PATIENCE:
+        with pipeline.publishing() as workspace:
+            lazy.write_patience(workspace.warehouse, value)
+    elif value == int(value):
+        pipeline.set_analysis_count(int(value))
+    else:
+        raise typer.BadParameter(f"{name} must be a whole number from 1 to 20, not {value:g}")
+    terminal.say(f"{name} {value:g}")

@@ -171,11 +171,13 @@ class _DemoRun:
 
 
 def _say_summary(pipeline: Pipeline, demo_run: _DemoRun, status: Status) -> None:
+    submitted = demo_run.submitted
+    models = len({batch.model.name for batch in submitted.batches}) if submitted else 0
     terminal.say(
         f"{pluralize(status.palettes, 'palette')}, each described "
-        f"{pluralize(demo_run.analysis_count, 'time')} by {pluralize(len(status.models), 'model')}: "
-        f"{pluralize(status.answers, 'request')} in "
-        f"{pluralize(len(demo_run.submitted.batches) if demo_run.submitted else 0, 'batch', 'batches')}; "
+        f"{pluralize(demo_run.analysis_count, 'time')} by {pluralize(models, 'model')}: "
+        f"{pluralize(submitted.request_count if submitted else 0, 'request')} in "
+        f"{pluralize(len(submitted.batches) if submitted else 0, 'batch', 'batches')}; "
         f"{pluralize(status.refined, 'palette')} refined",
         "bold",
     )

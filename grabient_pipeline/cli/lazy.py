@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from grabient_pipeline import sandbox as sandbox
+    from grabient_pipeline.batches.abandon import abandonable as abandonable
     from grabient_pipeline.batches.collect import ended_batches as ended_batches
+    from grabient_pipeline.batches.config import read_patience as read_patience
+    from grabient_pipeline.batches.config import write_patience as write_patience
     from grabient_pipeline.batches.orders import BackfillRequest as BackfillRequest
     from grabient_pipeline.batches.orders import RefinementRequest as RefinementRequest
     from grabient_pipeline.batches.orders import check_analysis_count as check_analysis_count
@@ -43,7 +46,9 @@ if TYPE_CHECKING:
     from grabient_pipeline.settings import Settings as Settings
 
 _NAMES = {
+    "batches.abandon": ("abandonable",),
     "batches.collect": ("ended_batches",),
+    "batches.config": ("read_patience", "write_patience"),
     "batches.orders": ("BackfillRequest", "RefinementRequest", "check_analysis_count"),
     "batches.parse": ("ParseReport",),
     "batches.poll": ("PollReport",),

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from grabient_pipeline.follow_up import FollowUpReport
     from grabient_pipeline.pipeline import Pipeline
 
-# Results that can be fetched at all can be fetched by then; anything else needs a person.
-_COLLECT_ATTEMPTS = 3
-
 # A person has more patience than the sensor. Two minutes of this are for lost batches, the rest for the database.
 _TICK_SECONDS = 480.0
 
@@ -41,6 +38,8 @@ class PollSummary:
 
     Attributes:
         not_collected: why batches could not be collected, by submission or provider.
+        waiting: what ended batches still owe, by submission.
+        refused: of those not collected, the ones that need a person.
         not_found: why lost batches could not be looked up, by submission.
         palettes_sent: palettes submitted for refinement.
         batches_sent: refinement batches that the last poll submitted.
@@ -49,6 +48,8 @@ class PollSummary:
     polled: PollReport
     collected: list[CollectedBatch] = field(default_factory=list["CollectedBatch"])
     not_collected: dict[str, str] = field(default_factory=dict[str, str])
+    waiting: dict[str, str] = field(default_factory=dict[str, str])
+    refused: frozenset[str] = frozenset()
     adopted: list[Finding] = field(default_factory=list["Finding"])
     not_found: dict[str, str] = field(default_factory=dict[str, str])
     held_back: tuple[str, ...] = ()
@@ -65,11 +66,23 @@ class PollSummary:
         return self.polled.pending + self.batches_sent
 
     @property
+    def to_collect(self) -> int:
+        """The number of ended batches that are not settled."""
+        return len(self.not_collected.keys() | self.waiting.keys())
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether nothing can go on until a person has changed a key or a setting."""
+        pending = self.polled.hopeless or not self.pending
+        return pending and not self.waiting and self.refused >= self.not_collected.keys()
+
+    @property
     def reasons(self) -> list[str]:
         """What went wrong in the last poll. Many batches often share one reason, which is listed once."""
         reasons = [
             *self.polled.failures.values(),
             *self.not_collected.values(),
+            *self.waiting.values(),
             *self.not_found.values(),
             *self.held_back,
             *self.not_submitted,
@@ -81,6 +94,8 @@ class PollSummary:
         """Add what a poll collected."""
         self.collected += collected.batches
         self.not_collected = dict(collected.failures)
+        self.waiting = dict(collected.waiting)
+        self.refused = collected.refused
         self.answers += sum(batch.answers for batch in collected.batches)
         self.usable += sum(batch.states.get("succeeded", 0) for batch in collected.batches)
 
@@ -121,10 +136,14 @@ def poll(
         terminal.warn(reason)
 
 
-def collect_and_follow_up(pipeline: Pipeline) -> tuple[CollectReport, FollowUpReport]:
-    """Collect ended batches and run every step that follows; report it all to Dagster."""
+def collect_and_follow_up(pipeline: Pipeline, *, every_late: bool = False) -> tuple[CollectReport, FollowUpReport]:
+    """Collect ended batches and run every step that follows; report it all to Dagster.
+
+    Args:
+        every_late: also ask now for what settled and abandoned batches still owe, which is otherwise asked once a day.
+    """
     with terminal.progress() as progress:
-        collected = pipeline.collect(progress=progress)
+        collected = pipeline.collect(every_late=every_late, progress=progress)
         parsed = pipeline.parse_answers(progress=progress)
         followed = lazy.follow_up(pipeline, progress=progress)
     recording.record(pipeline.settings, "grabient poll", _reports_by_asset(collected, parsed, followed))
@@ -147,33 +166,32 @@ def _reports_by_asset(collected: CollectReport, parsed: ParseReport, followed: F
     return reports
 
 
-def _poll_once(pipeline: Pipeline, summary: PollSummary) -> None:
+def _poll_once(pipeline: Pipeline, summary: PollSummary, *, every_late: bool = True) -> None:
     report = pipeline.tick(Deadline.after(_TICK_SECONDS))
     summary.adopted += report.reconciled.adopted
     summary.not_found = dict(report.reconciled.failures)
     summary.polled = report.polled
     # Includes batches that ended at an earlier poll, and collected responses that a killed process did not parse.
-    collected, followed = collect_and_follow_up(pipeline)
+    collected, followed = collect_and_follow_up(pipeline, every_late=every_late)
     summary.add_collected(collected)
     summary.add_follow_up(followed)
 
 
 def _watch(pipeline: Pipeline, summary: PollSummary, interval: float) -> None:
-    """Poll until no batches are pending, or until a person has to intervene."""
-    polls = failed_collections = 0
+    """Poll until nothing is pending or to be collected, or until a person has to see to the keys."""
+    polls = 0
     while True:
         try:
-            _poll_once(pipeline, summary)
+            _poll_once(pipeline, summary, every_late=polls == 0)
         except WarehouseBusy as error:
             terminal.warn(error)
             time.sleep(min(interval, _BUSY_SECONDS))
             continue
         polls += 1
-        # Unreachable from the start means a setup error; later it is the network, which recovers.
-        if polls == 1 and summary.polled.unreachable:
+        if not (summary.pending or summary.to_collect):
             return
-        failed_collections = 0 if summary.pending else failed_collections + 1
-        if not summary.pending and (not summary.not_collected or failed_collections == _COLLECT_ATTEMPTS):
+        # Anything else may pass: a network, a provider, a batch that is not found at the first look.
+        if summary.hopeless:
             return
         terminal.note(f"{dt.datetime.now().astimezone():%H:%M:%S}  {_progress_line(summary)}")
         for reason in summary.reasons:
@@ -186,6 +204,8 @@ def _progress_line(summary: PollSummary) -> str:
     line = f"{pluralize(summary.pending, 'batch', 'batches')} pending"
     if completed:
         line += f" ({pluralize(completed, 'request')} completed)"
+    if summary.to_collect:
+        line += f", {summary.to_collect:,} to collect"
     return f"{line}, {len(summary.collected):,} collected"
 
 
@@ -198,7 +218,9 @@ def _say_summary(summary: PollSummary) -> None:
         terminal.say(f"Submitted {pluralize(summary.palettes_sent, 'palette')} for refinement")
     if summary.pending:
         terminal.say(f"{pluralize(summary.pending, 'batch', 'batches')} pending: {_pending_states(summary)}")
-    else:
+    if summary.to_collect:
+        terminal.say(f"{pluralize(summary.to_collect, 'batch', 'batches')} to collect")
+    if not (summary.pending or summary.to_collect):
         terminal.say("No batches are pending.")
 
 
@@ -224,8 +246,18 @@ def _say_collected(summary: PollSummary) -> None:
         f"{summary.usable:,} usable"
     )
     for batch in summary.collected:
-        for kind, count in batch.findings.items():
-            terminal.warn(f"{batch.provider}/{batch.model}: {pluralize(count, f'{kind} row')} in the results")
+        for line in _complaints(batch):
+            terminal.warn(f"{batch.provider}/{batch.model}: {line}")
+
+
+def _complaints(batch: CollectedBatch) -> list[str]:
+    """Return what was wrong with a batch in the provider's words: its error, and the commonest one of its requests."""
+    lines = [f"the batch ended as {batch.status}: {batch.error}"] if batch.error else []
+    if batch.failures and batch.states.get("failed"):
+        reason, count = next(iter(batch.failures.items()))
+        lines.append(f"{pluralize(count, 'request')} gave nothing usable: {reason}")
+    lines += [f"{pluralize(count, f'{kind} row')} in the results" for kind, count in batch.findings.items()]
+    return lines
 
 
 def _pending_states(summary: PollSummary) -> str:
@@ -261,11 +293,15 @@ def _facts(summary: PollSummary) -> dict[str, Any]:
                 "status": batch.status,
                 "requests": dict(batch.states),
                 "findings": dict(batch.findings),
+                "error": batch.error,
+                "failures": dict(batch.failures),
+                "waiting": batch.waiting,
                 "cost_usd": batch.cost_usd,
             }
             for batch in summary.collected
         ],
         "not_collected": summary.not_collected,
+        "waiting": summary.waiting,
         "sent_to_be_refined": summary.palettes_sent,
         "held_back": list(summary.held_back),
         "answers": summary.answers,

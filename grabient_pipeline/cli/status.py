@@ -16,6 +16,9 @@ from grabient_pipeline.formatting import dollars, pluralize
 if TYPE_CHECKING:
     from grabient_pipeline.batches.status import ModelSummary, OpenBatch, Status
 
+# A batch in one of these states cannot be cancelled any more.
+_ENDING = ("cancelling", "canceling", "CANCELLING", "finalizing")
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
@@ -32,6 +35,8 @@ def status(json: Json = False) -> None:
     _say_models(current)
     _say_open_batches(current)
     _say_needs_attention(current)
+    for correction in current.price_corrections:
+        terminal.say(f"Corrected: {correction}")
 
 
 def _say_totals(current: Status) -> None:
@@ -103,14 +108,16 @@ def _say_open_batches(current: Status) -> None:
             for batch in current.open_batches
         ],
         right={"completed"},
-        styles=["yellow" if batch.error else "" for batch in current.open_batches],
+        styles=["yellow" if batch.error or batch.trouble else "" for batch in current.open_batches],
     )
 
 
 def _state(batch: OpenBatch) -> str:
     if batch.status == "submitted":
         return batch.provider_status or "submitted"
-    return "reserved" if batch.status == "reserved" else "to collect"
+    if batch.status in ("reserved", "abandoned"):
+        return batch.status
+    return f"to collect ({batch.waiting:,} missing)" if batch.waiting else "to collect"
 
 
 def _likely_end(batch: OpenBatch, moment: dt.datetime) -> str:
@@ -135,17 +142,8 @@ def _window_hours(batch: OpenBatch) -> int:
 
 
 def _say_needs_attention(current: Status) -> None:
-    lines = [
-        f"{batch.provider}/{batch.model} {batch.submission}: {batch.error}"
-        for batch in current.open_batches
-        if batch.error
-    ]
-    lines += [
-        f"{batch.provider}/{batch.model} {batch.submission}: still pending after the provider's "
-        f"{_window_hours(batch)} hours; grabient cancel stops it and keeps the finished part"
-        for batch in current.open_batches
-        if batch.overdue
-    ]
+    lines = [line for batch in current.open_batches for line in _batch_lines(batch)]
+    lines += current.complaints
     if current.paid_and_not_kept:
         lines.append(
             f"{pluralize(current.paid_and_not_kept, 'answer')} that the providers counted were never delivered "
@@ -164,3 +162,22 @@ def _say_needs_attention(current: Status) -> None:
     terminal.say("Needs attention", "bold")
     for line in lines:
         terminal.say(f"- {line}", "yellow")
+
+
+def _batch_lines(batch: OpenBatch) -> list[str]:
+    """What a person should know of a batch, and what can be done."""
+    name = f"{batch.provider}/{batch.model} {batch.submission}"
+    if batch.status == "abandoned":
+        return []
+    lines = [f"{name}: {batch.error}"] if batch.error else []
+    if batch.trouble:
+        since = f" (since {batch.trouble_since:%a %d %b %H:%M} UTC)" if batch.trouble_since else ""
+        gone = "; if that stays so, grabient abandon gives it up" if "HTTP 4" in batch.trouble else ""
+        lines.append(f"{name}: {batch.trouble}{since}{gone}")
+    elif batch.overdue:
+        ending = batch.provider_status in _ENDING
+        advice = "grabient abandon gives it up" if ending else "grabient cancel stops it and keeps the finished part"
+        lines.append(
+            f"{name}: still {batch.provider_status} after the provider's {_window_hours(batch)} hours; {advice}"
+        )
+    return lines

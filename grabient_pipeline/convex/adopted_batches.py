@@ -12,15 +12,24 @@ from collections.abc import Iterator, Mapping, Sequence
 import duckdb
 import polars as pl
 
-from grabient_pipeline.batches.collect import CollectedBatch, EndedBatch, Store, download_results
-from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS, finish, is_collected
+from grabient_pipeline.batches.collect import Store, check_readable, download_results
+from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS, is_collected
+from grabient_pipeline.batches.settlement import (
+    CollectedBatch,
+    EndedBatch,
+    Rows,
+    Verdict,
+    judge,
+    record_look,
+    record_undelivered,
+)
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.batches.staging import scratch_folder
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.convex.answers import import_answers
 from grabient_pipeline.convex.report import TableReport
 from grabient_pipeline.convex.rows import AnswerRow, answers_frame
-from grabient_pipeline.providers.base import BatchProvider, ResultRow, UnreadableRow, result_rows
+from grabient_pipeline.providers.base import BatchProvider, BatchState, ResultRow, UnreadableRow, result_rows
 from grabient_pipeline.warehouse import registered, sql, transaction
 
 # With any other outcome the provider never ran the request.
@@ -41,14 +50,29 @@ def fetch_adopted(workspace: Workspace, provider: BatchProvider, batch: EndedBat
         ).fetchall()
     findings: list[_Finding] = []
     with scratch_folder(workspace.spool, batch.submission) as folder:
-        rows = result_rows(provider, download_results(provider, batch, folder))
-        answers = list(_read_answers(rows, batch, version, seeds, findings))
+        delivery = download_results(provider, batch, folder)
+        rows = list(result_rows(provider, delivery.files))
+        answers = list(_read_answers(iter(rows), batch, version, seeds, findings))
+    readable = [row for row in rows if isinstance(row, ResultRow)]
+    check_readable(batch, len(readable), len(rows) - len(readable))
+    verdict = judge(batch, delivery.state, _count(batch, readable), provider.owed)
+    if not verdict.settles:
+        # A line that cannot be read may be the cut end of a file that is not complete yet.
+        findings = [finding for finding in findings if finding[1] is not None]
 
     def store() -> CollectedBatch | None:
         with workspace.warehouse.connect(RECORD_WAIT_SECONDS) as connection, transaction(connection):
-            return _settle(connection, batch, answers, findings)
+            return _settle(connection, batch, delivery.state, verdict, answers, findings)
 
     return store
+
+
+def _count(batch: EndedBatch, rows: Sequence[ResultRow]) -> Rows:
+    """Count the rows of this look; the ledger has no requests to compare them with, only their number."""
+    requests = max(batch.request_count, len({row.custom_id for row in rows}))
+    succeeded = len({row.custom_id for row in rows if row.outcome == "succeeded"})
+    answered = len({row.custom_id for row in rows if row.outcome in _ANSWERED})
+    return Rows(requests, succeeded, answered, requests - len({row.custom_id for row in rows}))
 
 
 def _read_answers(
@@ -101,10 +125,15 @@ def _unreadable(custom_id: str, reason: str, text: str | None) -> _Finding:
 
 
 def _settle(
-    connection: duckdb.DuckDBPyConnection, batch: EndedBatch, answers: Sequence[AnswerRow], findings: list[_Finding]
+    connection: duckdb.DuckDBPyConnection,
+    batch: EndedBatch,
+    delivered: BatchState,
+    verdict: Verdict,
+    answers: Sequence[AnswerRow],
+    findings: list[_Finding],
 ) -> CollectedBatch | None:
     submission = {"submission": batch.submission}
-    if is_collected(connection, batch.submission):
+    if batch.collected_at is None and is_collected(connection, batch.submission):
         return None
 
     texts = {answer.line_number: answer.text for answer in answers}
@@ -118,7 +147,9 @@ def _settle(
     frame = pl.DataFrame(findings, schema=columns, orient="row")
     with registered(connection, "findings", frame):
         connection.execute(sql(__package__, "insert_findings"), submission)
-    cost_usd = finish(connection, batch.submission)
+    if verdict.settles and verdict.reason is not None:
+        record_undelivered(connection, batch, verdict.reason)
+    cost_usd, settled = record_look(connection, batch, delivered, verdict)
     states = connection.execute(
         "SELECT state, count(*) FROM tag_requests WHERE submission = $submission GROUP BY state", submission
     ).fetchall()
@@ -128,8 +159,11 @@ def _settle(
         batch.stage,
         batch.provider,
         batch.model,
-        batch.status,
+        delivered.status,
         dict(states),
         dict(zip(kinds["kind"].to_list(), kinds["count"].to_list(), strict=True)),
         cost_usd,
+        waiting=verdict.waiting,
+        trouble=None if settled else verdict.reason,
+        settled=settled,
     )

@@ -73,6 +73,31 @@ def nothing_overdue(pipeline: dg.ResourceParam[Pipeline]) -> dg.AssetCheckResult
     )
 
 
+@dg.asset_check(
+    asset=tag_responses, description="Every answer that a provider counts as completed is kept, or still waited for."
+)
+def paid_answers_are_kept(pipeline: dg.ResourceParam[Pipeline]) -> dg.AssetCheckResult:
+    now = read_status(pipeline.settings.data_dir)
+    waiting = sum(batch.waiting or 0 for batch in now.open_batches)
+    return dg.AssetCheckResult(
+        passed=now.paid_and_not_kept <= waiting,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{pluralize(now.paid_and_not_kept, 'answer')} paid for and not kept, {waiting:,} waited for",
+        metadata={"not kept": dg.MetadataValue.int(now.paid_and_not_kept), "waiting": dg.MetadataValue.int(waiting)},
+    )
+
+
+@dg.asset_check(asset=tag_responses, description="No model is paused.")
+def no_model_paused(pipeline: dg.ResourceParam[Pipeline]) -> dg.AssetCheckResult:
+    paused = read_status(pipeline.settings.data_dir).paused
+    return dg.AssetCheckResult(
+        passed=not paused,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(each.left_out for each in paused) or "none",
+        metadata={"models": dg.MetadataValue.json([each.name for each in paused])},
+    )
+
+
 @dg.asset_check(asset=tag_responses, description="The estimated cost of pending batches is within the cost cap.")
 def cost_is_within_the_cap(pipeline: dg.ResourceParam[Pipeline]) -> dg.AssetCheckResult:
     now, cap = read_status(pipeline.settings.data_dir), pipeline.settings.max_cost_usd
@@ -194,6 +219,8 @@ CHECKS = [
     seeds_decode,
     no_orphaned_batch,
     nothing_overdue,
+    paid_answers_are_kept,
+    no_model_paused,
     cost_is_within_the_cap,
     closed_vocabulary_valid,
     palettes_have_all_their_analyses,

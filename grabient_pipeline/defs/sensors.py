@@ -9,6 +9,7 @@ from itertools import takewhile
 
 import dagster as dg
 
+from grabient_pipeline.batches.status import read_complaints
 from grabient_pipeline.batches.tick import LikelyEnd, TickReport
 from grabient_pipeline.deadline import Deadline
 from grabient_pipeline.defs.automation import DERIVED
@@ -55,6 +56,8 @@ def build_poll_sensor(poll_seconds: int = DEFAULT_POLL_SECONDS) -> dg.SensorDefi
             except WarehouseBusy:
                 return dg.SensorResult(skip_reason="the database is busy; the next tick tries again")
         _log(context, report)
+        for line in read_complaints(pipeline.settings.data_dir):
+            context.log.warning(line)
         if report.polled.unreachable and not report.collectable:
             raise dg.Failure("no provider could be reached: " + "; ".join(sorted(set(report.polled.failures.values()))))
         next_step, requests = _next_step(context.instance, report.collectable)
@@ -111,6 +114,9 @@ def _collect_request(instance: dg.DagsterInstance, ended: Sequence[str]) -> dg.R
 def _log(context: dg.SensorEvaluationContext, report: TickReport) -> None:
     for reason in report.failures.values():
         context.log.warning(reason)
+    for submission, state in report.polled.states.items():
+        if state.error:
+            context.log.warning(f"{submission} ended as {state.status}: {state.error}")
     found = report.reconciled
     for outcome, findings in (("adopted", found.adopted), ("released", found.released), ("looked for", found.waiting)):
         for each in findings:

@@ -117,6 +117,7 @@ print(report.request_count, dict(report.failures))
         assert workbench.provider_request_count() == 3
 
     def test_requests_that_failed_three_times_are_quarantined(self, workbench):
+        workbench.lose_patience()
         workbench.arm("missing_rows", "openai", count=3)
         for attempt in (1, 2, 3):
             assert workbench.backfill(MINI, analysis_count=1).request_count == 3

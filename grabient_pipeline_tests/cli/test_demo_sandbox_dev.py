@@ -94,7 +94,7 @@ def test_the_demo_fails_if_a_model_has_no_usable_answer(
     assert result.status == 1
     assert f"by {len(ENABLED) + 1} models" in result.out
     last = result.err.splitlines()[-1]
-    assert last.startswith("grabient: openai/gpt-4.1-nano has no usable answer: errored: ")
+    assert last.startswith("grabient: openai/gpt-4.1-nano has no usable answer: model_not_found: ")
     assert "gpt-4o-mini" not in last
 
 

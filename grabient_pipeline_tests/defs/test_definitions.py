@@ -27,6 +27,8 @@ def test_the_definitions_load_and_have_the_public_names() -> None:
         "seeds_decode",
         "no_orphaned_batch",
         "nothing_overdue",
+        "paid_answers_are_kept",
+        "no_model_paused",
         "cost_is_within_the_cap",
         "closed_vocabulary_valid",
         "palettes_have_all_their_analyses",

@@ -1,9 +1,9 @@
--- Parameters: submission.
+-- Counts and cost by what is kept. Parameters: submission, settled.
 UPDATE tag_batches
-SET collected_at = now(),
-    completed_count = settled.succeeded,
-    failed_count = settled.total - settled.succeeded,
-    cost_usd = settled.cost_usd
+SET collected_at = CASE WHEN $settled THEN coalesce(tag_batches.collected_at, now()) ELSE tag_batches.collected_at END,
+    completed_count = kept.succeeded,
+    failed_count = kept.total - kept.succeeded,
+    cost_usd = kept.cost_usd
 FROM (
     SELECT
         count(*) AS total,
@@ -15,5 +15,5 @@ FROM (
     FROM tag_responses AS responses
     JOIN tag_batches AS batches USING (submission)
     WHERE responses.submission = $submission
-) AS settled
+) AS kept
 WHERE tag_batches.submission = $submission

@@ -14,3 +14,4 @@ SELECT
     now() AS received_at
 FROM staged
 JOIN collected USING (line_number)
+WHERE collected.kept_outcome IS NULL

@@ -1,4 +1,4 @@
 UPDATE tag_requests SET state = 'succeeded'
 WHERE submission = $submission
-  AND state = 'failed'
+  AND state IN ('failed', 'released')
   AND custom_id IN (SELECT custom_id FROM request_claims)

@@ -23,6 +23,7 @@ from grabient_pipeline.defs.metadata import (
     usd,
 )
 from grabient_pipeline.defs.steps import WAREHOUSE_POOL, step_asset
+from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.warehouse import connect, sql
 
@@ -35,14 +36,16 @@ _STATES = ("succeeded", "failed", "released")
     table="tag_responses",
     kinds={"duckdb", "polars"},
     description="The raw response to each request, untouched. Fetches the results of every ended batch, complete or "
-    "partial, and settles each of its requests as succeeded, failed or released. The sensor poll_batches runs this "
-    "when a batch has ended.",
+    "partial, and settles each of its requests as succeeded, failed or released. Waits for results that a provider "
+    "still owes. The sensor poll_batches runs this when a batch has ended.",
 )
 def tag_responses(context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> Metadata:
     report = pipeline.collect()
     metadata = tag_responses_metadata(pipeline.settings.data_dir, report)
     for reason in report.failures.values():
         context.log.error(reason)
+    for line in [*report.waiting.values(), *_reasons(report)]:
+        context.log.warning(line)
     if report.failures and not report.batches:
         raise dg.Failure("; ".join(report.failures.values()), metadata=metadata, allow_retries=False)
     return metadata
@@ -79,10 +82,25 @@ def tag_responses_metadata(data_dir: Path, report: CollectReport) -> Metadata:
             **table_metadata(connection, "tag_responses"),
             "batches collected": dg.MetadataValue.int(len(report.batches)),
             "cost (USD)": usd(sum(batch.cost_usd for batch in report.batches)),
-            "batches": rows_table(("model", "ended as", *_STATES, "odd rows", "cost (USD)"), rows),
+            "batches": rows_table(("model", "status", *_STATES, "odd rows", "cost (USD)"), rows),
             "outcomes": rows_table(("model", "succeeded", "errored", "missing", "expired", "cancelled"), outcomes),
             **text_lines("could not be collected", list(report.failures.values())),
+            **text_lines("waited for", list(report.waiting.values())),
+            **text_lines("reasons of failure", _reasons(report)),
         }
+
+
+def _reasons(report: CollectReport) -> list[str]:
+    """The errors of the batches, and the commonest failure of their requests, in the providers' words."""
+    lines: list[str] = []
+    for batch in report.batches:
+        name = f"{batch.provider}/{batch.model}"
+        if batch.error:
+            lines.append(f"{name} ended as {batch.status}: {batch.error}")
+        if batch.failures and batch.states.get("failed"):
+            reason, count = next(iter(batch.failures.items()))
+            lines.append(f"{name}: {pluralize(count, 'request')} gave nothing usable: {reason}")
+    return lines
 
 
 def palette_tags_metadata(data_dir: Path, report: ParseReport) -> Metadata:

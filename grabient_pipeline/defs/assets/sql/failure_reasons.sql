@@ -1,7 +1,14 @@
--- An error begins with the word for its kind.
-SELECT concat(provider, '/', model), split_part(error, ':', 1) AS reason, count(*) AS answers
+-- Why answers are not usable, by model: the kind of the error, or the provider's own words. Parameters: rows.
+SELECT
+    concat(provider, '/', model) AS name,
+    CASE WHEN starts_with(any_value(error), 'errored: ') THEN mode(error) ELSE split_part(any_value(error), ':', 1) END
+        AS reason,
+    count(*) AS answers
 FROM palette_tags
 WHERE error IS NOT NULL
-GROUP BY ALL
-ORDER BY answers DESC, 1, 2
+GROUP BY
+    provider,
+    model,
+    CASE WHEN starts_with(error, 'errored: ') THEN split_part(error, ': ', 2) ELSE split_part(error, ':', 1) END
+ORDER BY answers DESC, name, reason
 LIMIT $rows
