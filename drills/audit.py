@@ -169,12 +169,14 @@ def _count_duplicates_by_prompt(
 _INVARIANTS = {
     "requests in flight although nothing is pending": "FROM tag_requests WHERE state = 'in_flight'",
     "batches open although nothing is pending": """
-        FROM tag_batches WHERE status IN ('reserved', 'submitted') OR (status <> 'released' AND collected_at IS NULL)
+        FROM tag_batches
+        WHERE status IN ('reserved', 'submitted')
+           OR (status NOT IN ('released', 'abandoned') AND collected_at IS NULL)
     """,
     "requests of collected batches without a response": """
         FROM tag_requests JOIN tag_batches USING (submission)
         ANTI JOIN tag_responses USING (custom_id)
-        WHERE collected_at IS NOT NULL
+        WHERE collected_at IS NOT NULL AND status <> 'abandoned'
     """,
     "claims held by requests that are neither in flight nor succeeded": """
         FROM request_claims JOIN tag_requests USING (custom_id) WHERE state NOT IN ('in_flight', 'succeeded')
@@ -189,11 +191,15 @@ _INVARIANTS = {
         )
     """,
     "succeeded tagging requests without tags": """
-        FROM tag_requests ANTI JOIN (SELECT custom_id FROM palette_tags WHERE tags IS NOT NULL) USING (custom_id)
+        FROM tag_requests
+        -- Of a request that was submitted again, the first usable answer counts, whichever attempt it answers.
+        ANTI JOIN (FROM palette_tags WHERE tags IS NOT NULL)
+            USING (seed, provider, model, analysis_index, prompt_version)
         WHERE stage = 'tagging' AND state = 'succeeded'
     """,
     "succeeded refinement requests without tags": """
-        FROM tag_requests ANTI JOIN (SELECT custom_id FROM palette_tag_refined WHERE tags IS NOT NULL) USING (custom_id)
+        FROM tag_requests
+        ANTI JOIN (FROM palette_tag_refined WHERE tags IS NOT NULL) USING (seed, model, prompt_version)
         WHERE stage = 'refinement' AND state = 'succeeded'
     """,
 }

@@ -121,6 +121,8 @@ _SCENARIOS: dict[str, CrashScenario] = {
     "score.writing": _COLLECT,
     "publish.copied": _PUBLISH,
     "publish.published": _PUBLISH,
+    # The first command on a database corrects its prices.
+    "prices.correcting": _IMPORT,
 }
 
 

@@ -51,7 +51,7 @@ ODDITIES = (
     _one("results URL on another host", "foreign_results_url", times=2),
     _one("results temporarily missing", "results_gone", times=2),
     _one("inline error that breaks the SDK's parser", "poisoned"),
-    _one("rows never returned", "missing_rows", times=1, withheld=1),
+    _one("rows missing at first", "missing_rows", times=2),
     _one("duplicate rows", "duplicate_rows", count=2),
     _one("rows with unknown ids", "unknown_rows", count=2),
     _one("rows without ids", "keyless_rows", times=1, token_totals_differ=True),

@@ -15,6 +15,7 @@ from drills.concurrency import concurrency_drills
 from drills.crashes import crash_point_drills, random_kill_drills
 from drills.drill import Drill
 from drills.environment import MODELS, PROVIDERS, REFINING_MODELS
+from drills.late_results import faults_of_late_drills, late_result_drills
 from drills.lost_responses import lost_response_drills
 from drills.money import money_drills
 from drills.odd_responses import ODDITIES, odd_response_drills
@@ -40,8 +41,11 @@ OTHERS = (
     "expired, half finished, openai, refinement",
     "cancelled at the provider, google, refinement",
     "completed without files and counts",
-    "rows never returned",
+    "rows missing at first",
     "rows without ids",
+    "counts of nothing and no files, openai, tagging",
+    "answers come after the batch was settled, groq",
+    "a batch that is not found, given up, openai",
     "two concurrent backfills",
     "reconcile during backfill",
     "anthropic and openai",
@@ -68,6 +72,7 @@ def _select_others() -> list[Drill]:
         *lost_response_drills(),
         *partial_result_drills(),
         *odd_response_drills(),
+        *late_result_drills(),
         *concurrency_drills(),
         *money_drills(),
     ]
@@ -104,10 +109,10 @@ def test_every_fault_of_batches_is_drilled() -> None:
     """A fault that is added to the sandbox needs a drill."""
     drilled = {fault for oddity in ODDITIES for fault in oddity.faults}
     names = " ".join(drill.name for drill in (*lost_response_drills(), *partial_result_drills()))
-    drilled |= {fault for fault in FAULTS if fault in names}
+    drilled |= {fault for fault in FAULTS if fault in names} | faults_of_late_drills()
     # Armed in drills with other names, limited to direct calls, or covered by the security tests.
     elsewhere = {"expire", "slow_batch", "cancel_keeps", "cancel_then_500", "cancel_too_late", "fail_batch", "refuse"}
-    elsewhere |= {"limit_rate", "slow_answers", "answer_then_drop", "hostile_words"}
+    elsewhere |= {"limit_rate", "slow_answers", "answer_then_drop", "hostile_words", "failed_generation_answer"}
     assert FAULTS.keys() - drilled - elsewhere == set()
 
 
