@@ -258,7 +258,7 @@ def _pause_at_limit(environment: DrillEnvironment) -> None:
     reason = {"code": "billing_hard_limit_reached", "message": "Billing hard limit has been reached."}
     _fail_three_times(environment, "fail_batch", reason)
     output = environment.run("status").unwrapped_output
-    if "billing_hard_limit_reached" not in output:
+    if reason["message"] not in output:
         raise DrillFailed("the status does not say why the model is paused")
 
 

@@ -134,5 +134,8 @@ def _rounds_alike(ends: Sequence[_End]) -> list[_End]:
 
 
 def _is_transient(error: str) -> bool:
-    code = error.lower()
-    return any(code.startswith(word) or f"_{word}" in code.partition(":")[0] for word in _TRANSIENT)
+    text = error.lower()
+    # Google says in words what the others say by a code.
+    return "enqueued" in text or any(
+        text.startswith(word) or f"_{word}" in text.partition(":")[0] for word in _TRANSIENT
+    )

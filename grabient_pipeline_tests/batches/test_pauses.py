@@ -46,10 +46,11 @@ class TestPausing:
         workbench.settle()
         assert len(workbench.pipeline.status().paused) == 1
 
-    def test_a_full_queue_does_not_pause(self, workbench):
-        workbench.arm("fail_batch", "openai", **FULL)
+    @pytest.mark.parametrize("key", ["openai", "groq", "google"])
+    def test_a_full_queue_does_not_pause(self, workbench, key):
+        workbench.arm("fail_batch", key, **FULL)
         for _ in range(4):
-            assert run(workbench, MINI) == PALETTES
+            assert run(workbench, MODELS[key]) == PALETTES
         assert workbench.pipeline.status().paused == ()
 
     def test_different_reasons_do_not_pause(self, workbench):
