@@ -185,7 +185,7 @@ def _settle_too_early(environment: DrillEnvironment) -> None:
 
 
 def _give_up(environment: DrillEnvironment) -> None:
-    """Give up every open batch; what turns up later must be taken in."""
+    """Abandon every open batch; results that arrive later must still be stored."""
     open_batches = environment.run_json("status")["open_batches"]
     refused = environment.run("abandon", *(batch["submission"] for batch in open_batches))
     if refused.status != 1 or "--yes" not in refused.unwrapped_output:

@@ -1,7 +1,7 @@
 """Abandoning: give up a batch that cannot be brought to an end. Its requests are free again.
 
 The provider may have done the work, and may bill it: what was given up counts against the cost cap until the
-provider's window ends. Results that turn up later are still taken in.
+provider's window ends. Results that arrive later are still stored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Collecting: fetch the results of ended batches, and take in what is there.
+"""Collecting: fetch the results of ended batches, and store what is delivered.
 
 Results are streamed to disk and read line by line; one transaction per batch then stores responses, states, claims and
 cost (`settlement`). A batch that fails anywhere on the way stays as it was and is collected next time; what its
@@ -56,7 +56,7 @@ _StagedRow = tuple[object, ...]
 
 @dataclass(frozen=True)
 class CollectReport:
-    """The batches of which something was taken in, and by submission or provider why others could not be collected.
+    """The batches with newly stored results and, by submission or provider, why others could not be collected.
 
     `refused`: of the latter, those that fail until a person has changed a key or a setting. `waiting`: by submission,
     what its provider still owes.
@@ -134,7 +134,7 @@ def collect(workspace: Workspace, *, every_late: bool = False, progress: Progres
         while under_way:
             finish_storing(*under_way.popleft())
     record_trouble(workspace.warehouse, {submission: str(error) for submission, error in failures.items()})
-    # A late look that fails concerns nobody: nothing waits for it.
+    # A failure is not reported for a batch that was settled or abandoned before: no request waits for it.
     late = {batch.submission for batch in ended if batch.is_late}
     open_ones = [submission for submission in failures if submission not in late]
     return CollectReport(

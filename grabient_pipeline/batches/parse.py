@@ -46,24 +46,16 @@ def parse_answers(workspace: Workspace, stage: Stage, *, progress: Progress = SI
     return ParseReport(len(submissions), answers, usable)
 
 
-def store_parsed(connection: duckdb.DuckDBPyConnection, stage: Stage, submission: str) -> None:
-    """Bring the stage's table up to date with the view `parsed` (custom_id, tags, error) of a batch."""
-    stage.merge(connection)
-    connection.execute(
-        sql(__package__, "record_parse"), {"submission": submission, "parser_version": stage.parser_version}
-    )
+def store_parsed(connection: duckdb.DuckDBPyConnection, stage: Stage, submission: str, *, whole: bool) -> None:
+    """Bring the stage's table up to date with the view `parsed` (custom_id, tags, error) of a batch.
 
-
-def store_first_parse(connection: duckdb.DuckDBPyConnection, stage: Stage, submission: str) -> None:
-    """Do what `store_parsed` does for responses that have just come.
-
-    Earlier responses of the batch may have been parsed by another version: then that version stays recorded, and
-    `parse_answers` parses all of them again.
+    Args:
+        whole: whether all responses of the batch were parsed. If not, another version may have parsed the earlier ones:
+            then that version stays recorded, and `parse_answers` parses all of them again.
     """
     stage.merge(connection)
-    connection.execute(
-        sql(__package__, "record_first_parse"), {"submission": submission, "parser_version": stage.parser_version}
-    )
+    record = "record_parse" if whole else "record_first_parse"
+    connection.execute(sql(__package__, record), {"submission": submission, "parser_version": stage.parser_version})
 
 
 def _parse_batch(warehouse: Warehouse, stage: Stage, submission: str, folder: Path) -> tuple[int, int]:
@@ -76,7 +68,7 @@ def _parse_batch(warehouse: Warehouse, stage: Stage, submission: str, folder: Pa
         show_staged(connection, parsed)
         connection.execute(sql(__package__, "parsed_without_text"), of_batch)
         connection.execute(sql(__package__, "parsed_from_staged"))
-        store_parsed(connection, stage, submission)
+        store_parsed(connection, stage, submission, whole=True)
         connection.execute(sql(__package__, "claim_readable_requests"), of_batch)
         connection.execute(sql(__package__, "reinstate_readable_requests"), of_batch)
         crash_point("parse.storing")

@@ -30,6 +30,7 @@ _TRANSIENT: Final = (
     "overloaded",
     "unavailable",
     "timeout",
+    # Google's codes: resource exhausted, internal, unavailable.
     "8:",
     "13:",
     "14:",

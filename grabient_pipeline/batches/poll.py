@@ -43,7 +43,7 @@ _POLLED = {
 
 @dataclass(frozen=True, slots=True)
 class PendingBatch:
-    """A batch that its provider is working on. `abandoned`: nobody waits for it, but its results would be taken in."""
+    """A batch that its provider is working on. Nothing waits for an abandoned one."""
 
     submission: str
     route: Route

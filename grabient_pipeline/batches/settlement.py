@@ -1,8 +1,8 @@
-"""Settling: take in the answers of an ended batch that are there, and wait for those that its provider still owes.
+"""Settling: store the answers that an ended batch has delivered, and wait for those that its provider still owes.
 
-What is there is taken in at once. A request without an answer is settled only when the rows account for every request
-and the answers for what the provider counts, when the provider owes it no row, or when patience is over. Answers that
-come later still are taken in: they replace what was settled without one.
+What is delivered is stored at once. A request without an answer is settled only when the rows account for every request
+and the answers for what the provider counts, when the provider owes it no row, or when patience is over. Later
+answers are stored too: they replace what was settled without one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import duckdb
 
 from grabient_pipeline.batches.ledger import finish, free_claims
-from grabient_pipeline.batches.parse import store_first_parse
+from grabient_pipeline.batches.parse import store_parsed
 from grabient_pipeline.batches.pauses import pause_if_failing
 from grabient_pipeline.batches.stages import STAGES
 from grabient_pipeline.batches.staging import show_staged
@@ -63,7 +63,7 @@ class EndedBatch:
 
     @property
     def is_late(self) -> bool:
-        """Whether its requests were settled or given up before; only answers are still taken in."""
+        """Whether its requests were settled or given up before; then only answers are stored."""
         return self.collected_at is not None or self.status == "abandoned"
 
     @property
@@ -98,6 +98,15 @@ class CollectedBatch:
     def answers(self) -> int:
         """Requests that succeeded or failed; the provider never ran the others."""
         return sum(self.states.get(state, 0) for state in ("succeeded", "failed"))
+
+    @property
+    def complaints(self) -> list[str]:
+        """What was wrong, in the provider's words: the error of the batch, and the commonest one of its requests."""
+        lines = [f"the batch ended as {self.status}: {self.error}"] if self.error else []
+        if self.failures and self.states.get("failed"):
+            reason, count = next(iter(self.failures.items()))
+            lines.append(f"{pluralize(count, 'request')} gave nothing usable: {reason}")
+        return lines
 
 
 class Rows(NamedTuple):
@@ -177,10 +186,10 @@ def settle(
     staged: list[str],
     owed: Mapping[BatchStatus, Owed],
 ) -> CollectedBatch | None:
-    """Take in the rows of staged files, inside the caller's transaction.
+    """Store the rows of staged files, inside the caller's transaction.
 
     Returns:
-        what was taken in; None if another process settled or abandoned the batch meanwhile.
+        what was stored; None if another process settled or abandoned the batch meanwhile.
     """
     of_batch = {"submission": batch.submission}
     ((status, collected_at),) = connection.execute(
@@ -194,7 +203,7 @@ def settle(
     verdict = judge(batch, delivered, Rows(*counts), owed)
     error = delivered.error or batch.error
     why = f"the batch ended as {delivered.status}" + (f": {error}" if error else " without this request")
-    _take_in(connection, batch, verdict, _OUTCOMES_OF_THE_REST.get(delivered.status, "missing"), why)
+    _store_rows(connection, batch, verdict, _OUTCOMES_OF_THE_REST.get(delivered.status, "missing"), why)
     cost_usd, finished = record_look(connection, batch, delivered, verdict)
     if verdict.settles:
         pause_if_failing(connection, batch.provider, batch.model)
@@ -242,16 +251,17 @@ def record_look(
 
 
 def record_undelivered(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, detail: str) -> None:
-    """Record the finding that says what was promised and not given."""
+    """Record how many answers the provider counted and did not deliver."""
     connection.execute(sql(__package__, "record_undelivered"), {"submission": batch.submission, "detail": detail})
 
 
-def _take_in(
+def _store_rows(
     connection: duckdb.DuckDBPyConnection, batch: EndedBatch, verdict: Verdict, outcome: str, why: str
 ) -> None:
     """Store what is new. `outcome` and `why` are those of requests without a row, if the batch is settled."""
     of_batch = {"submission": batch.submission}
     connection.execute(sql(__package__, "collect_results"), {"settles": verdict.settles, "outcome": outcome})
+    connection.execute(sql(__package__, "collected_responses"))
     connection.execute(sql(__package__, "insert_responses"), of_batch)
     ((reopened,),) = connection.execute("SELECT count(*) FROM collected WHERE earlier_state <> 'in_flight'").fetchall()
     if reopened:
@@ -265,7 +275,7 @@ def _take_in(
     connection.execute(sql(__package__, "settle_requests"), of_batch)
     connection.execute(sql(__package__, "parsed_without_text"), of_batch)
     connection.execute(sql(__package__, "parsed_from_collected"))
-    store_first_parse(connection, STAGES[batch.stage], batch.submission)
+    store_parsed(connection, STAGES[batch.stage], batch.submission, whole=False)
     if reopened:
         connection.execute(sql(__package__, "claim_readable_requests"), of_batch)
         connection.execute(sql(__package__, "reinstate_readable_requests"), of_batch)

@@ -198,9 +198,8 @@ def _status(connection: duckdb.DuckDBPyConnection) -> Status:
     def counts(statement: str) -> dict[str, int]:
         return dict(connection.execute(statement).fetchall())
 
-    ((palettes, answers, usable, consensus, refined, stale, embedded, cost, outstanding, not_kept),) = rows(
-        "status_counts"
-    )
+    ((palettes, answers, usable, consensus, refined, stale, embedded, cost, not_kept),) = rows("status_counts")
+    ((outstanding,),) = rows("outstanding_cost")
     ((in_quarantine,),) = rows("quarantined_count", {"max_failures": MAX_FAILURES})
     return Status(
         palettes=palettes,

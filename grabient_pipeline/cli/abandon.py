@@ -30,7 +30,7 @@ def abandon(
 ) -> None:
     """Give up batches that cannot be brought to an end. Their requests are free to be submitted again.
 
-    The provider may have done the work, and may bill it. Results that turn up later are still collected.
+    The provider may have done the work, and may bill it. Results that arrive later are still collected.
     """
     pipeline = lazy.Pipeline.from_environment()
     chosen = lazy.abandonable(pipeline.warehouse, batch)
@@ -44,7 +44,7 @@ def abandon(
         return
     terminal.say(
         f"Gave up {pluralize(len(chosen), 'batch', 'batches')}: {pluralize(freed, 'request')} can be submitted again. "
-        "Results that turn up later are still collected."
+        "Results that arrive later are still collected."
     )
 
 

@@ -246,18 +246,9 @@ def _say_collected(summary: PollSummary) -> None:
         f"{summary.usable:,} usable"
     )
     for batch in summary.collected:
-        for line in _complaints(batch):
+        findings = [f"{pluralize(count, f'{kind} row')} in the results" for kind, count in batch.findings.items()]
+        for line in [*batch.complaints, *findings]:
             terminal.warn(f"{batch.provider}/{batch.model}: {line}")
-
-
-def _complaints(batch: CollectedBatch) -> list[str]:
-    """Return what was wrong with a batch in the provider's words: its error, and the commonest one of its requests."""
-    lines = [f"the batch ended as {batch.status}: {batch.error}"] if batch.error else []
-    if batch.failures and batch.states.get("failed"):
-        reason, count = next(iter(batch.failures.items()))
-        lines.append(f"{pluralize(count, 'request')} gave nothing usable: {reason}")
-    lines += [f"{pluralize(count, f'{kind} row')} in the results" for kind, count in batch.findings.items()]
-    return lines
 
 
 def _pending_states(summary: PollSummary) -> str:

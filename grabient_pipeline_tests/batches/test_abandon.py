@@ -1,4 +1,4 @@
-"""A person can let go of a batch; what turns up later is still taken in."""
+"""A person can let go of a batch; results that arrive later are still stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch is settled only when what its provider promised is there; what comes late is still taken in."""
+"""A batch is settled only when what its provider promised is there; late answers are stored too."""
 
 from __future__ import annotations
 

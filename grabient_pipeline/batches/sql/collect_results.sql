@@ -1,4 +1,4 @@
--- What is taken in now: answers that are new or better than what is kept and, if the batch is settled, every other
+-- What is stored now: answers that are new or better than what is kept and, if the batch is settled, every other
 -- request that is still open. `line_number` refers to the row that counts.
 -- Parameters: settles, outcome (of a request without a row).
 CREATE OR REPLACE TEMP TABLE collected AS

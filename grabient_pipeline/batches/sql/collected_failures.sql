@@ -1,4 +1,4 @@
--- Why requests that were taken in now gave nothing usable, the most frequent reason first.
+-- Why requests that are stored now gave nothing usable, the most frequent reason first.
 -- Parameters: why (of a request without a row).
 SELECT
     coalesce(staged.reason, concat_ws(': ', collected.outcome, coalesce(staged.error, $why))) AS reason,

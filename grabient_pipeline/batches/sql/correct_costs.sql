@@ -1,22 +1,24 @@
 -- Cost of batches and answers at other prices than they were booked at. `right_prices` is a registered table:
 -- submission, input_usd_per_million, output_usd_per_million.
-UPDATE palette_tags AS kept
-SET cost_usd = (
+CREATE OR REPLACE TEMP VIEW corrected_answers AS
+SELECT
+    responses.custom_id,
+    (
         responses.usage.input_tokens * right_prices.input_usd_per_million
         + responses.usage.output_tokens * right_prices.output_usd_per_million
-    ) / 1e6
+    ) / 1e6 AS cost_usd
 FROM tag_responses AS responses
-JOIN right_prices USING (submission)
-WHERE kept.custom_id = responses.custom_id;
+JOIN right_prices USING (submission);
+
+UPDATE palette_tags AS kept
+SET cost_usd = corrected.cost_usd
+FROM corrected_answers AS corrected
+WHERE kept.custom_id = corrected.custom_id;
 
 UPDATE palette_tag_refined AS kept
-SET cost_usd = (
-        responses.usage.input_tokens * right_prices.input_usd_per_million
-        + responses.usage.output_tokens * right_prices.output_usd_per_million
-    ) / 1e6
-FROM tag_responses AS responses
-JOIN right_prices USING (submission)
-WHERE kept.custom_id = responses.custom_id;
+SET cost_usd = corrected.cost_usd
+FROM corrected_answers AS corrected
+WHERE kept.custom_id = corrected.custom_id;
 
 CREATE OR REPLACE TEMP TABLE corrected_batches AS
 SELECT

@@ -1,4 +1,4 @@
--- The requests that were taken in now, by their state.
+-- The requests that are stored now, by their state.
 SELECT requests.state, count(*)
 FROM collected
 JOIN tag_requests AS requests USING (custom_id)

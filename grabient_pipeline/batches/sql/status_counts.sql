@@ -12,10 +12,4 @@ SELECT
     ) AS stale,
     (SELECT count(DISTINCT seed) FROM palette_embeddings) AS embedded,
     (SELECT coalesce(sum(cost_usd), 0) FROM tag_batches) AS cost_usd,
-    (
-        SELECT coalesce(sum(estimated_cost_usd * coalesce(waiting_count / request_count, 1)), 0)::DOUBLE
-        FROM tag_batches
-        WHERE collected_at IS NULL
-          AND (status NOT IN ('released', 'abandoned') OR (status = 'abandoned' AND outstanding_until > now()))
-    ) AS outstanding_usd,
     (SELECT coalesce(sum(requests), 0)::BIGINT FROM paid_and_not_kept) AS not_kept

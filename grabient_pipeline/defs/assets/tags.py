@@ -23,7 +23,6 @@ from grabient_pipeline.defs.metadata import (
     usd,
 )
 from grabient_pipeline.defs.steps import WAREHOUSE_POOL, step_asset
-from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.warehouse import connect, sql
 
@@ -91,16 +90,7 @@ def tag_responses_metadata(data_dir: Path, report: CollectReport) -> Metadata:
 
 
 def _reasons(report: CollectReport) -> list[str]:
-    """The errors of the batches, and the commonest failure of their requests, in the providers' words."""
-    lines: list[str] = []
-    for batch in report.batches:
-        name = f"{batch.provider}/{batch.model}"
-        if batch.error:
-            lines.append(f"{name} ended as {batch.status}: {batch.error}")
-        if batch.failures and batch.states.get("failed"):
-            reason, count = next(iter(batch.failures.items()))
-            lines.append(f"{name}: {pluralize(count, 'request')} gave nothing usable: {reason}")
-    return lines
+    return [f"{batch.provider}/{batch.model}: {line}" for batch in report.batches for line in batch.complaints]
 
 
 def palette_tags_metadata(data_dir: Path, report: ParseReport) -> Metadata:
