@@ -15,7 +15,17 @@ import grabient_pipeline
 from grabient_pipeline.crash_points import CRASH_POINTS
 
 PACKAGE = Path(grabient_pipeline.__file__).parent
-LEAVES = {"errors", "deadline", "progress", "crash_points", "settings", "formatting", "atomic", "http_environment"}
+LEAVES = {
+    "errors",
+    "deadline",
+    "progress",
+    "crash_points",
+    "settings",
+    "formatting",
+    "atomic",
+    "http_environment",
+    "object_storage",
+}
 # The packages that each package may import; it need not import all of them today.
 MAY_IMPORT = {
     "errors": set(),
@@ -26,10 +36,11 @@ MAY_IMPORT = {
     "atomic": set(),
     "settings": {"errors"},
     "http_environment": {"errors", "formatting"},
+    "object_storage": {"errors"},
     "palette": set(),
     "tagging": {"palette"},
     "providers": {"errors", "progress", "formatting", "atomic", "http_environment"},
-    "warehouse": {"settings", "errors", "crash_points"},
+    "warehouse": {"settings", "errors", "crash_points", "object_storage"},
     "batches": {"palette", "tagging", "providers", "warehouse", *LEAVES},
     "consensus": {"tagging", "warehouse", "crash_points"},
     "scorecard": {"consensus", "tagging", "providers", "warehouse", "crash_points"},

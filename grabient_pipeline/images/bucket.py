@@ -1,58 +1,44 @@
 """Uploads images to a bucket: Cloudflare R2, or any other S3-compatible storage.
 
-The keys are passed from the environment to the client and are neither stored nor shown. Which images belong into the
-bucket is decided in `sync.py`.
+Which images belong into the bucket is decided in `sync.py`; the connection is in `object_storage.py`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import urlsplit
+from typing import Final
 
-from grabient_pipeline.errors import BucketError, SettingsError
+from grabient_pipeline.errors import SettingsError
+from grabient_pipeline.object_storage import (
+    ObjectStorage,
+    checked_url,
+    explain_errors,
+    is_bucket_name,
+    list_names,
+    open_storage,
+)
 from grabient_pipeline.progress import SILENT, Progress
 
-if TYPE_CHECKING:
-    from obstore.store import S3Store
-
-T = TypeVar("T")
-
-_REQUIRED: Final = {
-    "name": "R2_BUCKET",
-    "endpoint": "R2_ENDPOINT",
-    "access_key_id": "R2_ACCESS_KEY_ID",
-    "secret_access_key": "R2_SECRET_ACCESS_KEY",
-    "public_url": "R2_PUBLIC_URL",
-}
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}")
+_REQUIRED: Final = ("R2_ENDPOINT", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_PUBLIC_URL")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
+_DEFAULT_PREFIX: Final = "palettes"
 
 _PARALLEL_UPLOADS: Final = 8
-MAX_RETRIES: Final = 5
-TIMEOUT_SECONDS: Final = 60
-_STATUS: Final = re.compile(r"status code: ([0-9]{3})")
-_CODE: Final = re.compile(r"<Code>([A-Za-z]{1,40})</Code>")
 # The name determines the colours, so an image never changes.
 _ATTRIBUTES: Final = {"Content-Type": "image/png", "Cache-Control": "public, max-age=31536000, immutable"}
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """The location and credentials of a bucket, and the public URL of its content."""
+    """The folder of a bucket for images, and the public URL of the bucket's content."""
 
-    name: str
-    endpoint: str
+    storage: ObjectStorage
     public_url: str
-    access_key_id: str = field(repr=False)
-    secret_access_key: str = field(repr=False)
-    prefix: str = "palettes"
-    region: str = "auto"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Bucket | None:
@@ -64,37 +50,26 @@ class Bucket:
         Raises:
             SettingsError: A setting is missing or invalid. The message never contains the value.
         """
-        values = {name: environment.get(variable, "").strip() for name, variable in _REQUIRED.items()}
-        if not values["name"]:
+        name = environment.get("R2_BUCKET", "").strip()
+        if not name:
             return None
-        missing = [_REQUIRED[name] for name, value in values.items() if not value]
+        missing = [variable for variable in _REQUIRED if not environment.get(variable, "").strip()]
         if missing:
             raise SettingsError(
-                f"uploading images to {values['name']} needs settings: set {', '.join(missing)}; or unset R2_BUCKET"
+                f"uploading images to {name} needs settings: set {', '.join(missing)}; or unset R2_BUCKET"
             )
-        prefix = environment.get("R2_PREFIX", "").strip().strip("/") or cls.prefix
-        if not _NAME.fullmatch(values["name"]):
+        if not is_bucket_name(name):
             raise SettingsError("R2_BUCKET is not a valid bucket name; check that you copied it correctly")
+        prefix = environment.get("R2_PREFIX", "").strip().strip("/") or _DEFAULT_PREFIX
         if not _PREFIX.fullmatch(prefix):
             raise SettingsError("R2_PREFIX may contain only letters, digits, - and _, separated by single slashes")
-        for name in ("endpoint", "public_url"):
-            parts = urlsplit(values[name])
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-                raise SettingsError(f"{_REQUIRED[name]} is not a URL such as https://images.example.com")
-            values[name] = values[name].rstrip("/")
-        for name in ("access_key_id", "secret_access_key"):
-            if not (values[name].isascii() and values[name].isprintable()):
-                raise SettingsError(
-                    f"{_REQUIRED[name]} contains characters that are not valid in a key; "
-                    "check that you copied it correctly"
-                )
-        region = environment.get("R2_REGION", "").strip() or cls.region
-        return cls(**values, prefix=prefix, region=region)
+        storage = ObjectStorage.from_environment(environment, name, prefix, f"uploading images to {name}")
+        return cls(storage, checked_url("R2_PUBLIC_URL", environment["R2_PUBLIC_URL"].strip()))
 
     @property
     def public_folder(self) -> str:
         """The public URL of the folder, with a slash at the end."""
-        return f"{self.public_url}/{self.prefix}/"
+        return f"{self.public_url}/{self.storage.prefix}/"
 
 
 def upload_missing(bucket: Bucket, folder: Path, names: Sequence[str], *, progress: Progress = SILENT) -> list[str]:
@@ -106,8 +81,9 @@ def upload_missing(bucket: Bucket, folder: Path, names: Sequence[str], *, progre
     """
     import obstore
 
-    store = _store(bucket)
-    existing = _explain_errors(bucket, lambda: _list_names(store))
+    store = open_storage(bucket.storage)
+    kept = "uploaded images are kept"
+    existing = explain_errors(bucket.storage, lambda: list_names(store), kept=kept)
     missing = [name for name in names if name not in existing]
 
     def upload(name: str) -> None:
@@ -122,66 +98,9 @@ def upload_missing(bucket: Bucket, folder: Path, names: Sequence[str], *, progre
         uploads = [pool.submit(upload, name) for name in missing]
         try:
             for each in as_completed(uploads):
-                _explain_errors(bucket, each.result)
+                explain_errors(bucket.storage, each.result, kept=kept)
                 progress.advance("uploading", 1, len(missing))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return missing
-
-
-def _list_names(store: S3Store) -> set[str]:
-    import obstore
-
-    # The library's stubs leave the type of the entries partly unknown.
-    pages = obstore.list(store)  # pyright: ignore[reportUnknownMemberType]
-    return {entry["path"] for page in pages for entry in page}
-
-
-def _store(bucket: Bucket) -> S3Store:
-    # Imported here, because it is slow to load and most people have no bucket.
-    from datetime import timedelta
-
-    from obstore.store import S3Store
-
-    return S3Store(
-        bucket.name,
-        prefix=bucket.prefix,
-        endpoint=bucket.endpoint,
-        region=bucket.region,
-        access_key_id=bucket.access_key_id,
-        secret_access_key=bucket.secret_access_key,
-        virtual_hosted_style_request=False,
-        client_options={
-            "allow_http": bucket.endpoint.startswith("http://"),
-            "timeout": timedelta(seconds=TIMEOUT_SECONDS),
-        },
-        retry_config={"max_retries": MAX_RETRIES, "retry_timeout": timedelta(seconds=TIMEOUT_SECONDS)},
-    )
-
-
-def _explain_errors(bucket: Bucket, action: Callable[[], T]) -> T:
-    from obstore.exceptions import BaseError
-
-    try:
-        return action()
-    except (BaseError, FileNotFoundError) as error:
-        # The library has no exception class for a denied listing, and its messages contain the whole request.
-        status, code = _STATUS.search(str(error)), _CODE.search(str(error))
-        reason = ", ".join(match.group(1) for match in (status, code) if match) or type(error).__name__
-        match status.group(1) if status else None:
-            case "401" | "403":
-                message = (
-                    f"the bucket {bucket.name} rejects the key ({reason}); check that R2_ACCESS_KEY_ID and "
-                    "R2_SECRET_ACCESS_KEY are allowed to list it and to write to it"
-                )
-            case "404":
-                message = (
-                    f"there is no bucket {bucket.name} at {bucket.endpoint} ({reason}); check R2_BUCKET and R2_ENDPOINT"
-                )
-            case _:
-                message = (
-                    f"the bucket {bucket.name} at {bucket.endpoint} cannot be used now ({reason}); try again later, "
-                    "uploaded images are kept"
-                )
-        raise BucketError(message) from None

@@ -8,18 +8,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import dagster as dg
 import obstore
 import pytest
-from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 
+from grabient_pipeline import object_storage
 from grabient_pipeline.defs.assets.palettes import palette_images
 from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.errors import BucketError, SettingsError
-from grabient_pipeline.images import bucket as buckets
 from grabient_pipeline.images.bucket import Bucket
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
 from grabient_pipeline_tests.conftest import copy_template
 from grabient_pipeline_tests.convex_exports import seeds
+from grabient_pipeline_tests.object_server import make_bucket, object_server
 
 PUBLIC = "https://images.example.com"
 SECRET = "secret-77aa"
@@ -27,11 +27,8 @@ SECRET = "secret-77aa"
 
 @pytest.fixture(scope="module")
 def s3():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    yield f"http://127.0.0.1:{port}"
-    server.stop()
+    with object_server() as address:
+        yield address
 
 
 @pytest.fixture
@@ -46,15 +43,6 @@ def environment(s3, request):
     }
     make_bucket(s3, name)
     return variables
-
-
-def make_bucket(s3, name):
-    import boto3
-
-    client = boto3.client(
-        "s3", endpoint_url=s3, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
-    )
-    client.create_bucket(Bucket=name)
 
 
 @pytest.fixture
@@ -188,7 +176,7 @@ def test_a_missing_bucket(pipeline, environment):
 
 
 def test_an_unreachable_endpoint(pipeline, environment, monkeypatch):
-    monkeypatch.setattr(buckets, "MAX_RETRIES", 0)
+    monkeypatch.setattr(object_storage, "MAX_RETRIES", 0)
     environment["R2_ENDPOINT"] = "http://127.0.0.1:9"
     with pytest.raises(BucketError, match="cannot be used now") as error:
         pipeline.write_pictures()
