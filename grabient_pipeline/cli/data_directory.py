@@ -6,13 +6,13 @@ import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 
-import filelock
-
 from grabient_pipeline.errors import SettingsError
 from grabient_pipeline.settings import Settings
+from grabient_pipeline.warehouse.folder_lock import NAME as WAREHOUSE_LOCK
+from grabient_pipeline.warehouse.folder_lock import hold_folder
+from grabient_pipeline.warehouse.snapshots import backup_dir
 
 _IN_USE = "in_use.lock"
-_WAREHOUSE = "warehouse.lock"
 
 
 @contextmanager
@@ -33,14 +33,14 @@ def delete_demo(settings: Settings) -> None:
     Raises:
         SettingsError: a command is using them.
     """
-    with _locked(settings, _WAREHOUSE):
+    with _locked(settings, WAREHOUSE_LOCK):
         settings.published.unlink(missing_ok=True)
-        for folder in (settings.images_dir, settings.gallery.parent):
+        for folder in (settings.images_dir, settings.gallery.parent, backup_dir(settings.data_dir)):
             if folder.exists():
                 shutil.rmtree(folder)
         for path in settings.state_dir.iterdir():
             # Deleting a lock file while it is held would let a second process take the lock.
-            if path.name in (_IN_USE, _WAREHOUSE):
+            if path.name in (_IN_USE, WAREHOUSE_LOCK):
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -51,9 +51,9 @@ def delete_demo(settings: Settings) -> None:
 @contextmanager
 def _locked(settings: Settings, name: str) -> Generator[None]:
     try:
-        with filelock.FileLock(settings.state_dir / name, timeout=0):
+        with hold_folder(settings.state_dir / name, 0):
             yield
-    except filelock.Timeout:
+    except TimeoutError:
         raise SettingsError(
             f"another grabient command is running in {settings.data_dir}; stop it or wait until it ends"
         ) from None

@@ -15,6 +15,7 @@ from pydantic import Field
 from grabient_pipeline.errors import GrabientError
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
+from grabient_pipeline.warehouse.damage import explain_database_error
 
 
 class PipelineResource(dg.ConfigurableResource[Pipeline]):
@@ -87,3 +88,8 @@ def report_errors() -> Generator[None]:
         yield
     except GrabientError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
+    except Exception as error:
+        explained = explain_database_error(error) if type(error).__module__.lstrip("_").startswith("duckdb") else None
+        if explained is None:
+            raise
+        raise dg.Failure(explained, allow_retries=False) from error

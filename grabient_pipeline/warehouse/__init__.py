@@ -6,6 +6,7 @@ migrations stand here. Knows nothing of providers, prompts or colours.
 
 from grabient_pipeline.warehouse.published import connect
 from grabient_pipeline.warehouse.sql_files import sql
-from grabient_pipeline.warehouse.warehouse import WAIT_SECONDS, Warehouse, registered, transaction
+from grabient_pipeline.warehouse.transactions import registered, transaction
+from grabient_pipeline.warehouse.warehouse import WAIT_SECONDS, Warehouse
 
 __all__ = ["WAIT_SECONDS", "Warehouse", "connect", "registered", "sql", "transaction"]

@@ -8,6 +8,7 @@ import duckdb
 
 from grabient_pipeline.errors import WarehouseError
 from grabient_pipeline.settings import Settings
+from grabient_pipeline.warehouse.attach import attach
 
 
 def connect(data_dir: str | Path | None = None) -> duckdb.DuckDBPyConnection:
@@ -31,7 +32,6 @@ def connect(data_dir: str | Path | None = None) -> duckdb.DuckDBPyConnection:
         )
     # DuckDB keeps one instance per path and process, but a database attached to a new instance is opened again.
     connection = duckdb.connect()
-    quoted = str(published).replace("'", "''")
-    connection.execute(f"ATTACH '{quoted}' AS grabient (READ_ONLY)")
+    attach(connection, published, "grabient", "(READ_ONLY)")
     connection.execute("USE grabient")
     return connection

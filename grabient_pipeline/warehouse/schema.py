@@ -19,6 +19,18 @@ def _migrations() -> list[tuple[str, str]]:
     return [(file.name.removesuffix(".sql"), file.read_text("utf-8")) for file in files]
 
 
+def needs_migration(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a database that has had migrations lacks some of this version's."""
+    known = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() "
+        "WHERE database_name = current_database() AND table_name = 'schema_migrations'"
+    ).fetchall()
+    if known != [(1,)]:
+        return False
+    applied = {name for (name,) in connection.execute("SELECT name FROM schema_migrations").fetchall()}
+    return bool(applied) and any(name not in applied for name, _ in _migrations())
+
+
 def migrate(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Run the migrations that this database has not had yet; their names.
 

@@ -1,0 +1,1 @@
+SELECT count(*) FROM tag_responses WHERE outcome = 'succeeded'
