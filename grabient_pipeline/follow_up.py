@@ -37,7 +37,8 @@ def follow_up(pipeline: Pipeline, *, progress: Progress = SILENT) -> FollowUpRep
     refinement = pipeline.refine_within_cap(RefinementRequest(), progress=progress)
     refined = pipeline.refine_answers(progress=progress)
     try:
-        embedded, not_embedded = pipeline.embed_palettes(progress=progress), ""
+        embedded = pipeline.embed_palettes(progress=progress)
+        not_embedded = embedded.held_back
     except GrabientError as error:
         # An embedding API that refuses concerns search only.
         embedded, not_embedded = None, str(error)

@@ -52,6 +52,7 @@ from grabient_pipeline.retrieval.find import DEFAULT_LIMIT, find
 from grabient_pipeline.scorecard import ModelScore, score_models
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse
+from grabient_pipeline.warehouse.spending_pause import lift_pause
 
 # The one line by which the earlier system takes part in collecting and backfilling; it goes with `convex/` one day.
 convex_hooks.register()
@@ -77,7 +78,8 @@ class Pipeline:
 
     @contextmanager
     def publishing(self, *, dry_run: bool = False) -> Generator[Workspace]:
-        """Publish what the block changed, unless it fails or is a dry run."""
+        """Publish what the block changed, unless it fails or is a dry run. Raises `WarehouseError` if it is lost."""
+        self.warehouse.refuse_loss()
         yield self.workspace
         if not dry_run:
             self.warehouse.publish()
@@ -143,9 +145,11 @@ class Pipeline:
         with self.publishing() as workspace:
             return abandon(workspace, batches)
 
-    def resume(self, model: str) -> bool:
-        """Let a paused `provider/model` be asked again; False if it is not paused. Raises `UnknownModelError`."""
+    def resume(self, model: str | None = None) -> bool:
+        """Lift the pause of a `provider/model`, or that after a restore; False if there is none."""
         with self.publishing():
+            if model is None:
+                return lift_pause(self.warehouse)
             return resume(self.warehouse, load_catalogue().model(model))
 
     def collect(self, *, every_late: bool = False, progress: Progress = SILENT) -> CollectReport:

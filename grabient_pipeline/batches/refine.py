@@ -11,6 +11,7 @@ from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.errors import CostCapError
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.settings import Settings
+from grabient_pipeline.warehouse.spending_pause import spending_pause
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ def refine(
 def refine_within_cap(
     workspace: Workspace, request: RefinementRequest, settings: Settings, *, progress: Progress = SILENT
 ) -> RefinementReport:
-    """Do what `refine` does; above the cap submit nothing, and say so in the report."""
+    """Do what `refine` does by itself: above the cap or during a pause submit nothing, and say so in the report."""
+    if (pause := spending_pause(workspace.warehouse)) is not None:
+        return RefinementReport(held_back=(pause.line,))
     try:
         return refine(workspace, request, settings, progress=progress)
     except CostCapError as error:

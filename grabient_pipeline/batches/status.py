@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from grabient_pipeline.errors import WarehouseError
 from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.warehouse import connect, sql
+from grabient_pipeline.warehouse.snapshots import BackupSummary, backup_dir, summarize
+from grabient_pipeline.warehouse.spending_pause import SpendingPause, read_pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Status:
     quarantine. `findings`: rows of results that were not as they should be, by kind. `failing`: requests whose last
     attempt failed, by reason. `unsuccessful`: models whose last batch failed as a whole or ended early. `paused`:
     models that nothing is submitted to. `price_corrections`: costs that were booked at a wrong price and corrected.
+    `spending_pause`: why nothing is paid for without a person. `backups`: the snapshots of this ledger.
     """
 
     palettes: int
@@ -118,11 +121,13 @@ class Status:
     unsuccessful: tuple[UnsuccessfulBatch, ...] = ()
     paused: tuple[PausedModel, ...] = ()
     price_corrections: tuple[PriceCorrection, ...] = ()
+    spending_pause: SpendingPause | None = None
+    backups: BackupSummary = field(default_factory=BackupSummary)
 
     @property
     def complaints(self) -> list[str]:
         """What keeps models from giving answers, in the providers' words, a line each."""
-        return complaints(self.paused, self.unsuccessful, self.failing)
+        return complaints(self.paused, self.unsuccessful, self.failing, self.spending_pause)
 
 
 def read_status(data_dir: Path) -> Status:
@@ -132,7 +137,7 @@ def read_status(data_dir: Path) -> Status:
         WarehouseError: nothing has been published yet.
     """
     with connect(data_dir) as connection:
-        return _status(connection)
+        return replace(_status(connection), backups=_backups(connection, data_dir))
 
 
 def read_complaints(data_dir: Path) -> list[str]:
@@ -143,17 +148,24 @@ def read_complaints(data_dir: Path) -> list[str]:
     try:
         with connect(data_dir) as connection:
             return complaints(
-                read_paused_models(connection), _unsuccessful_batches(connection), failing_requests(connection, 1)
+                read_paused_models(connection),
+                _unsuccessful_batches(connection),
+                failing_requests(connection, 1),
+                read_pause(connection),
             )
     except WarehouseError:
         return []
 
 
 def complaints(
-    paused: Sequence[PausedModel], unsuccessful: Sequence[UnsuccessfulBatch], failing: Sequence[QuarantinedRequests]
+    paused: Sequence[PausedModel],
+    unsuccessful: Sequence[UnsuccessfulBatch],
+    failing: Sequence[QuarantinedRequests],
+    pause: SpendingPause | None = None,
 ) -> list[str]:
     """Say which models are paused, whose last batch came to nothing, and why requests fail."""
     return [
+        *([pause.line] if pause else []),
         *(each.left_out for each in paused),
         *(
             f"{each.provider}/{each.model}: the last batch ended as {each.status}; what it did not answer is free again"
@@ -223,4 +235,10 @@ def _status(connection: duckdb.DuckDBPyConnection) -> Status:
         unsuccessful=_unsuccessful_batches(connection),
         paused=tuple(read_paused_models(connection)),
         price_corrections=read_price_corrections(connection),
+        spending_pause=read_pause(connection),
     )
+
+
+def _backups(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> BackupSummary:
+    ((ledger_id,),) = connection.execute("SELECT ledger_id FROM config").fetchall()
+    return summarize(backup_dir(data_dir), ledger_id)

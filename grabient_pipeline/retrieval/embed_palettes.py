@@ -25,6 +25,7 @@ from grabient_pipeline.retrieval.embedders.base import (
 )
 from grabient_pipeline.tagging.embed_text import Measured, compose_embed_text
 from grabient_pipeline.warehouse import Warehouse, registered, sql, transaction
+from grabient_pipeline.warehouse.spending_pause import spending_pause
 
 _PALETTES_PER_PIECE = 10_000
 
@@ -39,6 +40,7 @@ class EmbedReport:
         embedded: Texts embedded by this run.
         removed: Embeddings removed because their palette no longer exists.
         cost_usd: US dollars.
+        held_back: Why nothing was embedded.
     """
 
     model: str
@@ -46,6 +48,7 @@ class EmbedReport:
     embedded: int
     removed: int
     cost_usd: float
+    held_back: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,16 @@ def embed_palettes(
 ) -> EmbedReport:
     """Embed every text that this model has not embedded yet, and remove the embeddings of deleted palettes.
 
+    While what is paid for by itself is paused, a paid model embeds nothing, and the report says so.
+
     Raises:
         CostCapError: The estimated cost exceeds `max_cost_usd`; nothing was embedded.
         ProviderError: An API rejects a request or cannot be reached; earlier pieces are stored.
     """
     model = embedder.model
+    pause = spending_pause(warehouse) if model.usd_per_million_tokens else None
+    if pause is not None:
+        return EmbedReport(model.name, 0, 0, 0, 0.0, held_back=pause.line)
     _check_cap(warehouse, model, max_cost_usd)
     with warehouse.connect() as connection:
         ((total,),) = connection.execute("SELECT count(*) FROM palettes").fetchall()

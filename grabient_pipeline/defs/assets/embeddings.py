@@ -10,7 +10,15 @@ from pydantic import Field
 
 from grabient_pipeline.defs.assets.palettes import palettes
 from grabient_pipeline.defs.assets.refinement import palette_tag_refined
-from grabient_pipeline.defs.metadata import SAMPLE_ROWS, Metadata, rows_table, swatch_table, table_metadata, usd
+from grabient_pipeline.defs.metadata import (
+    SAMPLE_ROWS,
+    Metadata,
+    rows_table,
+    swatch_table,
+    table_metadata,
+    text_lines,
+    usd,
+)
 from grabient_pipeline.defs.steps import step_asset
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.retrieval.embed_palettes import EmbedReport
@@ -38,8 +46,13 @@ class EmbeddingsConfig(dg.Config):
     description="Every palette as a vector: its embed text (what is measured, then its tags) through an embedding "
     "model. Only new and changed texts are embedded; several models may stand side by side.",
 )
-def palette_embeddings(config: EmbeddingsConfig, pipeline: dg.ResourceParam[Pipeline]) -> Metadata:
-    return palette_embeddings_metadata(pipeline.settings.data_dir, pipeline.embed_palettes(config.model))
+def palette_embeddings(
+    context: dg.AssetExecutionContext, config: EmbeddingsConfig, pipeline: dg.ResourceParam[Pipeline]
+) -> Metadata:
+    report = pipeline.embed_palettes(config.model)
+    if report.held_back:
+        context.log.warning(report.held_back)
+    return palette_embeddings_metadata(pipeline.settings.data_dir, report)
 
 
 def palette_embeddings_metadata(data_dir: Path, report: EmbedReport) -> Metadata:
@@ -55,6 +68,7 @@ def palette_embeddings_metadata(data_dir: Path, report: EmbedReport) -> Metadata
             "embedded": dg.MetadataValue.int(report.embedded),
             "removed": dg.MetadataValue.int(report.removed),
             "cost (USD)": usd(report.cost_usd),
+            **text_lines("held back", [report.held_back] if report.held_back else []),
             "models": rows_table(_MODEL_COLUMNS, models),
             "sample": swatch_table(("palette", "text from", "embed text"), samples),
         }
