@@ -3,6 +3,8 @@
 # pyright: reportUnknownMemberType=false
 # (Dagster leaves a type argument open in the signatures of `MetadataValue`.)
 
+import datetime as dt
+
 import dagster as dg
 
 from grabient_pipeline.batches.status import read_status
@@ -12,7 +14,7 @@ from grabient_pipeline.defs.assets.palettes import palettes
 from grabient_pipeline.defs.assets.refinement import palette_tag_refined
 from grabient_pipeline.defs.assets.tags import palette_tags, tag_responses
 from grabient_pipeline.defs.metadata import Metadata, rows_table
-from grabient_pipeline.errors import GrabientError
+from grabient_pipeline.errors import GrabientError, WarehouseError
 from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.palette.seed import InvalidSeedError, decode_seed
 from grabient_pipeline.pipeline import Pipeline
@@ -24,6 +26,9 @@ from grabient_pipeline.warehouse import connect, sql
 
 # A step that has just written publishes next, so the published copy may be behind for a moment.
 _PUBLISHED_WITHIN_SECONDS = 60.0
+
+_BACKUP_WITHIN = dt.timedelta(days=2)
+_FIRST_BACKUP_WITHIN = dt.timedelta(hours=2)
 
 
 @dg.asset_check(asset=palettes, description="Every seed can be decoded as a palette.")
@@ -149,11 +154,44 @@ def palettes_have_all_their_analyses(pipeline: dg.ResourceParam[Pipeline]) -> dg
 
 @dg.asset_check(asset=palette_tags, description="The published copy has what is in the working database.")
 def published_copy_current(pipeline: dg.ResourceParam[Pipeline]) -> dg.AssetCheckResult:
-    behind = pipeline.warehouse.seconds_behind()
+    try:
+        behind = pipeline.warehouse.seconds_behind()
+    except WarehouseError as error:
+        return dg.AssetCheckResult(passed=False, description=str(error))
     return dg.AssetCheckResult(
         passed=behind < _PUBLISHED_WITHIN_SECONDS,
         description=f"{behind:.0f} s behind",
         metadata={"seconds behind": dg.MetadataValue.float(behind)},
+    )
+
+
+@dg.asset_check(
+    asset=tag_responses,
+    description="There is a backup of the ledger that is not older than two days, unless nothing has changed since.",
+)
+def backup_is_recent(pipeline: dg.ResourceParam[Pipeline]) -> dg.AssetCheckResult:
+    backups = read_status(pipeline.settings.data_dir).backups
+    with connect(pipeline.settings.data_dir) as connection:
+        ((revision, begun_at),) = connection.execute(sql(__package__, "ledger_progress")).fetchall()
+    newest_at, now = backups.newest_at, dt.datetime.now(dt.UTC)
+    if newest_at is None:
+        # The first one is made when the ledger is an hour old.
+        passed, description = now - begun_at < _FIRST_BACKUP_WITHIN, "there is none: grabient backup"
+    else:
+        passed = now - newest_at < _BACKUP_WITHIN or backups.newest_revision == revision
+        hours = (now - newest_at).total_seconds() / 3600
+        description = f"the newest is {hours:,.1f} hours old" + ("" if passed else ": grabient backup")
+    return dg.AssetCheckResult(
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=description,
+        metadata={
+            "newest": dg.MetadataValue.path(backups.newest or ""),
+            "backups": dg.MetadataValue.int(backups.count),
+            "size (MB)": dg.MetadataValue.float(backups.megabytes),
+            "revision of the newest": dg.MetadataValue.int(backups.newest_revision or 0),
+            "revision of the ledger": dg.MetadataValue.int(revision),
+        },
     )
 
 
@@ -225,6 +263,7 @@ CHECKS = [
     closed_vocabulary_valid,
     palettes_have_all_their_analyses,
     published_copy_current,
+    backup_is_recent,
     consensus_counts_every_usable_answer,
     embed_texts_are_within_bounds,
     search_quality_not_regressed,

@@ -16,6 +16,7 @@ from grabient_pipeline.defs import asset_checks as checks
 from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.tagging.embed_text import MOST_WORDS
+from grabient_pipeline.warehouse.restore import back_up
 from grabient_pipeline_tests.conftest import Workbench
 
 MINI = "openai/gpt-4o-mini"
@@ -63,6 +64,7 @@ def test_checks_pass_on_valid_data(tagged: Workbench):
         checks.nothing_overdue,
         checks.paid_answers_are_kept,
         checks.no_model_paused,
+        checks.backup_is_recent,
         checks.cost_is_within_the_cap,
         checks.closed_vocabulary_valid,
         checks.palettes_have_all_their_analyses,
@@ -213,3 +215,27 @@ def test_no_check_publishes_or_writes(refined: Workbench):
     for check in checks.CHECKS:
         evaluate(check)
         assert snapshot() == before, check
+
+
+def test_a_backup_is_missed_when_the_ledger_has_changed_since(tagged: Workbench):
+    folder = tagged.settings.data_dir / "backups"
+    corrupt_and_publish(tagged, "UPDATE schema_migrations SET applied_at = applied_at - INTERVAL 30 MINUTES")
+    assert evaluate(checks.backup_is_recent).passed, "the ledger is younger than an hour"
+    corrupt_and_publish(
+        tagged, "UPDATE schema_migrations SET applied_at = now() - INTERVAL 5 DAYS; UPDATE config SET backups = '0,0,0'"
+    )
+    none = evaluate(checks.backup_is_recent)
+    assert not none.passed
+    assert none.severity == dg.AssetCheckSeverity.WARN
+    assert not folder.exists()
+    back_up(tagged.pipeline.warehouse, folder)
+    recent = evaluate(checks.backup_is_recent)
+    assert recent.passed
+    (snapshot,) = folder.iterdir()
+    assert recent.metadata["newest"].value == str(snapshot)
+    old = snapshot.with_name(re.sub(r"-\d{8}T", "-20260101T", snapshot.name))
+    snapshot.rename(old)
+    assert evaluate(checks.backup_is_recent).passed, "nothing has changed since"
+    tagged.pipeline.set_analysis_count(2)
+    assert "grabient backup" in str(evaluate(checks.backup_is_recent).description)
+    assert not evaluate(checks.backup_is_recent).passed

@@ -29,6 +29,7 @@ def test_the_definitions_load_and_have_the_public_names() -> None:
         "nothing_overdue",
         "paid_answers_are_kept",
         "no_model_paused",
+        "backup_is_recent",
         "cost_is_within_the_cap",
         "closed_vocabulary_valid",
         "palettes_have_all_their_analyses",
