@@ -19,6 +19,7 @@ import typer
 from grabient_pipeline.cli import (
     abandon,
     backfill,
+    backup,
     cancel,
     config,
     demo,
@@ -62,6 +63,7 @@ for _group in (
     quarantine,
     resume,
     status,
+    backup,
     scorecard,
     search,
     gallery,

@@ -15,7 +15,7 @@ from typing import Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
-from grabient_pipeline.cli import terminal
+from grabient_pipeline.cli import lazy, terminal
 from grabient_pipeline.errors import GrabientError
 
 INTERRUPTED = 130
@@ -91,6 +91,9 @@ def _run_and_report(run: Callable[[], object]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
     except Exception as error:
+        if (explained := _explain_database_error(error)) is not None:
+            _print_error(explained)
+            return _unexpected(error)
         # Without its message, which might contain an API key.
         _print_error(
             f"{type(error).__name__} at {_location(error)}: internal error; please report it. Completed work is saved. "
@@ -99,6 +102,13 @@ def _run_and_report(run: Callable[[], object]) -> int:
         return _unexpected(error)
     # Typer turns an interruption into this status without a message.
     return _interrupted() if status == INTERRUPTED else status if isinstance(status, int) else 0
+
+
+def _explain_database_error(error: Exception) -> str | None:
+    """Say what an error of DuckDB means for the file; None for another error, which is a bug."""
+    if not type(error).__module__.lstrip("_").startswith("duckdb"):
+        return None
+    return lazy.explain_database_error(error)
 
 
 def _usage(error: typer.TyperException) -> int:

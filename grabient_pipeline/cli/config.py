@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import typer
@@ -11,14 +12,15 @@ from grabient_pipeline.cli.command_line import Json, application
 
 _ANALYSIS_COUNT = "tag-analysis-count"
 _PATIENCE = "patience-hours"
+_BACKUPS = "backups"
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     group = application(
         "config",
-        "Show or change settings. There are two: how often each model describes each palette, and for how many hours "
-        "missing results of an ended batch are waited for.",
+        "Show or change settings. There are three: how often each model describes each palette, for how many hours "
+        "missing results of an ended batch are waited for, and how many backups are kept.",
     )
     group.command("get", epilog="Example: grabient config get")(get)
     group.command("set", epilog="Example: grabient config set tag-analysis-count 4")(set_)
@@ -29,7 +31,13 @@ def get(json: Json = False) -> None:
     """Show the settings."""
     pipeline = lazy.Pipeline.from_environment()
     hours = lazy.read_patience(pipeline.warehouse)
-    values = {_ANALYSIS_COUNT: pipeline.analysis_count(), _PATIENCE: int(hours) if hours == int(hours) else hours}
+    with pipeline.warehouse.connect() as connection:
+        backups = str(lazy.read_retention(connection))
+    values = {
+        _ANALYSIS_COUNT: pipeline.analysis_count(),
+        _PATIENCE: int(hours) if hours == int(hours) else hours,
+        _BACKUPS: backups,
+    }
     if json:
         terminal.say_json(values)
         return
@@ -38,21 +46,40 @@ def get(json: Json = False) -> None:
 
 
 def set_(
-    name: Annotated[Literal["tag-analysis-count", "patience-hours"], typer.Argument(help="The setting.")],
+    name: Annotated[Literal["tag-analysis-count", "patience-hours", "backups"], typer.Argument(help="The setting.")],
     value: Annotated[
-        float,
+        str,
         typer.Argument(
-            metavar="N", help="tag-analysis-count: from 1 to 20. patience-hours: from 0 to 720; 24 at first."
+            metavar="VALUE",
+            help="tag-analysis-count: from 1 to 20. patience-hours: from 0 to 720; 24 at first. backups: how many are "
+            "kept, as LAST,DAILY,WEEKLY; 3,7,4 at first, off for none by itself.",
         ),
     ],
 ) -> None:
     """Change a setting."""
     pipeline = lazy.Pipeline.from_environment()
+    if name == _BACKUPS:
+        retention = lazy.Retention.parse(value)
+        with pipeline.publishing() as workspace, workspace.warehouse.connect() as connection:
+            lazy.write_retention(connection, retention)
+        terminal.say(f"{name} {retention}")
+        return
+    number = _number(name, value)
     if name == _PATIENCE:
         with pipeline.publishing() as workspace:
-            lazy.write_patience(workspace.warehouse, value)
-    elif value == int(value):
-        pipeline.set_analysis_count(int(value))
+            lazy.write_patience(workspace.warehouse, number)
+    elif number == int(number):
+        pipeline.set_analysis_count(int(number))
     else:
-        raise typer.BadParameter(f"{name} must be a whole number from 1 to 20, not {value:g}")
-    terminal.say(f"{name} {value:g}")
+        raise typer.BadParameter(f"{name} must be a whole number from 1 to 20, not {number:g}")
+    terminal.say(f"{name} {number:g}")
+
+
+def _number(name: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise typer.BadParameter(f"{name} must be a number, not {value!r}")
+    return number

@@ -53,6 +53,7 @@ def dev(
     settings = lazy.Settings.from_environment()
     if demo:
         settings = settings.demo()
+    lazy.Warehouse(settings.warehouse, settings.published).refuse_loss()
     with ExitStack() as stack:
         stop = stack.enter_context(_StopSignals())
         stack.enter_context(lazy.in_use(settings))

@@ -44,6 +44,19 @@ if TYPE_CHECKING:
     from grabient_pipeline.retrieval.evaluation import RANKERS as RANKERS
     from grabient_pipeline.scorecard.plot import plot_scores as plot_scores
     from grabient_pipeline.settings import Settings as Settings
+    from grabient_pipeline.warehouse import Warehouse as Warehouse
+    from grabient_pipeline.warehouse.bucket_copies import fetch_snapshot as fetch_snapshot
+    from grabient_pipeline.warehouse.bucket_copies import is_bucket_location as is_bucket_location
+    from grabient_pipeline.warehouse.bucket_copies import upload_snapshot as upload_snapshot
+    from grabient_pipeline.warehouse.damage import explain_database_error as explain_database_error
+    from grabient_pipeline.warehouse.restore import back_up as back_up
+    from grabient_pipeline.warehouse.restore import choose_copy as choose_copy
+    from grabient_pipeline.warehouse.restore import find_copies as find_copies
+    from grabient_pipeline.warehouse.restore import republish as republish
+    from grabient_pipeline.warehouse.restore import restore as restore
+    from grabient_pipeline.warehouse.retention import Retention as Retention
+    from grabient_pipeline.warehouse.retention import read_retention as read_retention
+    from grabient_pipeline.warehouse.retention import write_retention as write_retention
 
 _NAMES = {
     "batches.abandon": ("abandonable",),
@@ -67,6 +80,11 @@ _NAMES = {
     "retrieval.evaluation": ("DEPTH", "RANKERS"),
     "scorecard.plot": ("plot_scores",),
     "settings": ("Settings",),
+    "warehouse": ("Warehouse",),
+    "warehouse.bucket_copies": ("fetch_snapshot", "is_bucket_location", "upload_snapshot"),
+    "warehouse.damage": ("explain_database_error",),
+    "warehouse.restore": ("back_up", "choose_copy", "find_copies", "republish", "restore"),
+    "warehouse.retention": ("Retention", "read_retention", "write_retention"),
 }
 _MODULES = {"runless": "defs.runless", "sandbox": "sandbox"}
 _OWNERS = {name: module for module, names in _NAMES.items() for name in names}

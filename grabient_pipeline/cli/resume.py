@@ -16,13 +16,20 @@ def add_to(app: typer.Typer) -> None:
 
 
 def resume(
-    model: Annotated[str, typer.Argument(metavar="PROVIDER/MODEL", help="The paused model.")],
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[PROVIDER/MODEL]", help="The paused model; without it, what a restore paused goes on."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Resume a paused model. A model is paused when its batches end three times in a row without success."""
+    """Resume a paused model, or what a restore paused. A model is paused when its batches end three times in a row
+    without success; a restore pauses refinements after collecting and the vectors of a paid embedding model.
+    """
     resumed = lazy.Pipeline.from_environment().resume(model)
     if json:
         terminal.say_json({"model": model, "resumed": resumed})
+    elif model is None:
+        terminal.say("What is paid for by itself goes on." if resumed else "Nothing is paused after a restore.")
     elif resumed:
         terminal.say(f"{model} is resumed; the next backfill submits its requests again.")
     else:

@@ -52,8 +52,17 @@ def _say_totals(current: Status) -> None:
         ("cost", dollars(current.cost_usd)),
         ("outstanding", f"{dollars(current.outstanding_usd)} (estimated)"),
         ("paid, not kept", pluralize(current.paid_and_not_kept, "answer")),
+        ("backups", _backups(current)),
     ):
         terminal.say(f"{name:<16}{value}")
+
+
+def _backups(current: Status) -> str:
+    backups = current.backups
+    if backups.newest_at is None:
+        return "none yet"
+    age = _duration(dt.datetime.now(dt.UTC) - backups.newest_at)
+    return f"{backups.count:,} ({backups.megabytes:,.1f} MB), the newest {age} old"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -70,9 +70,13 @@ def test_a_file_that_cannot_be_read_is_explained_in_one_line(
 
 
 def test_the_analysis_count_is_stored(grabient: Grabient) -> None:
-    assert grabient("config", "get").out == "tag-analysis-count 8\npatience-hours 24\n"
+    assert grabient("config", "get").out == "tag-analysis-count 8\npatience-hours 24\nbackups 3,7,4\n"
     assert grabient("config", "set", "tag-analysis-count", 3).status == 0
-    assert grabient("config", "get", "--json").json == {"tag-analysis-count": 3, "patience-hours": 24}
+    assert grabient("config", "get", "--json").json == {
+        "tag-analysis-count": 3,
+        "patience-hours": 24,
+        "backups": "3,7,4",
+    }
 
 
 @pytest.mark.parametrize(("value", "status"), [("0", 1), ("21", 1), ("1.5", 2), ("-1", 2), ("many", 2)])
@@ -82,4 +86,4 @@ def test_an_invalid_analysis_count_is_explained_in_one_line(grabient: Grabient, 
         assert result.out == ""
         assert len(result.err.splitlines()) == 1
         assert result.status == (1 if "=-1" in command[-1] else status)
-    assert grabient("config", "get").out == "tag-analysis-count 8\npatience-hours 24\n"
+    assert grabient("config", "get").out == "tag-analysis-count 8\npatience-hours 24\nbackups 3,7,4\n"
