@@ -23,6 +23,7 @@ from grabient_pipeline.providers.base import (
     BatchStatus,
     Delivery,
     Framing,
+    ListedBatch,
     LookupRequest,
     LookupResult,
     Outcome,
@@ -199,6 +200,23 @@ class AnthropicBatches(RunsRemotely):
                 f"; {', '.join(unknown)} may be: as many requests, and whose they are shows when they have ended"
             )
         return LookupResult(None, evidence, thorough=not unknown, candidates=tuple(unknown))
+
+    def list_batches(self, since: dt.datetime | None, known: frozenset[str]) -> Iterator[ListedBatch]:
+        with self._connection.translate_errors("listing the batches"):
+            for batch in self._list_batches():
+                if since is not None and batch.created_at < since:
+                    return
+                # The results of an archived batch are deleted: nothing is left to adopt.
+                if batch.id in known or batch.archived_at:
+                    continue
+                first = self._first_custom_id(batch.id) if batch.results_url else None
+                yield ListedBatch(
+                    batch.id,
+                    batch.created_at,
+                    custom_id=first,
+                    request_count=_request_count(batch),
+                    is_unreadable=not batch.results_url,
+                )
 
     def _list_batches(self) -> Iterator[MessageBatch]:
         """Yield every batch, newest first."""

@@ -6,7 +6,8 @@ SDK types stay inside the implementations, one module per provider. Nothing here
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
@@ -79,6 +80,17 @@ class PromptPayload:
     schema_name: str
 
 
+# What a batch says about itself, in this order, and the form of each part. A provider's listing is not trusted.
+_IDENTITY: Final[Mapping[str, re.Pattern[str]]] = {
+    "submission": re.compile(r"[a-z2-7]{16}"),
+    "ledger": re.compile(r"[a-z0-9]{5}"),
+    "stage": re.compile(r"tagging|refinement"),
+    "model": re.compile(r"[a-z0-9_-]{1,40}/[A-Za-z0-9._:/-]{1,120}"),
+    "prompt_version": re.compile(r"[0-9a-f]{12}"),
+}
+_COUNT: Final = re.compile(r"[0-9]{1,9}")
+
+
 @dataclass(frozen=True, slots=True)
 class BatchIdentity:
     """What a batch is about, sent along with it so that it can be recognised without the ledger.
@@ -109,6 +121,28 @@ class BatchIdentity:
     def title(self) -> str:
         """The identity in one line, for batches that carry a name only. Its first word is the submission."""
         return f"{self.submission} {self.ledger} {self.stage} {self.model} {self.prompt_version}"
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, Any]) -> BatchIdentity | None:
+        """Read the metadata of a batch; None if a part is missing or has another form."""
+        requests = metadata.get("requests")
+        count = int(requests) if isinstance(requests, str) and _COUNT.fullmatch(requests) else 0
+        return cls._checked([metadata.get(name) for name in _IDENTITY], count)
+
+    @classmethod
+    def from_title(cls, title: str, request_count: int = 0) -> BatchIdentity | None:
+        """Read the name of a batch, which does not say how many requests it has; None if it has another form."""
+        return cls._checked(title.split(" "), request_count)
+
+    @classmethod
+    def _checked(cls, parts: Sequence[object], request_count: int) -> BatchIdentity | None:
+        texts = [part for part in parts if isinstance(part, str)]
+        if len(texts) != len(parts) or len(parts) != len(_IDENTITY):
+            return None
+        if not all(form.fullmatch(text) for form, text in zip(_IDENTITY.values(), texts, strict=True)):
+            return None
+        submission, ledger, stage, model, prompt_version = texts
+        return cls(submission, ledger, stage, model, prompt_version, request_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +247,23 @@ class LookupResult:
     candidates: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ListedBatch:
+    """A batch in a provider's listing, and what it says about whose it is.
+
+    `identity` is what it carries; where a provider has no place for that, `custom_id` is the id of one of its requests.
+    Both are None for a batch of another program, and for one that `is_unreadable`: nothing shows whose it is before it
+    has ended. `request_count`: None if the listing does not say.
+    """
+
+    batch_id: str
+    created_at: dt.datetime | None = None
+    identity: BatchIdentity | None = None
+    custom_id: str | None = None
+    request_count: int | None = None
+    is_unreadable: bool = False
+
+
 class RequestFormat(Protocol):
     """How a provider's requests are written, which needs neither an API key nor an SDK.
 
@@ -298,6 +349,13 @@ class BatchProvider(RequestFormat, Protocol):
 
     def find(self, lookup: LookupRequest) -> LookupResult:
         """Look for a batch among all batches that were created since the given time, or among all."""
+        ...
+
+    def list_batches(self, since: dt.datetime | None, known: frozenset[str]) -> Iterator[ListedBatch]:
+        """Yield the batches of the account that were created since then, or ever, except those with a known id.
+
+        A batch whose creation time is not known is always among them.
+        """
         ...
 
     def work(self, batch_id: str, progress: Progress = SILENT) -> None:

@@ -19,10 +19,12 @@ from grabient_pipeline.providers.base import (
     CREATE_TIMEOUT_SECONDS,
     CUSTOM_ID_HEADER,
     TRANSFER_TIMEOUT_SECONDS,
+    BatchIdentity,
     BatchState,
     BatchStatus,
     Delivery,
     Framing,
+    ListedBatch,
     LookupRequest,
     LookupResult,
     Outcome,
@@ -185,6 +187,19 @@ def find_submission(
     return LookupResult(None, f"{seen} batches {lookup.period}, none of them ours", thorough=True)
 
 
+def list_identities(batches: Iterable[Row], known: frozenset[str]) -> Iterator[ListedBatch]:
+    """Yield batches with what their metadata says, except those with a known id."""
+    for batch in batches:
+        batch_id = text_field(batch, "id")
+        if batch_id not in known:
+            yield ListedBatch(
+                batch_id,
+                epoch_time(batch.get("created_at")),
+                BatchIdentity.from_metadata(as_mapping(batch.get("metadata"))),
+                request_count=as_count(as_mapping(batch.get("request_counts")).get("total")),
+            )
+
+
 def read_chat_row(row: Row) -> ResultRow:
     """Read one result: a completion, an HTTP error, or a request that was never run."""
     custom_id = text_field(row, "custom_id")
@@ -319,6 +334,10 @@ class ChatCompletionBatches(RunsRemotely, ABC):
     def find(self, lookup: LookupRequest) -> LookupResult:
         with self._connection.translate_errors("looking for the batch"):
             return find_submission(lookup, self._batches_since(lookup.earliest), self._files_named)
+
+    def list_batches(self, since: dt.datetime | None, known: frozenset[str]) -> Iterator[ListedBatch]:
+        with self._connection.translate_errors("listing the batches"):
+            yield from list_identities(self._batches_since(since), known)
 
     def forget(self, batch_id: str) -> None:
         self._delete_request_files(lambda: self._request_file(batch_id))

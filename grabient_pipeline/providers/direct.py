@@ -34,6 +34,7 @@ from grabient_pipeline.providers.base import (
     BatchStatus,
     Delivery,
     Framing,
+    ListedBatch,
     LookupRequest,
     LookupResult,
     Owed,
@@ -140,6 +141,12 @@ class DirectCalls(DirectFormat):
     def cancel(self, batch_id: str) -> None:
         _path(self._folder, batch_id, "cancelled").touch()
 
+    def list_batches(self, since: dt.datetime | None, known: frozenset[str]) -> Iterator[ListedBatch]:
+        for path in sorted(self._folder.glob("direct-*.requests")):
+            created_at = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
+            if path.stem not in known and (since is None or created_at >= since):
+                yield ListedBatch(path.stem, created_at, None, _first_custom_id(path), _count_lines(path) - 1)
+
     def find(self, lookup: LookupRequest) -> LookupResult:
         batch_id = _batch_id(lookup.submission)
         if _path(self._folder, batch_id, "requests").exists():
@@ -231,7 +238,7 @@ class _BatchRun:
             for line in file:
                 if line.strip():
                     request: dict[str, Any] = orjson.loads(line)
-                    custom_id = str(request.get("custom_id") or request.get("key"))
+                    custom_id = _custom_id(request)
                     if custom_id not in done:
                         yield custom_id, request
 
@@ -314,6 +321,18 @@ def _batch_id(submission: str) -> str:
 
 def _path(folder: Path, batch_id: str, suffix: _Suffix) -> Path:
     return folder / f"{batch_id}.{suffix}"
+
+
+def _custom_id(request: Mapping[str, Any]) -> str:
+    return str(request.get("custom_id") or request.get("key"))
+
+
+def _first_custom_id(path: Path) -> str | None:
+    """Return the custom id of the first request in a request file of a batch; None if there is none."""
+    with path.open("rb") as file:
+        file.readline()
+        line = file.readline().strip()
+    return _custom_id(orjson.loads(line)) if line else None
 
 
 def _count_lines(path: Path) -> int:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, cast
 
 import httpx2
-import pydantic
 
 from grabient_pipeline.http_environment import tls_context
 from grabient_pipeline.providers.base import (
@@ -18,10 +17,12 @@ from grabient_pipeline.providers.base import (
     CUSTOM_ID_HEADER,
     OWED,
     TRANSFER_TIMEOUT_SECONDS,
+    BatchIdentity,
     BatchState,
     BatchStatus,
     Delivery,
     Framing,
+    ListedBatch,
     LookupRequest,
     LookupResult,
     Owed,
@@ -214,36 +215,36 @@ class GoogleBatches(RunsRemotely):
     def find(self, lookup: LookupRequest) -> LookupResult:
         seen = 0
         with self._connection.translate_errors("looking for the batch"):
-            for name, display_name, created in self._list_batches():
+            for listed in self._list_operations():
                 # The title of a batch, which in older batches is the submission alone.
-                if display_name.partition(" ")[0] == lookup.submission:
-                    return LookupResult(name, "its display name begins with the submission", thorough=True)
-                seen += created is None or lookup.earliest is None or created >= lookup.earliest
+                if listed.title.partition(" ")[0] == lookup.submission:
+                    return LookupResult(listed.name, "its display name begins with the submission", thorough=True)
+                seen += listed.created is None or lookup.earliest is None or listed.created >= lookup.earliest
         return LookupResult(None, f"{seen} batches {lookup.period}, none of them ours", thorough=True)
 
-    def _list_batches(self) -> Iterator[tuple[str, str, dt.datetime | None]]:
-        """Yield the name, the display name and, where known, the creation time of every batch."""
-        try:
-            jobs = list(self._client.batches.list(config={"page_size": 100}))
-        except (pydantic.ValidationError, IndexError):
-            # The SDK refuses a list in which one job has inline errors, and its pager fails at an empty page.
-            yield from self._list_without_sdk()
-            return
-        for job in jobs:
-            yield job.name or "", job.display_name or "", job.create_time
+    def list_batches(self, since: dt.datetime | None, known: frozenset[str]) -> Iterator[ListedBatch]:
+        with self._connection.translate_errors("listing the batches"):
+            for listed in self._list_operations():
+                is_old = since is not None and listed.created is not None and listed.created < since
+                if listed.name not in known and not is_old:
+                    yield listed.as_batch()
 
-    def _list_without_sdk(self) -> Iterator[tuple[str, str, dt.datetime | None]]:
+    def _list_operations(self) -> Iterator[_Listed]:
+        """Yield every batch.
+
+        Not through the SDK: it refuses a list in which one job has inline errors, fails at an empty page, and takes an
+        empty response for a list without batches.
+        """
+
         def list_page(page_token: str | None) -> Row:
             query = {"pageSize": "100", **({"pageToken": page_token} if page_token else {})}
-            return self._connection.require_object(self._call("GET", "batches", params=query), "looking for the batch")
+            return self._connection.require_object(self._call("GET", "batches", params=query), "listing the batches")
 
         def next_cursor(page: Row, _: str | None) -> str | None:
             return as_text(page.get("nextPageToken")) or None
 
         for page in iterate_pages(list_page, next_cursor):
-            for operation in map(as_mapping, as_list(page.get("operations"))):
-                details = as_mapping(operation.get("metadata"))
-                yield as_text(operation.get("name")) or "", as_text(details.get("displayName")) or "", None
+            yield from map(_read_listed, as_list(page.get("operations")))
 
     def _get_job(self, batch_id: str) -> types.BatchJob:
         with self._connection.translate_errors(f"asking for the batch {batch_id}", not_found=SAME_PROJECT):
@@ -281,6 +282,38 @@ class GoogleBatches(RunsRemotely):
         errors.APIError.raise_for_response(response)  # pyright: ignore[reportUnknownMemberType]
         is_json = "json" in response.headers.get("content-type", "json")
         return response.json() if is_json else None
+
+
+class _Listed(NamedTuple):
+    """A batch in the list: its name, its title, and what else is known of it."""
+
+    name: str
+    title: str
+    created: dt.datetime | None
+    request_count: int | None
+
+    def as_batch(self) -> ListedBatch:
+        identity = BatchIdentity.from_title(self.title, self.request_count or 0)
+        return ListedBatch(self.name, self.created, identity, request_count=self.request_count)
+
+
+def _read_listed(operation: object) -> _Listed:
+    row = as_mapping(operation)
+    details = as_mapping(row.get("metadata"))
+    return _Listed(
+        text_field(row, "name"),
+        as_text(details.get("displayName")) or "",
+        _time(details.get("createTime")),
+        as_count(as_mapping(details.get("batchStats")).get("requestCount")),
+    )
+
+
+def _time(value: object) -> dt.datetime | None:
+    try:
+        time = dt.datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return time if time is not None and time.tzinfo is not None else None
 
 
 def gemini_schema(schema: Mapping[str, Any]) -> dict[str, Any]:

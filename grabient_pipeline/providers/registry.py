@@ -5,6 +5,7 @@ Keys go from the environment into a client and nowhere else: not into logs, tabl
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import threading
@@ -57,6 +58,17 @@ class Providers:
             SettingsError: The base URL is invalid.
         """
         return provider_endpoint(provider, self.environment)
+
+    def account(self, provider: str, salt: str) -> str:
+        """Return a digest that differs for each API key and address; it reveals neither.
+
+        Raises:
+            MissingKeyError: The provider's API key is not set.
+            SettingsError: The key or the base URL is invalid.
+        """
+        connection = provider_connection(provider, self.environment)
+        text = f"{salt} {connection.base_url} {connection.secret}"
+        return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
     def open(self, route: Route) -> BatchProvider:
         """Open a route: the provider's batch API, or ordinary calls presented as one.
