@@ -9,6 +9,7 @@ step fails with it. Any other exception is a bug.
     ├── MigrationError       a migration that cannot be run yet
     ├── UnknownModelError    a model that the catalogue does not have
     ├── UnknownBatchError    a batch that the ledger does not have
+    ├── UnknownBatchesError  a provider has batches that the ledger lacks
     ├── UnknownPromptError   a prompt version that was never used
     ├── BucketError          the image bucket cannot be used
     ├── WarehouseError       the working database cannot be opened
@@ -54,6 +55,10 @@ class UnknownModelError(GrabientError):
 
 class UnknownBatchError(GrabientError):
     """A batch that the ledger does not have."""
+
+
+class UnknownBatchesError(GrabientError):
+    """A provider has batches that may be this ledger's and are not in it."""
 
 
 class UnknownPromptError(GrabientError):

@@ -16,11 +16,14 @@ import polars as pl
 
 from grabient_pipeline.batches import prompt_versions
 from grabient_pipeline.batches.abandon import abandon
+from grabient_pipeline.batches.adoption import LISTING_SECONDS, AdoptionReport, adopt_listed, refuse_unresolved
 from grabient_pipeline.batches.backfill import BackfillReport, backfill
 from grabient_pipeline.batches.cancel import CancelledBatch, KnownBatch, cancel
 from grabient_pipeline.batches.collect import CollectReport
 from grabient_pipeline.batches.collect_all import collect_all
 from grabient_pipeline.batches.config import read_analysis_count, write_analysis_count
+from grabient_pipeline.batches.found_requests import complete_basis
+from grabient_pipeline.batches.join_imported import join_imported
 from grabient_pipeline.batches.orders import BackfillRequest, RefinementRequest, resolve_backfill
 from grabient_pipeline.batches.parse import ParseReport, parse_answers
 from grabient_pipeline.batches.pauses import resume
@@ -38,6 +41,7 @@ from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.consensus import ConsensusReport, count_consensus
 from grabient_pipeline.convex import hooks as convex_hooks
 from grabient_pipeline.deadline import Deadline
+from grabient_pipeline.errors import UnknownBatchesError
 from grabient_pipeline.exports.palettes import FORMATS, ExportReport, export_palettes
 from grabient_pipeline.gallery import GalleryReport, build_gallery
 from grabient_pipeline.images.sync import ImageReport, sync_images
@@ -52,7 +56,7 @@ from grabient_pipeline.retrieval.find import DEFAULT_LIMIT, find
 from grabient_pipeline.scorecard import ModelScore, score_models
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse
-from grabient_pipeline.warehouse.spending_pause import lift_pause
+from grabient_pipeline.warehouse.spending_pause import lift_pause, spending_pause
 
 # The one line by which the earlier system takes part in collecting and backfilling; it goes with `convex/` one day.
 convex_hooks.register()
@@ -78,9 +82,19 @@ class Pipeline:
 
     @contextmanager
     def publishing(self, *, dry_run: bool = False) -> Generator[Workspace]:
-        """Publish what the block changed, unless it fails or is a dry run. Raises `WarehouseError` if it is lost."""
+        """Publish what the block changed, unless it fails or is a dry run.
+
+        A refusal because of unknown batches is published too: those of this ledger are adopted by then.
+
+        Raises:
+            WarehouseError: the working database is lost.
+        """
         self.warehouse.refuse_loss()
-        yield self.workspace
+        try:
+            yield self.workspace
+        except UnknownBatchesError:
+            self.warehouse.publish()
+            raise
         if not dry_run:
             self.warehouse.publish()
 
@@ -89,12 +103,16 @@ class Pipeline:
     ) -> ImportReport:
         """Import files, with `d1` also from Cloudflare D1; with neither, an empty table gets the sample palettes."""
         with self.publishing():
-            return import_palettes(self.warehouse, files, d1_query, self.environment if d1 else None)
+            report = import_palettes(self.warehouse, files, d1_query, self.environment if d1 else None)
+            join_imported(self.workspace)
+            return report
 
     def import_sample_palettes(self, count: int | None = None) -> ImportReport:
         """Import the first `count` sample palettes, or all of them."""
         with self.publishing():
-            return import_sample_palettes(self.warehouse, count)
+            report = import_sample_palettes(self.warehouse, count)
+            join_imported(self.workspace)
+            return report
 
     def write_pictures(self, *, progress: Progress = SILENT) -> ImageReport:
         """Draw the images that are missing; with a bucket, upload those that it does not have."""
@@ -122,7 +140,7 @@ class Pipeline:
     def tick(self, deadline: Deadline, *, wait_seconds: float = WAIT_SECONDS) -> TickReport:
         """Reconcile and poll before the deadline. Raises `WarehouseBusy`."""
         report = tick(self.workspace, deadline, wait_seconds=wait_seconds)
-        if report.reconciled.changed:
+        if report.changed:
             self.warehouse.publish(deadline.remaining())
         return report
 
@@ -135,6 +153,11 @@ class Pipeline:
         with self.publishing() as workspace:
             return reconcile(workspace, Deadline.after(RECONCILE_SECONDS), margin_seconds=margin_seconds)
 
+    def adopt(self, ledgers: Collection[str] = ()) -> AdoptionReport:
+        """Adopt the batches of this ledger, or of one of `ledgers`, that the providers have and the database lacks."""
+        with self.publishing() as workspace:
+            return adopt_listed(workspace, Deadline.after(LISTING_SECONDS), ledgers=ledgers)
+
     def cancel(self, names: Collection[str] | None = None) -> list[CancelledBatch]:
         """Cancel these batches, or all pending ones. Raises `UnknownBatchError`."""
         with self.publishing() as workspace:
@@ -146,9 +169,16 @@ class Pipeline:
             return abandon(workspace, batches)
 
     def resume(self, model: str | None = None) -> bool:
-        """Lift the pause of a `provider/model`, or that after a restore; False if there is none."""
+        """Lift the pause of a `provider/model`, or that after a restore; False if there is none.
+
+        Raises:
+            UnknownModelError: the catalogue does not have the model.
+            UnknownBatchesError: batches that may be this ledger's are not collected yet; only after a restore.
+        """
         with self.publishing():
             if model is None:
+                if spending_pause(self.warehouse) is not None:
+                    refuse_unresolved(self.warehouse)
                 return lift_pause(self.warehouse)
             return resume(self.warehouse, load_catalogue().model(model))
 
@@ -179,7 +209,9 @@ class Pipeline:
     def count_consensus(self) -> ConsensusReport:
         """Count what the models agree on."""
         with self.publishing():
-            return count_consensus(self.warehouse)
+            report = count_consensus(self.warehouse)
+            complete_basis(self.warehouse)
+            return report
 
     def score_models(self) -> list[ModelScore]:
         """Score the tagging models, the best quality first."""

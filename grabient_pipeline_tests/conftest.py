@@ -142,10 +142,7 @@ class Workbench:
 
     def wait(self) -> None:
         """Wait until every batch that is neither slow nor stuck has ended."""
-        deadline = time.monotonic() + 20
-        while any(b.seconds < 100 and not b.stuck and not b.phase(time.time()).ended for b in self.provider_batches()):
-            assert time.monotonic() < deadline, "a batch has not ended"
-            time.sleep(0.005)
+        wait_for_batches(self.server)
 
     def settle(self) -> Any:
         """Wait, poll, collect and parse; return the report of the collection."""
@@ -159,6 +156,16 @@ class Workbench:
         """Count the requests that were billed more than once, by provider."""
         billed = self.server.sandbox.billed()
         return {provider: bill["custom_ids_billed_more_than_once"] for provider, bill in billed.items()}
+
+
+def wait_for_batches(server: SandboxServer) -> None:
+    """Wait until every batch that is neither slow nor stuck has ended."""
+    deadline = time.monotonic() + 20
+    while any(
+        b.seconds < 100 and not b.stuck and not b.phase(time.time()).ended for b in server.sandbox.store.batches()
+    ):
+        assert time.monotonic() < deadline, "a batch has not ended"
+        time.sleep(0.005)
 
 
 def copy_template(template: Path, data_dir: Path, **options: Any) -> Settings:

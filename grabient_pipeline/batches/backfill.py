@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+from grabient_pipeline.batches.adoption import check_listings, unread_batches
 from grabient_pipeline.batches.direct_calls import make_direct_calls
+from grabient_pipeline.batches.join_imported import join_imported
 from grabient_pipeline.batches.orders import BackfillOrder
 from grabient_pipeline.batches.pauses import paused_models
 from grabient_pipeline.batches.request_file import json_text
@@ -74,16 +76,22 @@ def backfill(
 
     Raises:
         CostCapError: the estimate is above the cap; nothing was submitted.
+        UnknownBatchesError: the providers have batches that may be this ledger's and are not in it.
     """
     for check in _CHECKS:
         check(workspace, stage)
-    order, paused = _without_paused(workspace, order)
+    # An import may have been interrupted before this, and what waits for its palettes is paid for.
+    join_imported(workspace)
+    order, left_out = _without_held(workspace, order, stage)
     providers, failures = _open_providers(workspace, order)
+    if not order.dry_run:
+        failures |= check_listings(workspace, providers.keys(), ignore=order.ignore_unknown)
+        providers = {route: provider for route, provider in providers.items() if route not in failures}
     # By the calls that checked the routes.
     clock_offsets = {route: provider.clock_offset() for route, provider in providers.items()}
     reservations, texts = _reserve(workspace, order, stage, providers, clock_offsets)
     if order.dry_run:
-        return BackfillReport(tuple(map(BatchReport.of, reservations)), paused, failures, dry_run=True)
+        return BackfillReport(tuple(map(BatchReport.of, reservations)), left_out, failures, dry_run=True)
     if reservations and order.new_ledger_notice and holds_only(workspace.warehouse, reservations):
         progress.note(order.new_ledger_notice)
     reports = submit_reservations(workspace, providers, reservations, texts, progress)
@@ -91,16 +99,23 @@ def backfill(
         if report.error is not None:
             failures.setdefault(report.route, report.error)
     failures |= make_direct_calls(workspace, progress=progress)
-    return BackfillReport(tuple(reports), paused, failures)
+    return BackfillReport(tuple(reports), left_out, failures)
 
 
-def _without_paused(workspace: Workspace, order: BackfillOrder) -> tuple[BackfillOrder, tuple[str, ...]]:
-    """Return the order without paused models, and why each is left out."""
-    paused = {each.name: each for each in paused_models(workspace.warehouse)}
-    left_out = tuple(paused[model.name].left_out for model in order.models if model.name in paused)
+def _without_held(workspace: Workspace, order: BackfillOrder, stage: Stage) -> tuple[BackfillOrder, tuple[str, ...]]:
+    """Return the order without models that nothing may be submitted to now, and why each is left out."""
+    held = {each.name: each.left_out for each in paused_models(workspace.warehouse)}
+    if not order.ignore_unknown:
+        for name, batch_id in unread_batches(workspace.warehouse, stage.name).items():
+            held.setdefault(
+                name,
+                f"{name} waits for the adopted batch {batch_id}: what it was asked is not known before its results are "
+                "there (--ignore-unknown does not wait)",
+            )
+    left_out = tuple(held[model.name] for model in order.models if model.name in held)
     if not left_out:
         return order, ()
-    return replace(order, models=tuple(model for model in order.models if model.name not in paused)), left_out
+    return replace(order, models=tuple(model for model in order.models if model.name not in held)), left_out
 
 
 def estimate(workspace: Workspace, order: BackfillOrder, stage: Stage) -> tuple[BatchReport, ...]:

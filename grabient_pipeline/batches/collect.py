@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import GrabientError, ProviderRefused, ProviderUncertain
 from grabient_pipeline.progress import SILENT, Progress
-from grabient_pipeline.providers.base import BatchProvider, BatchState, Delivery, UnreadableRow, result_rows
+from grabient_pipeline.providers.base import BatchProvider, BatchState, Delivery, ResultRow, UnreadableRow, result_rows
 from grabient_pipeline.warehouse import WAIT_SECONDS, sql, transaction
 
 # The fields of a `ResultRow`, the reason why a response is not usable, and the tags of a usable one.
@@ -175,11 +175,16 @@ def fetch_batch(workspace: Workspace, provider: BatchProvider, batch: EndedBatch
         folder = stack.enter_context(scratch_folder(workspace.spool, batch.submission))
         delivery = download_results(provider, batch, folder)
         crash_point("collect.downloaded")
-        reading = _Reading(provider, STAGES[batch.stage], delivery.files)
+        reading = _Reading(STAGES[batch.stage], result_rows(provider, delivery.files))
         staged = write_parquet(folder, reading.rows(), _staged_frame)
         check_readable(batch, reading.readable, reading.unreadable)
         crash_point("collect.staged")
         return partial(_store, workspace, provider, batch, delivery.state, staged, stack.pop_all())
+
+
+def stage_rows(stage: Stage, folder: Path, results: Iterable[ResultRow]) -> list[str]:
+    """Write results into files as `settlement` reads them, and return their paths."""
+    return write_parquet(folder, _Reading(stage, results).rows(), _staged_frame)
 
 
 def _fetcher(batch: EndedBatch) -> Fetcher:
@@ -243,19 +248,18 @@ def check_readable(batch: EndedBatch, readable: int, unreadable: int) -> None:
 
 
 class _Reading:
-    """Reads downloaded results into rows of `_STAGED`, and counts the lines that can be read and those that cannot."""
+    """Turns results into rows of `_STAGED`, and counts the lines that can be read and those that cannot."""
 
-    def __init__(self, provider: BatchProvider, stage: Stage, files: list[Path]) -> None:
-        self._provider = provider
+    def __init__(self, stage: Stage, results: Iterable[ResultRow | UnreadableRow]) -> None:
         self._stage = stage
-        self._files = files
+        self._results = results
         self.readable = 0
         self.unreadable = 0
 
     def rows(self) -> Iterator[_StagedRow]:
         parse = self._stage.parse
         readable = unreadable = 0
-        for row in result_rows(self._provider, self._files):
+        for row in self._results:
             if isinstance(row, UnreadableRow):
                 unreadable += 1
                 yield None, None, row.line, None, row.reason, None, None, None, None

@@ -30,9 +30,12 @@ _PROMPT_LENGTH: Final = 8
 _DIGEST_LENGTH: Final = 6
 _LENGTHS: Final[Mapping[str, int]] = {"tagging": 57, "refinement": 64}
 _STAGES: Final[Mapping[str, str]] = {stage[0]: stage for stage in _LENGTHS}
-_CUSTOM_ID: Final = re.compile(
-    r"([a-z2-7]{16})_([a-z0-9]{5})_([tr])([0-9]{2})_([a-z0-9]{16})_([a-z2-7]{4})_([0-9a-f]{8})(?:_([0-9a-f]{6}))?"
+# Groups: submission, ledger, first letter of the stage, analysis index, palette, model, prompt, digest. Both Python and
+# DuckDB read it.
+CUSTOM_ID_PATTERN: Final = (
+    "^([a-z2-7]{16})_([a-z0-9]{5})_([tr])([0-9]{2})_([a-z0-9]{16})_([a-z2-7]{4})_([0-9a-f]{8})(?:_([0-9a-f]{6}))?$"
 )
+_CUSTOM_ID: Final = re.compile(CUSTOM_ID_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)

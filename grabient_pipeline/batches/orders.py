@@ -20,7 +20,8 @@ class BackfillRequest:
     `models`: `provider/model` names; by default every enabled model. `providers`: only models of these.
     `analysis_count`: responses per palette and model. `limit`: the most palettes per model. `max_cost_usd`: the cap in
     US dollars. `include_retired`: by default only on the sandbox. `direct`: by ordinary calls, at full price; by
-    default only the providers and models named in GRABIENT_DIRECT.
+    default only the providers and models named in GRABIENT_DIRECT. `ignore_unknown`: submit although the providers have
+    batches that the ledger lacks.
     """
 
     models: Sequence[str] = ()
@@ -31,6 +32,7 @@ class BackfillRequest:
     include_retired: bool | None = None
     dry_run: bool = False
     direct: bool = False
+    ignore_unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class RefinementRequest:
     """What a person requests of a refinement; what is None comes from the settings.
 
     `model`: as `provider/model`. `stale`: also refine again what was refined from an older consensus, which is paid for
-    again. `limit`: the most palettes. `max_cost_usd`: the cap in US dollars.
+    again. `limit`: the most palettes. `max_cost_usd`: the cap in US dollars. `ignore_unknown`: as in `BackfillRequest`.
     """
 
     model: str | None = None
@@ -48,6 +50,7 @@ class RefinementRequest:
     include_retired: bool | None = None
     dry_run: bool = False
     direct: bool = False
+    ignore_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class BackfillOrder:
     """A request with every gap filled: which models, how often, by which route, and for how much at most.
 
     `limit`: the most palettes per model. `max_cost_usd`: the cap in US dollars. `direct`: providers and models
-    (`provider/model`) to reach by ordinary calls. `new_ledger_notice`: what to say before the first batch of a ledger.
+    (`provider/model`) to reach by ordinary calls. `ignore_unknown`: as in `BackfillRequest`. `new_ledger_notice`: what
+    to say before the first batch of a ledger.
     """
 
     models: tuple[Model, ...]
@@ -64,6 +68,7 @@ class BackfillOrder:
     limit: int | None = None
     dry_run: bool = False
     direct: frozenset[str] = frozenset()
+    ignore_unknown: bool = False
     new_ledger_notice: str | None = None
 
     def __post_init__(self) -> None:
@@ -124,6 +129,7 @@ def resolve_backfill(
         limit=request.limit,
         dry_run=request.dry_run,
         direct=_direct(request.direct, settings, selection),
+        ignore_unknown=request.ignore_unknown,
         new_ledger_notice=settings.new_ledger_notice,
     )
     return ResolvedOrder(order, selection.left_out)
@@ -143,6 +149,7 @@ def resolve_refinement(
         include_retired=request.include_retired,
         dry_run=request.dry_run,
         direct=request.direct,
+        ignore_unknown=request.ignore_unknown,
     )
     return resolve_backfill(backfill, settings, providers, analysis_count=1)
 

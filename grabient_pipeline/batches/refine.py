@@ -8,7 +8,7 @@ from grabient_pipeline.batches.backfill import BackfillReport, backfill
 from grabient_pipeline.batches.orders import RefinementRequest, as_estimate, resolve_refinement
 from grabient_pipeline.batches.stages import REFINEMENT, refreshing_stale
 from grabient_pipeline.batches.workspace import Workspace
-from grabient_pipeline.errors import CostCapError
+from grabient_pipeline.errors import CostCapError, UnknownBatchesError
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse.spending_pause import spending_pause
@@ -34,6 +34,7 @@ def refine(
 
     Raises:
         CostCapError: the estimate is above the cap; nothing was submitted.
+        UnknownBatchesError: the provider has batches that may be this ledger's and are not in it.
     """
     resolved = resolve_refinement(request, settings, workspace.providers.keys)
     if resolved is None:
@@ -51,10 +52,13 @@ def refine(
 def refine_within_cap(
     workspace: Workspace, request: RefinementRequest, settings: Settings, *, progress: Progress = SILENT
 ) -> RefinementReport:
-    """Do what `refine` does by itself: above the cap or during a pause submit nothing, and say so in the report."""
+    """Do what `refine` does without a person: during a pause, and where it would be refused, submit nothing.
+
+    The report says why.
+    """
     if (pause := spending_pause(workspace.warehouse)) is not None:
         return RefinementReport(held_back=(pause.line,))
     try:
         return refine(workspace, request, settings, progress=progress)
-    except CostCapError as error:
+    except (CostCapError, UnknownBatchesError) as error:
         return RefinementReport(held_back=(str(error),))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import duckdb
 
+from grabient_pipeline.batches.found_requests import find_requests
 from grabient_pipeline.batches.ledger import finish, free_claims
 from grabient_pipeline.batches.parse import store_parsed
 from grabient_pipeline.batches.pauses import pause_if_failing
@@ -33,7 +34,8 @@ class EndedBatch:
     """An ended batch with something to collect.
 
     `waits_until`: how long results that are not there are waited for. `collected_at`: when it was settled; None if it
-    is not. `reported`, `reported_failed`: the provider's counts as last asked.
+    is not. `reported`, `reported_failed`: the provider's counts as last asked. `is_found`: whether it was adopted
+    without a reservation, so that its requests are known only from its results.
     """
 
     submission: str
@@ -50,6 +52,7 @@ class EndedBatch:
     collected_at: dt.datetime | None = None
     reported: int | None = None
     reported_failed: int | None = None
+    is_found: bool = False
 
     @property
     def route(self) -> Route:
@@ -198,9 +201,8 @@ def settle(
     if collected_at != batch.collected_at or (status == "abandoned") != (batch.status == "abandoned"):
         return None
     show_staged(connection, staged)
-    connection.execute(sql(__package__, "delivered"), of_batch)
-    (counts,) = connection.execute(sql(__package__, "count_delivered")).fetchall()
-    verdict = judge(batch, delivered, Rows(*counts), owed)
+    rows = _count_rows(connection, batch, delivered)
+    verdict = judge(batch, delivered, rows, owed)
     error = delivered.error or batch.error
     why = f"the batch ended as {delivered.status}" + (f": {error}" if error else " without this request")
     _store_rows(connection, batch, verdict, _OUTCOMES_OF_THE_REST.get(delivered.status, "missing"), why)
@@ -227,6 +229,36 @@ def settle(
         None if finished else verdict.reason,
         finished,
     )
+
+
+def store_late(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: list[str]) -> None:
+    """Store results that were kept aside until their palettes were imported, inside the caller's transaction."""
+    show_staged(connection, staged)
+    find_requests(connection, batch.submission, batch.provider, batch.model)
+    connection.execute(sql(__package__, "delivered"), {"submission": batch.submission})
+    _store_rows(connection, batch, Verdict(False, 0, 0), "missing", "")
+    connection.execute(sql(__package__, "forget_found_responses"), {"submission": batch.submission})
+    finish(connection, batch.submission, settled=batch.collected_at is not None)
+
+
+def _count_rows(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, delivered: BatchState) -> Rows:
+    """Count what is there of a batch. The requests of an adopted batch become known here, by its rows."""
+    of_batch = {"submission": batch.submission}
+    if batch.is_found:
+        find_requests(connection, batch.submission, batch.provider, batch.model)
+    connection.execute(sql(__package__, "delivered"), of_batch)
+    (counts,) = connection.execute(sql(__package__, "count_delivered")).fetchall()
+    rows = Rows(*counts)
+    if not batch.is_found:
+        return rows
+    ((kept, succeeded, answered),) = connection.execute(sql(__package__, "count_found_responses"), of_batch).fetchall()
+    known = rows.requests + kept
+    requests = max(known, batch.request_count, (delivered.completed or 0) + (delivered.failed or 0))
+    connection.execute(
+        "UPDATE tag_batches SET request_count = $requests WHERE submission = $submission",
+        {**of_batch, "requests": requests},
+    )
+    return Rows(requests, rows.succeeded + succeeded, rows.answered + answered, rows.absent + requests - known)
 
 
 def record_look(

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from grabient_pipeline.batches.adoption import read_unresolved
 from grabient_pipeline.batches.ledger import MAX_FAILURES
 from grabient_pipeline.batches.pauses import PausedModel, read_paused_models
 from grabient_pipeline.batches.price_correction import PriceCorrection, read_price_corrections
@@ -97,7 +98,8 @@ class Status:
     quarantine. `findings`: rows of results that were not as they should be, by kind. `failing`: requests whose last
     attempt failed, by reason. `unsuccessful`: models whose last batch failed as a whole or ended early. `paused`:
     models that nothing is submitted to. `price_corrections`: costs that were booked at a wrong price and corrected.
-    `spending_pause`: why nothing is paid for without a person. `backups`: the snapshots of this ledger.
+    `spending_pause`: why nothing is paid for without a person. `unresolved`: batches that may
+    contain what the ledger does not know yet. `backups`: the snapshots of this ledger.
     """
 
     palettes: int
@@ -122,12 +124,13 @@ class Status:
     paused: tuple[PausedModel, ...] = ()
     price_corrections: tuple[PriceCorrection, ...] = ()
     spending_pause: SpendingPause | None = None
+    unresolved: tuple[str, ...] = ()
     backups: BackupSummary = field(default_factory=BackupSummary)
 
     @property
     def complaints(self) -> list[str]:
         """What keeps models from giving answers, in the providers' words, a line each."""
-        return complaints(self.paused, self.unsuccessful, self.failing, self.spending_pause)
+        return complaints(self.paused, self.unsuccessful, self.failing, self.spending_pause, self.unresolved)
 
 
 def read_status(data_dir: Path) -> Status:
@@ -152,6 +155,7 @@ def read_complaints(data_dir: Path) -> list[str]:
                 _unsuccessful_batches(connection),
                 failing_requests(connection, 1),
                 read_pause(connection),
+                read_unresolved(connection),
             )
     except WarehouseError:
         return []
@@ -162,10 +166,12 @@ def complaints(
     unsuccessful: Sequence[UnsuccessfulBatch],
     failing: Sequence[QuarantinedRequests],
     pause: SpendingPause | None = None,
+    unresolved: Sequence[str] = (),
 ) -> list[str]:
-    """Say which models are paused, whose last batch came to nothing, and why requests fail."""
+    """Say which models are paused, whose last batch came to nothing, why requests fail, and what is still unknown."""
     return [
         *([pause.line] if pause else []),
+        *unresolved,
         *(each.left_out for each in paused),
         *(
             f"{each.provider}/{each.model}: the last batch ended as {each.status}; what it did not answer is free again"
@@ -236,6 +242,7 @@ def _status(connection: duckdb.DuckDBPyConnection) -> Status:
         paused=tuple(read_paused_models(connection)),
         price_corrections=read_price_corrections(connection),
         spending_pause=read_pause(connection),
+        unresolved=tuple(read_unresolved(connection)),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from grabient_pipeline.batches.adoption import AdoptionReport, adopt_listed
 from grabient_pipeline.batches.collect import ended_batches
 from grabient_pipeline.batches.direct_calls import stalled_direct_batches
 from grabient_pipeline.batches.poll import RECORD_SECONDS, PollReport, poll
@@ -32,9 +33,14 @@ class LikelyEnd:
 
 @dataclass(frozen=True)
 class TickReport:
-    """What a tick saw and recorded. `collectable`: the submissions to collect, stalled direct batches among them."""
+    """What a tick saw and recorded.
+
+    `listed`: what the listings brought of providers with batches that were unreadable. `collectable`: the submissions
+    to collect, stalled direct batches among them.
+    """
 
     reconciled: ReconcileReport
+    listed: AdoptionReport
     polled: PollReport
     collectable: tuple[str, ...]
     likely_ends: tuple[LikelyEnd, ...]
@@ -42,7 +48,12 @@ class TickReport:
     @property
     def failures(self) -> dict[str, str]:
         """Why providers could not be asked, by submission."""
-        return {**self.polled.failures, **self.reconciled.failures}
+        return {**self.listed.reasons, **self.polled.failures, **self.reconciled.failures}
+
+    @property
+    def changed(self) -> bool:
+        """Whether the ledger has something new that reading it should show."""
+        return self.reconciled.changed or bool(self.listed.adopted)
 
 
 def tick(workspace: Workspace, deadline: Deadline, *, wait_seconds: float = WAIT_SECONDS) -> TickReport:
@@ -64,11 +75,17 @@ def tick(workspace: Workspace, deadline: Deadline, *, wait_seconds: float = WAIT
         wait_seconds=deadline.remaining(wait_seconds),
         record_deadline=deadline,
     )
+    listed = adopt_listed(
+        workspace,
+        deadline.within(share, reserve=RECORD_SECONDS),
+        only_unreadable=True,
+        wait_seconds=deadline.remaining(wait_seconds),
+    )
     polled = poll(workspace, deadline, wait_seconds=wait_seconds)
     ended = [batch.submission for batch in ended_batches(workspace, deadline.remaining(wait_seconds))]
     stalled = stalled_direct_batches(workspace, deadline.remaining(wait_seconds))
     likely = likely_ends(workspace, deadline.remaining(wait_seconds))
-    return TickReport(reconciled, polled, (*ended, *stalled), likely)
+    return TickReport(reconciled, listed, polled, (*ended, *stalled), likely)
 
 
 def likely_ends(workspace: Workspace, wait_seconds: float = WAIT_SECONDS) -> tuple[LikelyEnd, ...]:

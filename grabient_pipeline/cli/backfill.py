@@ -12,6 +12,7 @@ from grabient_pipeline.cli.command_line import Json, failed
 from grabient_pipeline.cli.submission import (
     Direct,
     DryRun,
+    IgnoreUnknown,
     IncludeRetired,
     MaxCost,
     say_submission,
@@ -54,6 +55,7 @@ def backfill(  # noqa: PLR0913  # one parameter per option
     max_cost: MaxCost = None,
     include_retired: IncludeRetired = False,
     direct: Direct = False,
+    ignore_unknown: IgnoreUnknown = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -67,6 +69,7 @@ def backfill(  # noqa: PLR0913  # one parameter per option
         include_retired=include_retired or None,
         dry_run=dry_run,
         direct=direct,
+        ignore_unknown=ignore_unknown,
     )
     pipeline = lazy.Pipeline.from_environment()
     with terminal.progress() as progress:

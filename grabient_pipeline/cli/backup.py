@@ -99,14 +99,16 @@ def _nothing_to_restore(known: KnownCopies) -> bool:
 
 
 def _look_at_providers(settings: Settings) -> list[str]:
-    """Look for batches at the providers that the restored ledger does not know; return what was found, in lines."""
+    """Look for batches at the providers that the restored ledger lacks; return what was found, in lines."""
     pipeline: Pipeline = lazy.Pipeline(settings, os.environ)
     try:
-        report = pipeline.reconcile()
+        report, listed = pipeline.reconcile(), pipeline.adopt()
     except GrabientError as error:
         return [f"The providers could not be asked: {error}"]
-    found = [f"Found at its provider: {each.provider}/{each.model} {each.submission}" for each in report.adopted]
-    return [*found, *(f"Not found yet: {reason}" for reason in dict.fromkeys(report.failures.values()))]
+    adopted = (*report.adopted, *listed.adopted)
+    found = [f"Adopted: {each.provider}/{each.model} {each.batch_id} ({each.evidence})" for each in adopted]
+    reasons = {**report.failures, **listed.reasons}.values()
+    return [*found, *listed.found.left, *(f"Not known: {reason}" for reason in dict.fromkeys(reasons))]
 
 
 def _say_found(known: KnownCopies, chosen: LedgerCopy) -> None:

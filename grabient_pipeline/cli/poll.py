@@ -168,8 +168,8 @@ def _reports_by_asset(collected: CollectReport, parsed: ParseReport, followed: F
 
 def _poll_once(pipeline: Pipeline, summary: PollSummary, *, every_late: bool = True) -> None:
     report = pipeline.tick(Deadline.after(_TICK_SECONDS))
-    summary.adopted += report.reconciled.adopted
-    summary.not_found = dict(report.reconciled.failures)
+    summary.adopted += [*report.reconciled.adopted, *report.listed.adopted]
+    summary.not_found = {**report.reconciled.failures, **report.listed.reasons}
     summary.polled = report.polled
     # Includes batches that ended at an earlier poll, and collected responses that a killed process did not parse.
     collected, followed = collect_and_follow_up(pipeline, every_late=every_late)

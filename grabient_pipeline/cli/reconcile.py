@@ -12,12 +12,13 @@ from grabient_pipeline.cli.command_line import Json, failed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from grabient_pipeline.batches.adoption import AdoptionReport
     from grabient_pipeline.batches.reconcile import Finding, ReconcileReport
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("reconcile", epilog="Example: grabient reconcile")(reconcile)
+    app.command("reconcile", epilog="Example: grabient reconcile --adopt k3x9a")(reconcile)
 
 
 def reconcile(
@@ -25,27 +26,50 @@ def reconcile(
         float,
         typer.Option(metavar="SECONDS", min=0, help="Grace period before an unlisted batch is released."),
     ] = 900,
+    adopt: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LEDGER", help="Also adopt the batches of another ledger, by its id; may be repeated."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Find lost batches. A crash can leave a batch reserved; it is adopted if the provider has it, else released."""
-    report = lazy.Pipeline.from_environment().reconcile(margin_seconds=margin)
+    """Find lost batches, and those that the ledger lacks.
+
+    A crash can leave a batch reserved: it is adopted if the provider has it, else released. Batches at the providers
+    that carry this ledger's id and are not in it, for example because an older copy was restored, are adopted as well.
+    """
+    pipeline = lazy.Pipeline.from_environment()
+    report = pipeline.reconcile(margin_seconds=margin)
+    listed = pipeline.adopt(adopt or ())
     if json:
-        terminal.say_json(_facts(report))
+        terminal.say_json({**_facts(report), **_listed_facts(listed)})
     else:
-        _say_report(report)
-    if report.failures:
-        raise failed("; ".join(dict.fromkeys(report.failures.values())))
+        _say_report(report, listed)
+    failures = {**report.failures, **listed.reasons}
+    if failures:
+        raise failed("; ".join(dict.fromkeys(failures.values())))
 
 
-def _say_report(report: ReconcileReport) -> None:
-    for outcome, findings in (("adopted", report.adopted), ("released", report.released), ("waiting", report.waiting)):
+def _say_report(report: ReconcileReport, listed: AdoptionReport) -> None:
+    adopted = (*report.adopted, *listed.adopted)
+    for outcome, findings in (("adopted", adopted), ("released", report.released), ("waiting", report.waiting)):
         for finding in findings:
             name = f" as {finding.batch_id}" if finding.batch_id else ""
             terminal.say(
                 f"{outcome:<9} {finding.provider}/{finding.model} {finding.submission}{name}: {finding.evidence}"
             )
-    if not (report.adopted or report.released or report.waiting or report.failures):
+    for line in listed.found.left:
+        terminal.say(line)
+    if not (adopted or report.released or report.waiting or report.failures or listed.found.left or listed.reasons):
         terminal.say("No batches are lost.")
+
+
+def _listed_facts(listed: AdoptionReport) -> dict[str, object]:
+    return {
+        "found": _finding_facts(listed.adopted),
+        "other_ledgers": listed.found.other_ledgers,
+        "unreadable": dict(listed.found.unreadable),
+        "not_listed": listed.reasons,
+    }
 
 
 def _facts(report: ReconcileReport) -> dict[str, object]:

@@ -11,6 +11,7 @@ from grabient_pipeline.cli.command_line import Json, failed
 from grabient_pipeline.cli.submission import (
     Direct,
     DryRun,
+    IgnoreUnknown,
     IncludeRetired,
     MaxCost,
     say_submission,
@@ -44,6 +45,7 @@ def refine(  # noqa: PLR0913  # one parameter per option
     max_cost: MaxCost = None,
     include_retired: IncludeRetired = False,
     direct: Direct = False,
+    ignore_unknown: IgnoreUnknown = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -57,6 +59,7 @@ def refine(  # noqa: PLR0913  # one parameter per option
         include_retired=include_retired or None,
         dry_run=dry_run,
         direct=direct,
+        ignore_unknown=ignore_unknown,
     )
     with terminal.progress() as progress:
         consensus = pipeline.count_consensus()

@@ -28,6 +28,13 @@ Direct = Annotated[
         help="Use direct calls at full price instead of batches. GRABIENT_DIRECT sets this for providers or models.",
     ),
 ]
+IgnoreUnknown = Annotated[
+    bool,
+    typer.Option(
+        "--ignore-unknown",
+        help="Submit although the providers have batches that the ledger lacks; what these contain may be paid twice.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be submitted.")]
 
 

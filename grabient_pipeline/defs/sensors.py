@@ -118,7 +118,8 @@ def _log(context: dg.SensorEvaluationContext, report: TickReport) -> None:
         if state.error:
             context.log.warning(f"{submission} ended as {state.status}: {state.error}")
     found = report.reconciled
-    for outcome, findings in (("adopted", found.adopted), ("released", found.released), ("looked for", found.waiting)):
+    adopted = (*found.adopted, *report.listed.adopted)
+    for outcome, findings in (("adopted", adopted), ("released", found.released), ("looked for", found.waiting)):
         for each in findings:
             context.log.info(f"{each.provider}/{each.model} {each.submission} {outcome}: {each.evidence}")
 
@@ -131,7 +132,7 @@ def _summarize(report: TickReport) -> str:
         f"{count} {what}"
         for count, what in (
             (len(report.polled.failures), "could not be polled"),
-            (len(found.adopted), "adopted"),
+            (len(found.adopted) + len(report.listed.adopted), "adopted"),
             (len(found.released), "released because the provider never had them"),
             (len(found.waiting) + len(found.failures), "looked for"),
         )

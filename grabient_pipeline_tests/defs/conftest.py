@@ -34,7 +34,8 @@ def shared_sandbox() -> Iterator[SandboxServer]:
 
 @pytest.fixture
 def data_dir(shared_sandbox: SandboxServer, tmp_path: Path, blank: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data directory, and the environment variables of the sandbox."""
+    """An empty data directory, and the environment variables of the sandbox, whose accounts have no batches."""
+    shared_sandbox.sandbox.store.forget()
     for variable, value in {**shared_sandbox.environment(), "GRABIENT_SANDBOX": "1"}.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.setenv("GRABIENT_DATA_DIR", str(tmp_path / "data"))

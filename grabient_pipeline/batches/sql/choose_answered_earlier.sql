@@ -1,5 +1,6 @@
 -- Requests whose place was given free by a later attempt, although an answer of theirs came after they were given up: it
--- counts. A first attempt has no earlier one. Parameters: submission.
+-- counts. A first attempt has no earlier one, unless a batch was found that the ledger had lost.
+-- Parameters: submission.
 CREATE OR REPLACE TEMP TABLE answered_earlier AS
 SELECT
     any_value(md5_number(
@@ -10,7 +11,11 @@ SELECT
     )) AS claim,
     min(earlier.custom_id) AS custom_id
 FROM (
-    SELECT * FROM tag_requests WHERE submission = $submission AND state IN ('failed', 'released') AND attempt > 1
+    SELECT *
+    FROM tag_requests
+    WHERE submission = $submission
+      AND state IN ('failed', 'released')
+      AND (attempt > 1 OR (SELECT count(*) FROM tag_batches WHERE found_at IS NOT NULL) > 0)
 ) AS freed
 JOIN tag_requests AS earlier
     ON earlier.stage = freed.stage

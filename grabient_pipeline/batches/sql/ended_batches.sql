@@ -15,7 +15,8 @@ SELECT
     coalesce(end_seen_at, now()) + to_seconds(3600 * (SELECT patience_hours FROM config)),
     collected_at,
     reported_count,
-    reported_failed_count
+    reported_failed_count,
+    found_at IS NOT NULL
 FROM tag_batches
 WHERE batch_id IS NOT NULL
   AND (

@@ -1,4 +1,4 @@
--- Counts and cost by what is kept. Parameters: submission, settled.
+-- Counts and cost by what is kept, with the results that wait for their palettes. Parameters: submission, settled.
 UPDATE tag_batches
 SET collected_at = CASE WHEN $settled THEN coalesce(tag_batches.collected_at, now()) ELSE tag_batches.collected_at END,
     completed_count = kept.succeeded,
@@ -12,7 +12,11 @@ FROM (
             coalesce(responses.usage.input_tokens, 0) * batches.input_usd_per_million
             + coalesce(responses.usage.output_tokens, 0) * batches.output_usd_per_million
         ) / 1e6 AS cost_usd
-    FROM tag_responses AS responses
+    FROM (
+        SELECT submission, outcome, usage FROM tag_responses
+        UNION ALL
+        SELECT submission, outcome, usage FROM found_responses
+    ) AS responses
     JOIN tag_batches AS batches USING (submission)
     WHERE responses.submission = $submission
 ) AS kept

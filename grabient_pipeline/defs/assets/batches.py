@@ -38,6 +38,11 @@ class SubmissionConfig(dg.Config):
         description="Use ordinary calls at full price, for accounts without batch access; the run takes as long as "
         "they do. By default only for the providers and models that GRABIENT_DIRECT names.",
     )
+    ignore_unknown: bool = Field(
+        default=False,
+        description="Submit although the providers have batches that the ledger lacks; what these contain may be paid "
+        "for twice.",
+    )
     dry_run: bool = Field(default=False, description="Only report what would be submitted and what it would cost.")
 
 

@@ -1,0 +1,242 @@
+"""The providers' listings compared with the ledger: which batches it lacks, and whose they are.
+
+A batch says whose it is by its metadata or its title, or else by the custom ids of its results, which are not there
+before it has ended.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import duckdb
+
+from grabient_pipeline.batches.custom_ids import RequestIdentity, model_digest, read_custom_id
+from grabient_pipeline.batches.prompt_versions import CURRENT
+from grabient_pipeline.batches.workspace import Workspace
+from grabient_pipeline.deadline import Deadline
+from grabient_pipeline.errors import GrabientError
+from grabient_pipeline.formatting import pluralize
+from grabient_pipeline.providers.base import BatchIdentity, ListedBatch, Route
+from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.warehouse import WAIT_SECONDS, sql
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownBatch:
+    """A batch with the mark of a ledger that the ledger lacks, and what it says about itself."""
+
+    route: Route
+    batch_id: str
+    identity: BatchIdentity
+    created_at: dt.datetime | None
+
+    @property
+    def model(self) -> str:
+        """The model's id at the provider."""
+        return self.identity.model.partition("/")[2]
+
+
+@dataclass(frozen=True)
+class UnknownBatches:
+    """What the listings showed that the ledger lacks.
+
+    `ours` carry this ledger's id, and `others` the id of another one. By provider, `unreadable` has the ids of batches
+    that show only when they have ended whose they are, and `foreign` those of other programs. `failures`: why a route
+    could not be listed.
+    """
+
+    ours: tuple[UnknownBatch, ...] = ()
+    others: tuple[UnknownBatch, ...] = ()
+    unreadable: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict[str, list[str]](list))
+    foreign: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict[str, list[str]](list))
+    failures: Mapping[Route, str] = field(default_factory=dict[Route, str])
+
+    @property
+    def other_ledgers(self) -> dict[str, int]:
+        """The ids of the other ledgers, and how many batches each has."""
+        counts: dict[str, int] = {}
+        for batch in self.others:
+            counts[batch.identity.ledger] = counts.get(batch.identity.ledger, 0) + 1
+        return counts
+
+    @property
+    def left(self) -> list[str]:
+        """What is to be decided or waited for, a line for each ledger and provider."""
+        lines = [
+            f"the ledger lacks {pluralize(count, 'batch', 'batches')} of the ledger {ledger}; "
+            f"grabient reconcile --adopt {ledger} takes over what was paid for"
+            for ledger, count in self.other_ledgers.items()
+        ]
+        lines += [
+            f"{pluralize(len(ids), 'batch', 'batches')} at {provider} ({_some(ids)}) may be this ledger's, which shows "
+            "when it has ended; grabient poll looks again"
+            for provider, ids in self.unreadable.items()
+        ]
+        return lines
+
+
+def find_unknown(
+    workspace: Workspace,
+    routes: Collection[Route],
+    deadline: Deadline,
+    *,
+    since: Mapping[str, dt.datetime] | None = None,
+    wait_seconds: float = WAIT_SECONDS,
+) -> UnknownBatches:
+    """List the batches of these routes, all routes at once, and compare them with the ledger.
+
+    Args:
+        deadline: when the listings must be complete; a route whose listing is not becomes a failure.
+        since: by provider, the creation time before which batches need not be listed.
+        wait_seconds: how long to wait for the database before.
+
+    Raises:
+        WarehouseBusy: another process held the database for longer.
+    """
+    with workspace.warehouse.connect(wait_seconds) as connection:
+        ledger = _Ledger.read(connection)
+    listings = _Listings(workspace, ledger, since or {})
+    budget = deadline.remaining()
+    # Daemon threads: a pool's thread would keep the process alive while its call hangs.
+    threads = [threading.Thread(target=listings.list_route, args=(route,), daemon=True) for route in routes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(deadline.remaining())
+    return listings.compare(routes, f"no complete list of its batches within {budget:.0f} s")
+
+
+def every_route(workspace: Workspace) -> list[Route]:
+    """Return the routes that may have batches: of every provider with a key, by batches and by ordinary calls."""
+    keys = sorted(workspace.providers.keys)
+    return [Route(key) for key in keys] + [Route(key, "direct") for key in keys]
+
+
+def _some(ids: Sequence[str], most: int = 3) -> str:
+    return ", ".join(ids[:most]) + (", …" if len(ids) > most else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ledger:
+    """What the ledger knows before the listings: its id, batches by provider, submissions, models and prompts."""
+
+    ledger_id: str
+    told: Mapping[str, frozenset[str]]
+    submissions: Mapping[str, bool]
+    models: Mapping[str, frozenset[str]]
+    versions: frozenset[str]
+
+    @classmethod
+    def read(cls, connection: duckdb.DuckDBPyConnection) -> _Ledger:
+        ((ledger_id,),) = connection.execute("SELECT ledger_id FROM config").fetchall()
+        told = connection.execute(sql(__package__, "told_batches")).fetchall()
+        submissions = connection.execute("SELECT submission, status = 'released' FROM tag_batches").fetchall()
+        models = connection.execute("SELECT provider, list(DISTINCT model) FROM tag_batches GROUP BY provider")
+        used = {provider: frozenset(names) for provider, names in models.fetchall()}
+        catalogue = load_catalogue()
+        versions = connection.execute("SELECT version FROM prompt_versions").fetchall()
+        return cls(
+            ledger_id,
+            {provider: frozenset(ids) for provider, ids in told},
+            dict(submissions),
+            {
+                key: used.get(key, frozenset()) | {model.id for model in catalogue.models if model.provider == key}
+                for key in catalogue.providers
+            },
+            frozenset(version for (version,) in versions) | CURRENT.keys(),
+        )
+
+    def lacks(self, identity: BatchIdentity) -> bool:
+        """Whether the batch is not in the ledger, or was released because its provider did not list it.
+
+        One that is reserved is looked for by `reconcile`.
+        """
+        return self.submissions.get(identity.submission, True)
+
+    def identify(self, route: Route, listed: ListedBatch) -> BatchIdentity | None:
+        """Return what a batch is about; None if it is not a ledger's, or is not about a model of this provider."""
+        if listed.identity is not None:
+            is_of_provider = listed.identity.model.startswith(f"{route.provider}/")
+            return replace(listed.identity, request_count=self._count(listed)) if is_of_provider else None
+        said = read_custom_id(listed.custom_id) if listed.custom_id else None
+        if said is None:
+            return None
+        models = [name for name in self.models[route.provider] if model_digest(route.provider, name) == said.model]
+        if not models:
+            return None
+        return BatchIdentity(
+            said.submission,
+            said.ledger,
+            said.stage,
+            f"{route.provider}/{min(models)}",
+            self._version(said),
+            self._count(listed),
+        )
+
+    def _version(self, said: RequestIdentity) -> str:
+        return min((version for version in self.versions if version.startswith(said.prompt)), default=said.prompt)
+
+    @staticmethod
+    def _count(listed: ListedBatch) -> int:
+        # Some listings count nothing before the batch has ended.
+        return listed.request_count or (listed.identity.request_count if listed.identity else 0)
+
+
+class _Listings:
+    """What the routes listed; a thread per route adds to it."""
+
+    def __init__(self, workspace: Workspace, ledger: _Ledger, since: Mapping[str, dt.datetime]) -> None:
+        self._workspace = workspace
+        self._ledger = ledger
+        self._since = since
+        self._outcomes: dict[Route, list[ListedBatch] | str] = {}
+        self._lock = threading.Lock()
+
+    def list_route(self, route: Route) -> None:
+        """List the batches of a route that it is not known whose they are."""
+        outcome = self._list(route)
+        with self._lock:
+            self._outcomes[route] = outcome
+
+    def _list(self, route: Route) -> list[ListedBatch] | str:
+        try:
+            provider = self._workspace.providers.open(route)
+            told = self._ledger.told.get(route.provider, frozenset())
+            return list(provider.list_batches(self._since.get(route.provider), told))
+        except GrabientError as error:
+            return str(error)
+        except Exception as error:
+            return f"{route.label}: unexpected response ({type(error).__name__})"
+
+    def compare(self, routes: Iterable[Route], late: str) -> UnknownBatches:
+        """Compare with the ledger. `late`: why a route has no listing."""
+        with self._lock:
+            outcomes = dict(self._outcomes)
+        found = UnknownBatches()
+        failures: dict[Route, str] = {}
+        for route in routes:
+            outcome = outcomes.get(route, f"{route.label}: {late}")
+            if isinstance(outcome, str):
+                failures[route] = outcome
+            else:
+                for batch in outcome:
+                    found = self._add(found, route, batch)
+        return replace(found, failures=failures)
+
+    def _add(self, found: UnknownBatches, route: Route, batch: ListedBatch) -> UnknownBatches:
+        identity = self._ledger.identify(route, batch)
+        if identity is not None:
+            if not self._ledger.lacks(identity):
+                return found
+            unknown = UnknownBatch(route, batch.batch_id, identity, batch.created_at)
+            if identity.ledger == self._ledger.ledger_id:
+                return replace(found, ours=(*found.ours, unknown))
+            return replace(found, others=(*found.others, unknown))
+        # The folder of direct calls is shared by all providers, and has no batches of other programs.
+        if route.access == "batch":
+            (found.unreadable if batch.is_unreadable else found.foreign)[route.provider].append(batch.batch_id)
+        return found
