@@ -23,6 +23,7 @@ def drill_kinds(rounds: int) -> dict[str, Callable[[], Iterator[Drill]]]:
     from drills.concurrency import concurrency_drills
     from drills.crashes import crash_point_drills, kill_loop_drills, random_kill_drills
     from drills.late_results import late_result_drills
+    from drills.lost_ledgers import lost_ledger_drills
     from drills.lost_responses import lost_response_drills
     from drills.money import money_drills
     from drills.odd_responses import odd_response_drills
@@ -36,6 +37,7 @@ def drill_kinds(rounds: int) -> dict[str, Callable[[], Iterator[Drill]]]:
         "partial": partial_result_drills,
         "odd": odd_response_drills,
         "late": late_result_drills,
+        "ledger": lost_ledger_drills,
         "concurrency": concurrency_drills,
         "money": money_drills,
     }

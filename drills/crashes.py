@@ -10,6 +10,7 @@ from functools import partial
 from drills.commands import DrillFailed
 from drills.drill import Drill
 from drills.environment import PROVIDERS, DrillEnvironment
+from drills.lost_ledgers import adopt_without_palettes, put_back_older_ledger
 from grabient_pipeline.crash_points import CRASH_POINTS
 
 AT_CRASH_POINTS = "kill -9 at every crash point"
@@ -90,6 +91,8 @@ def _poll_command(_: DrillEnvironment) -> Sequence[object]:
 _IMPORT = CrashScenario(_do_nothing, _import_command, ("empty",))
 _SUBMIT = CrashScenario(_do_nothing, _submit_command)
 _RECONCILE = CrashScenario(_lose_response, _reconcile_command)
+_ADOPT = CrashScenario(put_back_older_ledger, _reconcile_command)
+_JOIN = CrashScenario(adopt_without_palettes, _import_command, ("tagging",))
 _COLLECT = CrashScenario(_submit, _poll_command)
 _PARSE = CrashScenario(_outdate_parser, _poll_command)
 _COMPOSE = CrashScenario(_outdate_embed_texts, _poll_command, ("refinement",))
@@ -107,6 +110,10 @@ _SCENARIOS: dict[str, CrashScenario] = {
     "submit.recorded": _SUBMIT,
     "reconcile.searched": _RECONCILE,
     "reconcile.adopted": _RECONCILE,
+    "adopt.recording": _ADOPT,
+    "adopt.recorded": _ADOPT,
+    "join.staged": _JOIN,
+    "join.storing": _JOIN,
     "poll.asked": _COLLECT,
     "poll.recorded": _COLLECT,
     "collect.downloaded": _COLLECT,

@@ -49,7 +49,7 @@ def test_resubmitting_after_an_unusable_response_does_not(drill_environment: Dri
 
 
 def test_prompt_identities_reveal_duplicates_that_the_ledger_forgot(drill_environment: DrillEnvironment) -> None:
-    """As after the loss of the working database."""
+    """As after the loss of the working database, if unknown batches are ignored."""
     submit_and_collect(drill_environment)
     tamper(
         drill_environment,
@@ -58,7 +58,10 @@ def test_prompt_identities_reveal_duplicates_that_the_ledger_forgot(drill_enviro
             for table in ("request_claims", "tag_requests", "tag_responses", "tag_batches", "palette_tags")
         ),
     )
-    submit_and_collect(drill_environment)
+    drill_environment.run_checked(*drill_environment.submit_command, "--ignore-unknown")
+    tamper(drill_environment, "DELETE FROM tag_batches WHERE found_at IS NOT NULL")
+    drill_environment.end_batches()
+    drill_environment.run_checked("poll")
     totals, violations = drill_environment.audit()
     assert (totals.paid_twice, totals.lost) == (SLOTS, SLOTS)
     assert any("unknown to the ledger" in violation for violation in violations)

@@ -16,6 +16,7 @@ from drills.crashes import crash_point_drills, random_kill_drills
 from drills.drill import Drill
 from drills.environment import MODELS, PROVIDERS, REFINING_MODELS
 from drills.late_results import faults_of_late_drills, late_result_drills
+from drills.lost_ledgers import lost_ledger_drills
 from drills.lost_responses import lost_response_drills
 from drills.money import money_drills
 from drills.odd_responses import ODDITIES, odd_response_drills
@@ -46,6 +47,9 @@ OTHERS = (
     "counts of nothing and no files, openai, tagging",
     "answers come after the batch was settled, groq",
     "a batch that is not found, given up, openai",
+    "working file older, batches under way, without snapshots",
+    "data directory deleted, at rest, without snapshots",
+    "damaged inside, place 4",
     "two concurrent backfills",
     "reconcile during backfill",
     "anthropic and openai",
@@ -73,6 +77,7 @@ def _select_others() -> list[Drill]:
         *partial_result_drills(),
         *odd_response_drills(),
         *late_result_drills(),
+        *lost_ledger_drills(),
         *concurrency_drills(),
         *money_drills(),
     ]
