@@ -96,8 +96,8 @@ def check_listings(workspace: Workspace, routes: Collection[Route], *, ignore: b
     Raises:
         UnknownBatchesError: the providers have batches that the ledger lacks; those of this ledger are adopted by now.
     """
-    accounts = _accounts(workspace, routes)
-    since = _listed_before(workspace.warehouse, accounts)
+    accounts, listed_at = _read_listings(workspace, routes)
+    since = {provider: at - _OVERLAP for provider, at in listed_at.items()}
     first = [route for route in routes if route.provider not in since]
     everything = find_unknown(workspace, routes, Deadline.after(LISTING_SECONDS), since=since)
     adopted = _adopt(workspace, everything.ours)
@@ -107,7 +107,9 @@ def check_listings(workspace: Workspace, routes: Collection[Route], *, ignore: b
     if not ignore and (adopted or found.others or found.unreadable):
         raise UnknownBatchesError(_refusal(adopted, found))
     if not adopted:
-        _record_listings(workspace.warehouse, {*listed, *_listed(routes, everything)}, accounts)
+        stale = dt.datetime.now(dt.UTC) - _OVERLAP / 24
+        due = {*listed, *_listed(routes, everything)} - {key for key, at in listed_at.items() if at > stale}
+        _record_listings(workspace.warehouse, due, accounts)
     return {} if ignore else dict(found.failures)
 
 
@@ -246,6 +248,8 @@ def _record_seen(
     rows = [(provider, batch_id, "foreign") for provider, ids in found.foreign.items() for batch_id in ids]
     rows += [(batch.route.provider, batch.batch_id, "foreign") for batch in foreign]
     rows += [(provider, batch_id, "unreadable") for provider, ids in found.unreadable.items() for batch_id in ids]
+    if not rows and not listed:
+        return
     with warehouse.connect(RECORD_WAIT_SECONDS) as connection, transaction(connection):
         for provider in listed:
             connection.execute("DELETE FROM other_batches WHERE provider = ? AND kind = 'unreadable'", [provider])
@@ -269,21 +273,21 @@ def _refusal(adopted: Sequence[UnknownBatch], found: UnknownBatches) -> str:
     )
 
 
-def _accounts(workspace: Workspace, routes: Iterable[Route]) -> dict[str, str]:
-    """Return by provider a digest of its API key and address, salted with the id of the ledger."""
+def _read_listings(workspace: Workspace, routes: Iterable[Route]) -> tuple[dict[str, str], dict[str, dt.datetime]]:
+    """Return by provider a digest of its API key and address, and when that account was listed since the last restore.
+
+    The digest is salted with the id of the ledger, and reveals neither.
+    """
     with workspace.warehouse.connect() as connection:
         ((ledger_id,),) = connection.execute("SELECT ledger_id FROM config").fetchall()
-    return {route.provider: workspace.providers.account(route.provider, ledger_id) for route in routes}
-
-
-def _listed_before(warehouse: Warehouse, accounts: Mapping[str, str]) -> dict[str, dt.datetime]:
-    """Return since when batches must be listed, for providers whose account was listed since the last restore."""
-    with warehouse.connect() as connection:
         rows: list[tuple[str, str, dt.datetime]] = connection.execute(sql(__package__, "listed_before")).fetchall()
-    return {provider: at - _OVERLAP for provider, account, at in rows if accounts.get(provider) == account}
+    accounts = {route.provider: workspace.providers.account(route.provider, ledger_id) for route in routes}
+    return accounts, {provider: at for provider, account, at in rows if accounts.get(provider) == account}
 
 
-def _record_listings(warehouse: Warehouse, providers: Iterable[str], accounts: Mapping[str, str]) -> None:
+def _record_listings(warehouse: Warehouse, providers: Collection[str], accounts: Mapping[str, str]) -> None:
+    if not providers:
+        return
     with warehouse.connect(RECORD_WAIT_SECONDS) as connection, transaction(connection):
         for provider in providers:
             connection.execute(
