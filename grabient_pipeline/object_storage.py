@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
+from grabient_pipeline.credentials import check_secret, read_variables
 from grabient_pipeline.errors import BucketError, SettingsError
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ T = TypeVar("T")
 
 MAX_RETRIES: Final = 5
 TIMEOUT_SECONDS: Final = 60
-_REQUIRED: Final = {
+# By the field that they fill.
+REQUIRED: Final = {
     "endpoint": "R2_ENDPOINT",
     "access_key_id": "R2_ACCESS_KEY_ID",
     "secret_access_key": "R2_SECRET_ACCESS_KEY",
@@ -51,19 +53,14 @@ class ObjectStorage:
         Raises:
             SettingsError: a setting is missing or invalid. The message never contains the value.
         """
-        values = {field: environment.get(variable, "").strip() for field, variable in _REQUIRED.items()}
-        missing = [_REQUIRED[name] for name, value in values.items() if not value]
+        values, missing = read_variables(environment, REQUIRED)
         if missing:
             raise SettingsError(f"{purpose} needs settings: set {', '.join(missing)}")
         if not is_bucket_name(name):
             raise SettingsError(f"{purpose}: that is not a valid bucket name; check that you copied it correctly")
         values["endpoint"] = checked_url("R2_ENDPOINT", values["endpoint"])
         for each in ("access_key_id", "secret_access_key"):
-            if not (values[each].isascii() and values[each].isprintable()):
-                raise SettingsError(
-                    f"{_REQUIRED[each]} contains characters that are not valid in a key; "
-                    "check that you copied it correctly"
-                )
+            check_secret(REQUIRED[each], values[each], "a key")
         region = environment.get("R2_REGION", "").strip() or cls.region
         return cls(name, **values, prefix=prefix, region=region)
 

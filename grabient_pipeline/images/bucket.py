@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from grabient_pipeline.credentials import read_variables
 from grabient_pipeline.errors import SettingsError
 from grabient_pipeline.object_storage import (
+    REQUIRED,
     ObjectStorage,
     checked_url,
     explain_errors,
@@ -24,7 +26,7 @@ from grabient_pipeline.object_storage import (
 )
 from grabient_pipeline.progress import SILENT, Progress
 
-_REQUIRED: Final = ("R2_ENDPOINT", "R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "R2_PUBLIC_URL")
+_REQUIRED: Final = {**REQUIRED, "public_url": "R2_PUBLIC_URL"}
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
 _DEFAULT_PREFIX: Final = "palettes"
 
@@ -53,7 +55,7 @@ class Bucket:
         name = environment.get("R2_BUCKET", "").strip()
         if not name:
             return None
-        missing = [variable for variable in _REQUIRED if not environment.get(variable, "").strip()]
+        values, missing = read_variables(environment, _REQUIRED)
         if missing:
             raise SettingsError(
                 f"uploading images to {name} needs settings: set {', '.join(missing)}; or unset R2_BUCKET"
@@ -64,7 +66,7 @@ class Bucket:
         if not _PREFIX.fullmatch(prefix):
             raise SettingsError("R2_PREFIX may contain only letters, digits, - and _, separated by single slashes")
         storage = ObjectStorage.from_environment(environment, name, prefix, f"uploading images to {name}")
-        return cls(storage, checked_url("R2_PUBLIC_URL", environment["R2_PUBLIC_URL"].strip()))
+        return cls(storage, checked_url("R2_PUBLIC_URL", values["public_url"]))
 
     @property
     def public_folder(self) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from grabient_pipeline.credentials import check_secret, read_variables
 from grabient_pipeline.errors import ImportFileError, MissingKeyError, SettingsError
 from grabient_pipeline.formatting import printable
 from grabient_pipeline.http_environment import explain_client_errors, untrusted_certificate
@@ -47,8 +48,7 @@ class D1Access:
             MissingKeyError: a variable is not set; the message names it.
             SettingsError: the value of a variable is not valid.
         """
-        values = {name: environment.get(variable, "").strip() for name, variable in _VARIABLES.items()}
-        missing = [_VARIABLES[name] for name, value in values.items() if not value]
+        values, missing = read_variables(environment, _VARIABLES)
         if missing:
             raise MissingKeyError(f"to import palettes from {SOURCE}, set {', '.join(missing)}")
         for name in ("account_id", "database_id"):
@@ -57,11 +57,7 @@ class D1Access:
                 raise SettingsError(
                     f"{_VARIABLES[name]} is not an id (letters, digits, hyphens); check that you copied it correctly"
                 )
-        if not (values["api_token"].isascii() and values["api_token"].isprintable()):
-            raise SettingsError(
-                f"{_VARIABLES['api_token']} contains characters that are not valid in a token; "
-                "check that you copied it correctly"
-            )
+        check_secret(_VARIABLES["api_token"], values["api_token"], "a token")
         return cls(**values, base_url=environment.get("CLOUDFLARE_BASE_URL", "").strip() or None)
 
 

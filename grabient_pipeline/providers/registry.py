@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol, cast
 from urllib.parse import urlsplit
 
+from grabient_pipeline.credentials import check_secret
 from grabient_pipeline.errors import MissingKeyError, SettingsError
 from grabient_pipeline.http_environment import explain_client_errors
 from grabient_pipeline.providers.base import AccessMode, BatchProvider, RequestFormat, Route
@@ -105,12 +106,7 @@ def provider_connection(provider_key: str, environment: Mapping[str, str] = os.e
     key = provider_keys(environment).get(provider.key)
     if key is None:
         raise MissingKeyError(f"{provider.name} left out: {provider.key_variable} is not set")
-    if not (key.isascii() and key.isprintable()):
-        # The HTTP libraries would refuse to send it, and quote it in their error message.
-        raise SettingsError(
-            f"{provider.key_variable} contains characters that are not valid in an API key; "
-            "check that you copied it correctly"
-        )
+    check_secret(provider.key_variable, key, "an API key")
     return Connection(provider, key, _base_url(provider, environment))
 
 
