@@ -15,8 +15,15 @@ from typing import Final
 import duckdb
 import orjson
 
-from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS
-from grabient_pipeline.batches.listings import UnknownBatch, UnknownBatches, every_route, find_unknown
+from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS, insert_batch
+from grabient_pipeline.batches.listings import (
+    UnknownBatch,
+    UnknownBatches,
+    batches_at,
+    every_route,
+    find_unknown,
+    unreadable_line,
+)
 from grabient_pipeline.batches.reconcile import Finding
 from grabient_pipeline.batches.stages import STAGES
 from grabient_pipeline.batches.workspace import Workspace
@@ -124,13 +131,9 @@ def read_unresolved(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Say in lines which batches may contain what the ledger does not know yet."""
     rows = connection.execute(sql(__package__, "unresolved_batches")).fetchall()
     return [
-        f"{pluralize(count, 'batch', 'batches')} at {provider} ({example}{', …' if count > 1 else ''}) "
-        + (
-            f"{'is' if count == 1 else 'are'} adopted and not collected yet"
-            if is_adopted
-            else "may be this ledger's, which shows after the end"
-        )
-        + "; grabient poll looks again"
+        f"{batches_at(provider, count, example)} adopted, but not collected yet; run grabient poll"
+        if is_adopted
+        else unreadable_line(provider, count, example)
         for provider, is_adopted, count, example in rows
     ]
 
@@ -160,7 +163,7 @@ def _listed(routes: Iterable[Route], found: UnknownBatches) -> set[str]:
 
 
 def _adopt(workspace: Workspace, batches: Sequence[UnknownBatch]) -> tuple[UnknownBatch, ...]:
-    """Record batches that the ledger lacks as submitted, and return those that nobody else adopted meanwhile.
+    """Record batches that the ledger lacks as submitted; return those that no other process has adopted first.
 
     A ledger that lacked a batch has lost something, so the next backfill asks for complete listings.
     """
@@ -194,8 +197,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, batch: UnknownBatch, endpoint
     price = _price(batch)
     tokens_in, tokens_out = (tokens * identity.request_count for tokens in REQUEST_TOKENS)
     tokens_out = round(tokens_out * STAGES[identity.stage].output_ratio)
-    ((inserted,),) = connection.execute(
-        sql(__package__, "insert_found_batch"),
+    return insert_batch(
+        connection,
         {
             **known,
             "stage": identity.stage,
@@ -214,8 +217,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, batch: UnknownBatch, endpoint
             "estimated_cost_usd": price.cost(tokens_in, tokens_out),
             "created_at": batch.created_at,
         },
-    ).fetchall()
-    return bool(inserted)
+    )
 
 
 def _evidence(batch: UnknownBatch) -> str:
@@ -242,7 +244,7 @@ def _record_seen(
     """Record which batches are of other programs, and which are still unreadable.
 
     Args:
-        listed: the providers of which everything was listed: what is not unreadable there now is so no longer.
+        listed: the providers of which everything was listed; earlier unreadable batches there are forgotten.
         foreign: batches of other ledgers that are to stay theirs.
     """
     rows = [(provider, batch_id, "foreign") for provider, ids in found.foreign.items() for batch_id in ids]
@@ -265,7 +267,7 @@ def _refusal(adopted: Sequence[UnknownBatch], found: UnknownBatches) -> str:
         providers = ", ".join(sorted({batch.route.provider for batch in adopted}))
         parts.append(
             f"the ledger lacked {pluralize(len(adopted), 'batch', 'batches')} of its own at {providers}, adopted now; "
-            "grabient poll collects what has ended"
+            "run grabient poll to collect the answers"
         )
     parts += found.left
     return (

@@ -20,7 +20,7 @@ from pathlib import Path
 import polars as pl
 
 from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS, record_trouble
-from grabient_pipeline.batches.settlement import CollectedBatch, EndedBatch, settle
+from grabient_pipeline.batches.settlement import CollectedBatch, EndedBatch, read_chosen, settle
 from grabient_pipeline.batches.stages import STAGES, Stage
 from grabient_pipeline.batches.staging import scratch_folder, write_parquet
 from grabient_pipeline.batches.workspace import Workspace
@@ -89,8 +89,8 @@ def ended_batches(
         every_late: also those that owe answers although they were settled or abandoned; otherwise each once a day.
     """
     with workspace.warehouse.connect(wait_seconds) as connection:
-        rows = connection.execute(sql(__package__, "ended_batches"), {"every_late": every_late}).fetchall()
-    ended = [EndedBatch(*row) for row in rows]
+        connection.execute(sql(__package__, "choose_ended"), {"every_late": every_late})
+        ended = read_chosen(connection)
     now = dt.datetime.now(dt.UTC)
     return sorted(
         (batch for batch in ended if not batch.is_late or now < batch.kept_until), key=lambda batch: batch.kept_until

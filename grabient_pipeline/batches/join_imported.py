@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grabient_pipeline.batches.collect import stage_rows
 from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS
-from grabient_pipeline.batches.settlement import EndedBatch, store_late
+from grabient_pipeline.batches.settlement import EndedBatch, read_chosen, store_late
 from grabient_pipeline.batches.stages import STAGES
 from grabient_pipeline.batches.staging import scratch_folder
 from grabient_pipeline.batches.workspace import Workspace
@@ -16,7 +16,8 @@ from grabient_pipeline.warehouse import sql, transaction
 def join_imported(workspace: Workspace) -> int:
     """Store the results that wait for palettes which are imported by now; how many batches have some."""
     with workspace.warehouse.connect() as connection:
-        batches = [EndedBatch(*row) for row in connection.execute(sql(__package__, "joinable_batches")).fetchall()]
+        connection.execute(sql(__package__, "choose_joinable"))
+        batches = read_chosen(connection)
     for batch in batches:
         _join(workspace, batch)
     return len(batches)

@@ -22,6 +22,23 @@ MAX_FAILURES = 3
 RECORD_WAIT_SECONDS = 600.0
 
 
+def insert_batch(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, object]) -> bool:
+    """Record a batch, inside the caller's transaction; False if the ledger has it.
+
+    Args:
+        columns: of `tag_batches`. With a `batch_id` the batch was found at its provider; without, it is reserved.
+    """
+    optional = dict.fromkeys(("batch_id", "evidence", "created_at", "clock_offset_seconds"))
+    ((inserted,),) = connection.execute(sql(__package__, "insert_batch"), {**optional, **columns}).fetchall()
+    return bool(inserted)
+
+
+def identified_batches(connection: duckdb.DuckDBPyConnection) -> dict[str, frozenset[str]]:
+    """Return by provider the ids of batches whose owner is known: this ledger, or another program or ledger."""
+    rows = connection.execute(sql(__package__, "identified_batches")).fetchall()
+    return {provider: frozenset(batch_ids) for provider, batch_ids in rows}
+
+
 def record_submitted(warehouse: Warehouse, submission: str, batch_id: str) -> None:
     """Record that the provider has the batch, under this id.
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
 
 from grabient_pipeline.batches.custom_ids import RequestIdentity, model_digest, read_custom_id
+from grabient_pipeline.batches.ledger import identified_batches
 from grabient_pipeline.batches.prompt_versions import CURRENT
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.deadline import Deadline
@@ -22,7 +23,7 @@ from grabient_pipeline.errors import GrabientError
 from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.providers.base import BatchIdentity, ListedBatch, Route
 from grabient_pipeline.providers.catalogue import load_catalogue
-from grabient_pipeline.warehouse import WAIT_SECONDS, sql
+from grabient_pipeline.warehouse import WAIT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +52,14 @@ class UnknownBatches:
 
     ours: tuple[UnknownBatch, ...] = ()
     others: tuple[UnknownBatch, ...] = ()
-    unreadable: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict[str, list[str]](list))
-    foreign: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict[str, list[str]](list))
+    unreadable: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    foreign: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     failures: Mapping[Route, str] = field(default_factory=dict[Route, str])
 
     @property
     def other_ledgers(self) -> dict[str, int]:
         """The ids of the other ledgers, and how many batches each has."""
-        counts: dict[str, int] = {}
-        for batch in self.others:
-            counts[batch.identity.ledger] = counts.get(batch.identity.ledger, 0) + 1
-        return counts
+        return dict(Counter(batch.identity.ledger for batch in self.others))
 
     @property
     def left(self) -> list[str]:
@@ -71,11 +69,7 @@ class UnknownBatches:
             f"grabient reconcile --adopt {ledger} takes over what was paid for"
             for ledger, count in self.other_ledgers.items()
         ]
-        lines += [
-            f"{pluralize(len(ids), 'batch', 'batches')} at {provider} ({_some(ids)}) may be this ledger's, which shows "
-            "when it has ended; grabient poll looks again"
-            for provider, ids in self.unreadable.items()
-        ]
+        lines += [unreadable_line(provider, len(ids), ids[0]) for provider, ids in self.unreadable.items()]
         return lines
 
 
@@ -116,16 +110,26 @@ def every_route(workspace: Workspace) -> list[Route]:
     return [Route(key) for key in keys] + [Route(key, "direct") for key in keys]
 
 
-def _some(ids: Sequence[str], most: int = 3) -> str:
-    return ", ".join(ids[:most]) + (", …" if len(ids) > most else "")
+def batches_at(provider: str, count: int, example: str) -> str:
+    """Name batches at a provider by their number and one id."""
+    return f"{pluralize(count, 'batch', 'batches')} at {provider} ({example}{', …' if count > 1 else ''})"
+
+
+def unreadable_line(provider: str, count: int, example: str) -> str:
+    """Say that batches do not show their owner before they have ended, and what to do."""
+    return f"{batches_at(provider, count, example)} may belong to this ledger; run grabient poll after the end"
 
 
 @dataclass(frozen=True, slots=True)
 class _Ledger:
-    """What the ledger knows before the listings: its id, batches by provider, submissions, models and prompts."""
+    """What the ledger knows before the listings.
+
+    `identified`: by provider, the ids of batches whose owner is known. `submissions`: whether each was released.
+    `models`: by provider, the ids of those in the ledger and in the catalogue. `versions`: of the prompts.
+    """
 
     ledger_id: str
-    told: Mapping[str, frozenset[str]]
+    identified: Mapping[str, frozenset[str]]
     submissions: Mapping[str, bool]
     models: Mapping[str, frozenset[str]]
     versions: frozenset[str]
@@ -133,7 +137,6 @@ class _Ledger:
     @classmethod
     def read(cls, connection: duckdb.DuckDBPyConnection) -> _Ledger:
         ((ledger_id,),) = connection.execute("SELECT ledger_id FROM config").fetchall()
-        told = connection.execute(sql(__package__, "told_batches")).fetchall()
         submissions = connection.execute("SELECT submission, status = 'released' FROM tag_batches").fetchall()
         models = connection.execute("SELECT provider, list(DISTINCT model) FROM tag_batches GROUP BY provider")
         used = {provider: frozenset(names) for provider, names in models.fetchall()}
@@ -141,7 +144,7 @@ class _Ledger:
         versions = connection.execute("SELECT version FROM prompt_versions").fetchall()
         return cls(
             ledger_id,
-            {provider: frozenset(ids) for provider, ids in told},
+            identified_batches(connection),
             dict(submissions),
             {
                 key: used.get(key, frozenset()) | {model.id for model in catalogue.models if model.provider == key}
@@ -197,7 +200,7 @@ class _Listings:
         self._lock = threading.Lock()
 
     def list_route(self, route: Route) -> None:
-        """List the batches of a route that it is not known whose they are."""
+        """List the batches of a route whose owner is not known."""
         outcome = self._list(route)
         with self._lock:
             self._outcomes[route] = outcome
@@ -205,8 +208,8 @@ class _Listings:
     def _list(self, route: Route) -> list[ListedBatch] | str:
         try:
             provider = self._workspace.providers.open(route)
-            told = self._ledger.told.get(route.provider, frozenset())
-            return list(provider.list_batches(self._since.get(route.provider), told))
+            identified = self._ledger.identified.get(route.provider, frozenset())
+            return list(provider.list_batches(self._since.get(route.provider), identified))
         except GrabientError as error:
             return str(error)
         except Exception as error:
@@ -216,27 +219,23 @@ class _Listings:
         """Compare with the ledger. `late`: why a route has no listing."""
         with self._lock:
             outcomes = dict(self._outcomes)
-        found = UnknownBatches()
+        ours: list[UnknownBatch] = []
+        others: list[UnknownBatch] = []
+        unreadable: defaultdict[str, list[str]] = defaultdict(list)
+        foreign: defaultdict[str, list[str]] = defaultdict(list)
         failures: dict[Route, str] = {}
         for route in routes:
             outcome = outcomes.get(route, f"{route.label}: {late}")
             if isinstance(outcome, str):
                 failures[route] = outcome
-            else:
-                for batch in outcome:
-                    found = self._add(found, route, batch)
-        return replace(found, failures=failures)
-
-    def _add(self, found: UnknownBatches, route: Route, batch: ListedBatch) -> UnknownBatches:
-        identity = self._ledger.identify(route, batch)
-        if identity is not None:
-            if not self._ledger.lacks(identity):
-                return found
-            unknown = UnknownBatch(route, batch.batch_id, identity, batch.created_at)
-            if identity.ledger == self._ledger.ledger_id:
-                return replace(found, ours=(*found.ours, unknown))
-            return replace(found, others=(*found.others, unknown))
-        # The folder of direct calls is shared by all providers, and has no batches of other programs.
-        if route.access == "batch":
-            (found.unreadable if batch.is_unreadable else found.foreign)[route.provider].append(batch.batch_id)
-        return found
+                continue
+            for batch in outcome:
+                identity = self._ledger.identify(route, batch)
+                if identity is not None:
+                    if self._ledger.lacks(identity):
+                        unknown = UnknownBatch(route, batch.batch_id, identity, batch.created_at)
+                        (ours if identity.ledger == self._ledger.ledger_id else others).append(unknown)
+                elif route.access == "batch":
+                    # The folder of direct calls is shared by all providers, and has no batches of other programs.
+                    (unreadable if batch.is_unreadable else foreign)[route.provider].append(batch.batch_id)
+        return UnknownBatches(tuple(ours), tuple(others), unreadable, foreign, failures)

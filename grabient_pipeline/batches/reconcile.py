@@ -123,7 +123,9 @@ def reconcile(
     lost = lost_batches(workspace.warehouse, wait_seconds)
     if not lost:
         return ReconcileReport()
-    lookups = _Lookups(workspace, _known_batches(workspace.warehouse, wait_seconds), deadline)
+    with workspace.warehouse.connect(wait_seconds) as connection:
+        identified = ledger.identified_batches(connection)
+    lookups = _Lookups(workspace, identified, deadline)
     threads: list[threading.Thread] = []
     for route in dict.fromkeys(batch.route for batch in lost):
         theirs = [batch for batch in lost if batch.route == route]
@@ -158,13 +160,6 @@ def _discard_uploads(workspace: Workspace, released: Sequence[LostBatch], deadli
         thread.start()
     for thread in threads:
         thread.join(deadline.remaining())
-
-
-def _known_batches(warehouse: Warehouse, wait_seconds: float) -> dict[str, frozenset[str]]:
-    """Return the ids that the ledger has, by provider."""
-    with warehouse.connect(wait_seconds) as connection:
-        rows = connection.execute(sql(__package__, "known_batches")).fetchall()
-    return {provider: frozenset(batch_ids) for provider, batch_ids in rows}
 
 
 @dataclass(frozen=True, slots=True)

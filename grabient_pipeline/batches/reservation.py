@@ -21,7 +21,7 @@ import polars as pl
 
 from grabient_pipeline.batches.custom_ids import CustomIds, custom_id_length, new_submission
 from grabient_pipeline.batches.estimate import input_tokens, output_tokens
-from grabient_pipeline.batches.ledger import MAX_FAILURES, RECORD_WAIT_SECONDS, release_reserved
+from grabient_pipeline.batches.ledger import MAX_FAILURES, RECORD_WAIT_SECONDS, insert_batch, release_reserved
 from grabient_pipeline.batches.orders import BackfillOrder
 from grabient_pipeline.batches.prompt_versions import register_prompt
 from grabient_pipeline.batches.request_file import RequestTemplate
@@ -342,8 +342,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, stage: Stage, batch: _Planned
         submission=pl.lit(reservation.submission),
     )
     with registered(connection, "reserved", reserved):
-        connection.execute(
-            sql(__package__, "insert_batch"),
+        insert_batch(
+            connection,
             {
                 **_model_parameters(stage, model),
                 "submission": reservation.submission,

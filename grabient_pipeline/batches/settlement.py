@@ -112,6 +112,11 @@ class CollectedBatch:
         return lines
 
 
+def read_chosen(connection: duckdb.DuckDBPyConnection) -> list[EndedBatch]:
+    """Read the batches in the table `chosen_batches` (submission) of the connection."""
+    return [EndedBatch(*row) for row in connection.execute(sql(__package__, "chosen_batches")).fetchall()]
+
+
 class Rows(NamedTuple):
     """What is there of a batch, now and from earlier looks: requests by what became of them.
 
@@ -201,6 +206,7 @@ def settle(
     if collected_at != batch.collected_at or (status == "abandoned") != (batch.status == "abandoned"):
         return None
     show_staged(connection, staged)
+    connection.execute(sql(__package__, "staged_responses"))
     rows = _count_rows(connection, batch, delivered)
     verdict = judge(batch, delivered, rows, owed)
     error = delivered.error or batch.error
@@ -234,6 +240,7 @@ def settle(
 def store_late(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: list[str]) -> None:
     """Store results that were kept aside until their palettes were imported, inside the caller's transaction."""
     show_staged(connection, staged)
+    connection.execute(sql(__package__, "staged_responses"))
     find_requests(connection, batch.submission, batch.provider, batch.model)
     connection.execute(sql(__package__, "delivered"), {"submission": batch.submission})
     _store_rows(connection, batch, Verdict(False, 0, 0), "missing", "")

@@ -276,9 +276,9 @@ class TestRestore:
         report = lossy.pipeline.refine_within_cap(RefinementRequest())
         assert report.batches.batches == ()
         assert "grabient resume" in report.held_back[0]
-        with pytest.raises(UnknownBatchesError, match="1 batch at openai .* is adopted and not collected yet"):
+        with pytest.raises(UnknownBatchesError, match="1 batch at openai .* adopted, but not collected yet"):
             lossy.pipeline.resume()
-        assert any("is adopted and not collected" in line for line in lossy.pipeline.status().complaints)
+        assert any("adopted, but not collected" in line for line in lossy.pipeline.status().complaints)
 
         (batch,) = (batch for batch in lossy.provider_batches() if batch.seconds > 100)
         lossy.server.sandbox.store.end(batch, time.time())
@@ -295,7 +295,7 @@ class TestListings:
         lossy.backfill(MODELS["anthropic"], analysis_count=1)
         old = lossy.ledger_id()
         lossy.lose_everything()
-        with pytest.raises(UnknownBatchesError, match="1 batch at anthropic .* may be this ledger's"):
+        with pytest.raises(UnknownBatchesError, match="1 batch at anthropic .* may belong to this ledger"):
             lossy.backfill(MODELS["anthropic"], analysis_count=1)
         # Other providers are not held up.
         assert lossy.backfill(MODELS["openai"], analysis_count=1).request_count == PALETTES

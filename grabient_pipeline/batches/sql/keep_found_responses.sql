@@ -1,19 +1,12 @@
--- Results about palettes that are not imported yet. `staged` is a view of the connection. Parameters: submission.
+-- Results about palettes that are not imported yet. `staged_responses` is a view of the connection.
+-- Parameters: submission.
 INSERT INTO found_responses BY NAME
 SELECT
-    found.custom_id,
+    staged.* EXCLUDE (line_number),
     $submission AS submission,
     found.palette_id,
-    staged.outcome,
-    staged.text,
-    staged.finish_reason,
-    staged.error,
-    CASE
-        WHEN staged.input_tokens IS NULL AND staged.output_tokens IS NULL THEN NULL
-        ELSE {'input_tokens': staged.input_tokens, 'output_tokens': staged.output_tokens}
-    END AS usage,
     now() AS found_at
-FROM staged
+FROM staged_responses AS staged
 JOIN found_requests AS found USING (custom_id)
 WHERE found.seed IS NULL AND staged.custom_id NOT IN (SELECT custom_id FROM found_responses)
 QUALIFY row_number() OVER (

@@ -1,4 +1,4 @@
--- Adopted batches with results that wait for palettes which are imported by now; the columns are those of ended_batches.
+-- The batches in the table `chosen_batches`, as `EndedBatch` has them.
 SELECT
     submission,
     stage,
@@ -16,5 +16,5 @@ SELECT
     reported_failed_count,
     found_at IS NOT NULL
 FROM tag_batches
-WHERE submission IN (SELECT submission FROM found_responses SEMI JOIN palettes USING (palette_id))
+SEMI JOIN chosen_batches USING (submission)
 ORDER BY created_at, submission

@@ -1,4 +1,4 @@
--- The ids of batches of which it is known whose they are, by provider: the ledger's, and foreign ones.
+-- The ids of batches whose owner is known, by provider: the ledger's own, and those of other programs and ledgers.
 SELECT provider, list(batch_id)
 FROM (
     SELECT provider, batch_id FROM tag_batches WHERE batch_id IS NOT NULL

@@ -1,22 +1,8 @@
 -- Ended batches with something to collect: those that are not settled, and those that owe answers although they were
 -- settled or abandoned, once a day or with every_late always.
 -- Parameters: every_late.
-SELECT
-    submission,
-    stage,
-    provider,
-    access,
-    model,
-    batch_id,
-    status,
-    error,
-    created_at,
-    request_count,
-    coalesce(end_seen_at, now()) + to_seconds(3600 * (SELECT patience_hours FROM config)),
-    collected_at,
-    reported_count,
-    reported_failed_count,
-    found_at IS NOT NULL
+CREATE OR REPLACE TEMP TABLE chosen_batches AS
+SELECT submission
 FROM tag_batches
 WHERE batch_id IS NOT NULL
   AND (
@@ -26,4 +12,3 @@ WHERE batch_id IS NOT NULL
           AND ($every_late OR looked_at IS NULL OR looked_at < now() - INTERVAL 1 DAY)
       )
   )
-ORDER BY created_at, submission
