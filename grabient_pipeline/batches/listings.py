@@ -110,6 +110,11 @@ def every_route(workspace: Workspace) -> list[Route]:
     return [Route(key) for key in keys] + [Route(key, "direct") for key in keys]
 
 
+def _carries_mark(batch: ListedBatch) -> bool:
+    """Whether a batch is a ledger's, even if it is about a model that is not known here."""
+    return batch.identity is not None or (batch.custom_id is not None and read_custom_id(batch.custom_id) is not None)
+
+
 def batches_at(provider: str, count: int, example: str) -> str:
     """Name batches at a provider by their number and one id."""
     return f"{pluralize(count, 'batch', 'batches')} at {provider} ({example}{', …' if count > 1 else ''})"
@@ -235,7 +240,7 @@ class _Listings:
                     if self._ledger.lacks(identity):
                         unknown = UnknownBatch(route, batch.batch_id, identity, batch.created_at)
                         (ours if identity.ledger == self._ledger.ledger_id else others).append(unknown)
-                elif route.access == "batch":
+                elif route.access == "batch" and not _carries_mark(batch):
                     # The folder of direct calls is shared by all providers, and has no batches of other programs.
                     (unreadable if batch.is_unreadable else foreign)[route.provider].append(batch.batch_id)
         return UnknownBatches(tuple(ours), tuple(others), unreadable, foreign, failures)

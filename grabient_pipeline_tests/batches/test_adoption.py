@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from grabient_pipeline.batches import listings
 from grabient_pipeline.batches.orders import RefinementRequest
 from grabient_pipeline.deadline import Deadline
 from grabient_pipeline.errors import UnknownBatchesError
@@ -335,6 +336,20 @@ class TestListings:
         lossy.backfill(MODELS["anthropic"], analysis_count=2)
         # The list for the check of the key, and one of the batches since the last time.
         assert lossy.listings("anthropic") - before == 2
+
+    def test_a_batch_of_an_unknown_model_is_not_taken_for_foreign(self, lossy, monkeypatch):
+        lossy.backfill(MODELS["anthropic"], analysis_count=1)
+        lossy.wait()
+        old = lossy.ledger_id()
+        lossy.lose_everything()
+        with monkeypatch.context() as patched:
+            # A later version has dropped the model from its catalogue.
+            patched.setattr(listings, "model_digest", lambda *_: "none")
+            lossy.pipeline.adopt([old])
+        assert lossy.rows("FROM other_batches") == []
+        assert len(lossy.pipeline.adopt([old]).adopted) == 1
+        lossy.settle()
+        assert lossy.states() == {"succeeded": PALETTES}
 
     def test_another_address_or_key_is_another_account(self, lossy):
         lossy.backfill(MODELS["openai"], analysis_count=1)
