@@ -101,6 +101,10 @@ def _nothing_to_restore(known: KnownCopies) -> bool:
 def _look_at_providers(settings: Settings) -> list[str]:
     """Look for batches at the providers that the restored ledger lacks; return what was found, in lines."""
     pipeline: Pipeline = lazy.Pipeline(settings, os.environ)
+    if not pipeline.workspace.providers.keys:
+        return [
+            "No provider was asked, because no API key is set; the next grabient backfill asks those it submits to."
+        ]
     try:
         report, listed = pipeline.reconcile(), pipeline.adopt()
     except GrabientError as error:

@@ -57,6 +57,7 @@ def test_a_lost_ledger_is_restored(grabient: Grabient, ledger: Settings) -> None
     assert "chosen: " in result.err
     assert "Restored " in result.out
     assert "0 answers, 0 batches (0 open), $0.00, revision 2" in result.out
+    assert "No provider was asked, because no API key is set" in result.out
     status = grabient("status")
     assert "grabient resume lifts it" in status.out
     assert grabient("resume").out == "What is paid for by itself goes on.\n"
