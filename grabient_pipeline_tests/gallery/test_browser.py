@@ -97,9 +97,13 @@ class TestKeyboard:
         page = visit(gallery, "#words=warm")
         found = shown_ids(page)
         page.goto(f"{gallery.url}#{found[0]}")
-        for key, expected in (("ArrowRight", found[1]), ("ArrowLeft", found[0]), ("ArrowLeft", found[0])):
+        following = page.locator("#palette .next")
+        # The address changes before the page does, and a key acts on the palette that is shown.
+        expect(following).to_have_attribute("href", f"#{found[1]}")
+        for key, place in (("ArrowRight", 1), ("ArrowLeft", 0), ("ArrowLeft", 0)):
             page.keyboard.press(key)
-            expect(page).to_have_url(f"{gallery.url}#{expected}")
+            expect(page).to_have_url(f"{gallery.url}#{found[place]}")
+            expect(following).to_have_attribute("href", f"#{found[place + 1]}")
 
     def test_end_and_home_keys(self, many_palettes: Gallery, visit: Visit) -> None:
         page = visit(many_palettes)
