@@ -102,8 +102,9 @@ def test_only_missing_images_are_uploaded(pipeline, environment):
 
 
 def test_listings_of_more_than_one_page(pipeline, environment):
+    opened = store(environment)
     for number in range(1_010):
-        obstore.put(store(environment), f"palettes/{number:06d}.png", b"x")
+        obstore.put(opened, f"palettes/{number:06d}.png", b"x")
     pipeline.write_pictures()
     assert pipeline.write_pictures().uploaded == 0
 
