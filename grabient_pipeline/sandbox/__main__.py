@@ -7,6 +7,7 @@ from pathlib import Path
 import orjson
 
 from grabient_pipeline.sandbox.app import DEFAULT_BATCH_SECONDS, DEFAULT_SEED, Sandbox
+from grabient_pipeline.sandbox.batches.queues import UnknownLimitError
 from grabient_pipeline.sandbox.faults.armed import UnknownFaultError
 from grabient_pipeline.sandbox.server import SandboxServerError, serve_sandbox
 
@@ -19,12 +20,13 @@ def main() -> None:
     parser.add_argument("--batch-seconds", type=float, default=DEFAULT_BATCH_SECONDS)
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
     parser.add_argument("--faults", type=orjson.loads, default=[], help='a JSON list, such as [{"name": "down"}]')
+    parser.add_argument("--limits", type=orjson.loads, default=None, help='limits of the queues, such as {"tier": 1}')
     parser.add_argument("--attached", action="store_true", help="stop at the end of standard input")
     options = parser.parse_args()
     try:
-        sandbox = Sandbox(options.state, options.batch_seconds, options.seed, options.faults)
+        sandbox = Sandbox(options.state, options.batch_seconds, options.seed, options.faults, limits=options.limits)
         serve_sandbox(sandbox, options.port, _print_port, attached=options.attached)
-    except (SandboxServerError, UnknownFaultError) as problem:
+    except (SandboxServerError, UnknownFaultError, UnknownLimitError) as problem:
         parser.error(str(problem))
 
 

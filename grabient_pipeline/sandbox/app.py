@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from grabient_pipeline.sandbox.batches.billing import Billing
 from grabient_pipeline.sandbox.batches.context import Context
 from grabient_pipeline.sandbox.batches.direct_calls import DirectCallHandler, DroppedConnection
+from grabient_pipeline.sandbox.batches.queues import Queues
 from grabient_pipeline.sandbox.batches.worker import BatchWorker
 from grabient_pipeline.sandbox.control import CallKey, Control
 from grabient_pipeline.sandbox.discovery import PROVIDERS, faults_of
@@ -40,6 +41,7 @@ class Sandbox:
         batch_seconds: The duration of a batch.
         seed: The seed of all answers.
         faults: Faults that are armed from the start, as in the control API.
+        limits: The limits of the queues from the start, as in the control API.
         providers: The providers, by their keys.
     """
 
@@ -49,6 +51,8 @@ class Sandbox:
         batch_seconds: float = DEFAULT_BATCH_SECONDS,
         seed: int = DEFAULT_SEED,
         faults: list[dict[str, Any]] | None = None,
+        *,
+        limits: Any = None,
         providers: Mapping[str, SandboxProvider] = PROVIDERS,
     ) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="grabient-sandbox-") if state is None else None
@@ -62,12 +66,15 @@ class Sandbox:
             name: model.character for provider in providers.values() for name, model in provider.models.items()
         }
         dialects = {key: provider.dialect for key, provider in providers.items()}
-        limits = {key: provider.limits for key, provider in providers.items()}
+        batch_limits = {key: provider.limits for key, provider in providers.items()}
+        self.queues = Queues(self.store, {key: provider.queue for key, provider in providers.items()}, limits)
         # The worker has its own thread, and a factory is not for use by several threads.
-        self.worker = BatchWorker(self.store, seed, ModelFactory(seed, characters), dialects, limits)
+        self.worker = BatchWorker(self.store, seed, ModelFactory(seed, characters), dialects, batch_limits)
         self.billing = Billing(self.store, tuple(providers))
         self.direct_calls = DirectCallHandler(ModelFactory(seed, characters), self.billing, self.faults)
-        self.context = Context(self.store, self.worker, self.direct_calls, self.faults, limits, batch_seconds)
+        self.context = Context(
+            self.store, self.worker, self.direct_calls, self.faults, self.queues, batch_limits, batch_seconds
+        )
         self.requests: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED_REQUESTS)
         self.calls: Counter[CallKey] = Counter()
         control = Control(self.context, self.billing, self.requests, self.calls, self.forget)
@@ -93,6 +100,7 @@ class Sandbox:
         """Forget every batch, file, bill, armed fault and logged call."""
         self.faults.disarm()
         self.store.forget()
+        self.queues.forget()
         self.direct_calls.forget()
         self.requests.clear()
         self.calls.clear()

@@ -80,6 +80,9 @@ class Batch:
     finished_share: float | None = None
     cancelled: float | None = None
     deleted: bool = False
+    # Whose it is, and what it occupies in the queue besides its requests.
+    account: str = ""
+    tokens: int = 0
     # False if the client never received the response to its creation in time.
     answered: bool = True
     # Whether it stays in its state of cancelling or finalizing until it is ended through the control API.

@@ -1,9 +1,10 @@
-"""The types of a provider's own table: what each model accepts, and the limits of a batch.
+"""The types of a provider's own table: what each model accepts, the limits of a batch, and those of the queue.
 
 The tables stand with the providers and are kept apart from the pipeline's catalogue. They were written a second time
 from the providers' documents, so that a request which the catalogue wrongly believes to be valid is found.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -57,3 +58,36 @@ class EmbeddingModel:
     most_tokens: int
     # Whether shortened vectors are scaled back to length one; where they are not, clients have to do it.
     normalises: bool
+
+
+QueueKind = Literal["tokens", "requests", "jobs"]
+QUEUE_KINDS: tuple[QueueKind, ...] = ("tokens", "requests", "jobs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueTier:
+    """What the batches of an account on one tier may hold at the same time; what is missing or None is unlimited.
+
+    `tokens` are by the beginning of a model's name; the longest that fits counts, and the empty one fits all.
+    """
+
+    tokens: Mapping[str, int] = field(default_factory=dict[str, int])
+    requests: int | None = None
+    jobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRules:
+    """What a provider limits in the batches that wait or run.
+
+    Attributes:
+        kinds: What it counts.
+        shared: Those that it counts over all models of an account; the others it counts model by model.
+        tiers: The documented sizes, by the number of the tier.
+        retry_after: The seconds after which it asks to try again, if it says so.
+    """
+
+    kinds: tuple[QueueKind, ...]
+    shared: frozenset[QueueKind] = frozenset()
+    tiers: Mapping[int, QueueTier]
+    retry_after: float | None = None

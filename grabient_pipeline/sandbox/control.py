@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from grabient_pipeline.sandbox.batch import Batch
 from grabient_pipeline.sandbox.batches.billing import BilledRequest, Billing
 from grabient_pipeline.sandbox.batches.context import Context
+from grabient_pipeline.sandbox.batches.queues import UnknownLimitError
 from grabient_pipeline.sandbox.faults.armed import UnknownFaultError
 from grabient_pipeline.sandbox.faults.registry import Call
 from grabient_pipeline.sandbox.json_values import object_in
@@ -60,6 +61,9 @@ class Control:
             Route("/faults", self._list_faults, methods=["GET"]),
             Route("/faults", self._arm, methods=["POST"]),
             Route("/faults", self._disarm, methods=["DELETE"]),
+            Route("/limits", self._limits, methods=["GET", "POST", "DELETE"]),
+            Route("/occupied", self._occupied, methods=["GET", "POST", "DELETE"]),
+            Route("/queues", self._queues, methods=["GET"]),
         ]
 
     # Batches.
@@ -211,6 +215,32 @@ class Control:
     async def _disarm(self, _: Request) -> Response:
         self._context.faults.disarm()
         return json_response({"armed": []})
+
+    # Queues.
+
+    async def _limits(self, request: Request) -> Response:
+        queues = self._context.queues
+        problem = await self._set(request, queues.limit, queues.lift)
+        return problem or json_response(queues.limits())
+
+    async def _occupied(self, request: Request) -> Response:
+        queues = self._context.queues
+        problem = await self._set(request, queues.occupy, queues.vacate)
+        return problem or json_response({"occupied": queues.occupied()})
+
+    @staticmethod
+    async def _set(request: Request, change: Callable[[Any], None], clear: Callable[[], None]) -> Response | None:
+        if request.method == "DELETE":
+            clear()
+        elif request.method == "POST":
+            try:
+                change(orjson.loads(await request.body()))
+            except (orjson.JSONDecodeError, UnknownLimitError) as problem:
+                return json_response({"error": str(problem)}, 400)
+        return None
+
+    async def _queues(self, _: Request) -> Response:
+        return json_response(self._context.queues.report())
 
 
 def _is_file(stored: StoredFile) -> bool:

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from grabient_pipeline.sandbox.batches.context import Context
 from grabient_pipeline.sandbox.batches.dialect import Dialect
-from grabient_pipeline.sandbox.capabilities import BatchLimits, EmbeddingModel, Models
+from grabient_pipeline.sandbox.capabilities import BatchLimits, EmbeddingModel, Models, QueueRules
 from grabient_pipeline.sandbox.faults.registry import Call
 from grabient_pipeline.sandbox.responses import ErrorResponse
 
@@ -30,6 +30,7 @@ class SandboxProvider:
         reject_call: The response to a call without valid credentials, or None if the call is accepted.
         models: Its models, by name.
         limits: The most that one batch may hold.
+        queue: What all batches together may hold.
         embedding_models: Its embedding models.
         calls: The kinds of its POST calls, by the end of the path; the first match counts. Uploads are known anyway.
         downloads: The ends of the paths from which contents are downloaded.
@@ -48,6 +49,7 @@ class SandboxProvider:
     reject_call: Callable[[Request], Response | None]
     models: Models
     limits: BatchLimits
+    queue: QueueRules
     calls: Mapping[str, Call]
     downloads: tuple[str, ...]
     embedding_models: tuple[EmbeddingModel, ...] = ()

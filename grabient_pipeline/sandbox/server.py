@@ -52,9 +52,10 @@ class SandboxServer:
         batch_seconds: The duration of a batch.
         seed: The seed of all answers.
         faults: Faults that are armed from the start, as in the control API.
+        limits: Limits of the queues from the start, as in the control API; none by default.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name only
         self,
         *,
         where: Literal["thread", "process"] = "thread",
@@ -63,6 +64,7 @@ class SandboxServer:
         batch_seconds: float = DEFAULT_BATCH_SECONDS,
         seed: int = DEFAULT_SEED,
         faults: list[dict[str, Any]] | None = None,
+        limits: Any = None,
     ) -> None:
         self._where = where
         self._wanted_port = port
@@ -70,6 +72,7 @@ class SandboxServer:
         self._batch_seconds = batch_seconds
         self._seed = seed
         self._faults = faults or []
+        self._limits = limits
         self._sandbox: Sandbox | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -128,7 +131,7 @@ class SandboxServer:
         self.stop()
 
     def _start_thread(self) -> None:
-        self._sandbox = Sandbox(self._state, self._batch_seconds, self._seed, self._faults)
+        self._sandbox = Sandbox(self._state, self._batch_seconds, self._seed, self._faults, limits=self._limits)
         listening = _listen(self._wanted_port)
         self.port = listening.getsockname()[1]
         self._server = _Server(_configuration(self._sandbox))
@@ -148,6 +151,7 @@ class SandboxServer:
         if self._state is not None:
             command += ["--state", str(self._state)]
         command += ["--faults", orjson.dumps(self._faults).decode()]
+        command += ["--limits", orjson.dumps(self._limits).decode()]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], _START_SECONDS)

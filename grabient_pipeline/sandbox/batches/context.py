@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from grabient_pipeline.sandbox.batch import Batch
 from grabient_pipeline.sandbox.batches.direct_calls import DirectCallHandler
+from grabient_pipeline.sandbox.batches.queues import Queues
 from grabient_pipeline.sandbox.batches.worker import BatchWorker
 from grabient_pipeline.sandbox.capabilities import BatchLimits
 from grabient_pipeline.sandbox.faults.armed import ArmedFaults
@@ -32,6 +33,7 @@ class Context:
     worker: BatchWorker
     direct_calls: DirectCallHandler
     faults: ArmedFaults
+    queues: Queues
     # The batch limits of each provider.
     limits: Mapping[str, BatchLimits]
     batch_seconds: float
@@ -45,6 +47,9 @@ class Context:
             batch: The new batch.
             keeps_finished: Whether results finished before the batch expires are handed out and billed.
         """
+        if batch.problems:
+            # Rejected at its creation: it fails at once.
+            return self.store.add_batch(batch)
         batch.seconds = self.batch_seconds
         for fault in self.faults.take_all("batch", batch.provider):
             if fault.name == "slow_batch":

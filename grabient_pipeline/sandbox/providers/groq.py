@@ -5,7 +5,7 @@ from typing import Any
 
 from grabient_pipeline.sandbox.batch import Batch
 from grabient_pipeline.sandbox.batches.dialect import Rejection, ResultLine, Row
-from grabient_pipeline.sandbox.capabilities import BatchLimits, ModelCapabilities, by_name
+from grabient_pipeline.sandbox.capabilities import BatchLimits, ModelCapabilities, QueueRules, QueueTier, by_name
 from grabient_pipeline.sandbox.faults.failed_generation import STATUS, failed_generation
 from grabient_pipeline.sandbox.json_values import names_in
 from grabient_pipeline.sandbox.model.answers import Answer
@@ -160,6 +160,8 @@ MODELS = by_name(
 )
 # Groq's documents say 200 MB and its SDK says 100 MB; the smaller limit is enforced.
 LIMITS = BatchLimits(requests=50_000, bytes=100 * 1024 * 1024)
+# Groq has batch limits of their own and publishes no figures. This one is the sandbox's.
+QUEUE = QueueRules(kinds=("tokens", "requests", "jobs"), tiers={1: QueueTier(tokens={"": 2_000_000})})
 
 FLAVOUR = ChatFlavour(
     provider="groq",
@@ -260,6 +262,7 @@ PROVIDER = SandboxProvider(
     reject_call=partial(reject_call, flavour=FLAVOUR),
     models=MODELS,
     limits=LIMITS,
+    queue=QUEUE,
     calls=CALLS,
     downloads=DOWNLOADS,
     faults=frozenset(

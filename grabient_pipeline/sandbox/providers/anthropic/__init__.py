@@ -2,7 +2,7 @@
 
 from grabient_pipeline.sandbox.provider import SandboxProvider
 from grabient_pipeline.sandbox.providers.anthropic.errors import error, reject_call
-from grabient_pipeline.sandbox.providers.anthropic.models import LIMITS, MODELS
+from grabient_pipeline.sandbox.providers.anthropic.models import LIMITS, MODELS, QUEUE
 from grabient_pipeline.sandbox.providers.anthropic.requests import AnthropicDialect
 from grabient_pipeline.sandbox.providers.anthropic.routes import routes
 
@@ -18,6 +18,7 @@ PROVIDER = SandboxProvider(
     reject_call=reject_call,
     models=MODELS,
     limits=LIMITS,
+    queue=QUEUE,
     calls={"cancel": "cancelling", "/batches": "creating", "/messages": "asking"},
     downloads=("/results",),
     faults=frozenset({"counts_as_strings", "foreign_results_url"}),

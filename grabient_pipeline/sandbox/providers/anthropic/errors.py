@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from grabient_pipeline.sandbox.batches.context import KEY_PREFIX
 from grabient_pipeline.sandbox.batches.dialect import Rejection
+from grabient_pipeline.sandbox.batches.queues import FullQueue
 from grabient_pipeline.sandbox.responses import json_response, retry_after_header
 
 VERSIONS = ("2023-01-01", "2023-06-01", "2026-10-21")
@@ -41,6 +42,16 @@ def error(status: int, type_: str = "", message: str = "", *, retry_after: float
 def deny_batches(status: int | None) -> Response:
     """The response to an account without access to batches."""
     return error(status or 403, message="Your account does not have access to the Message Batches API.")
+
+
+def queue_full(full: FullQueue, account: str) -> Response:
+    """The response to a batch that does not fit into the queue, in the words of Anthropic's other limits."""
+    message = (
+        f"This request would exceed the rate limit for your organization ({account}) of {full.limit:,} batch requests "
+        "in the processing queue. For details, refer to: https://platform.claude.com/docs/en/api/rate-limits. "
+        "Please try again later."
+    )
+    return error(429, message=message, retry_after=full.retry_after)
 
 
 def reject_call(request: Request) -> Response | None:

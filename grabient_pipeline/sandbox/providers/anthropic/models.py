@@ -1,6 +1,6 @@
-"""The models of Anthropic, what they accept, and the limits of a batch."""
+"""The models of Anthropic, what they accept, and the limits of a batch and of the queue."""
 
-from grabient_pipeline.sandbox.capabilities import BatchLimits, ModelCapabilities, by_name
+from grabient_pipeline.sandbox.capabilities import BatchLimits, ModelCapabilities, QueueRules, QueueTier, by_name
 from grabient_pipeline.sandbox.model.characters import Character
 
 MODELS = by_name(
@@ -70,3 +70,11 @@ MODELS = by_name(
     ),
 )
 LIMITS = BatchLimits(requests=100_000, bytes=256 * 1024 * 1024)
+# "Message Batches API" in platform.claude.com/docs/en/api/rate-limits: requests of all models that are not yet
+# processed, on the tiers Start, Build and Scale.
+QUEUE = QueueRules(
+    kinds=("requests",),
+    shared=frozenset({"requests"}),
+    tiers={1: QueueTier(requests=200_000), 2: QueueTier(requests=300_000), 3: QueueTier(requests=500_000)},
+    retry_after=60.0,
+)

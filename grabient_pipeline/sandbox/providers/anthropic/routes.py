@@ -17,9 +17,10 @@ from grabient_pipeline.sandbox.batches.cancellation import BatchCancellation
 from grabient_pipeline.sandbox.batches.context import Context
 from grabient_pipeline.sandbox.batches.creation import BatchCreation
 from grabient_pipeline.sandbox.batches.direct_calls import CUSTOM_ID_HEADER
+from grabient_pipeline.sandbox.batches.queues import account_of
 from grabient_pipeline.sandbox.faults.corruption import UnknownRow
 from grabient_pipeline.sandbox.json_values import JsonObject, as_object
-from grabient_pipeline.sandbox.providers.anthropic.errors import deny_batches, error, error_of
+from grabient_pipeline.sandbox.providers.anthropic.errors import deny_batches, error, error_of, queue_full
 from grabient_pipeline.sandbox.providers.anthropic.json_rows import MalformedDocumentError, rows_in
 from grabient_pipeline.sandbox.providers.anthropic.requests import AnthropicDialect
 from grabient_pipeline.sandbox.responses import json_response
@@ -89,14 +90,24 @@ class _Api:
         try:
             if size > limit:
                 return error(413, message=f"Request exceeds the maximum size of {limit} bytes")
-            return await run_in_threadpool(self._accept, body, request.headers["anthropic-version"])
+            batch, rows = await run_in_threadpool(self._read, body, request.headers["anthropic-version"])
+            return self._admit(batch, rows, account_of(request))
         except _RejectedError as rejected:
             return error(400, message=str(rejected))
         finally:
             body.unlink()
 
-    def _accept(self, body: Path, version: str) -> Batch:
-        """Check the requests as far as creation does, and store them as lines."""
+    def _admit(self, batch: Batch, rows: Path, account: str) -> Batch | Response:
+        full = self._context.queues.admit(batch, account)
+        if full is not None:
+            rows.unlink()
+            return queue_full(full, account)
+        size = rows.stat().st_size
+        self._store.add_file(StoredFile("anthropic", batch.input, batch.id, "batch", size, batch.created), rows)
+        return self._context.add_batch(batch)
+
+    def _read(self, body: Path, version: str) -> tuple[Batch, Path]:
+        """Check the requests as far as creation does; returns the batch and the file with its requests as lines."""
         batch_id = f"msgbatch_{secrets.token_hex(12)}"
         most = self._context.limits["anthropic"].requests
         rows = self._store.new_upload()
@@ -121,13 +132,10 @@ class _Api:
         except _RejectedError:
             rows.unlink()
             raise
-        moment = now()
-        stored = StoredFile("anthropic", f"{batch_id}-input", batch_id, "batch", rows.stat().st_size, moment)
-        self._store.add_file(stored, rows)
-        batch = Batch("anthropic", batch_id, moment, 0.0, len(seen), model, stored.id)
+        batch = Batch("anthropic", batch_id, now(), 0.0, len(seen), model, f"{batch_id}-input")
         batch.details = {"version": version}
         batch.custom_id_prefix = prefix or ""
-        return self._context.add_batch(batch)
+        return batch, rows
 
     async def retrieve(self, request: Request) -> Response:
         batch = self._context.find_batch("anthropic", request.path_params["id"])

@@ -2,7 +2,7 @@
 
 from grabient_pipeline.sandbox.provider import SandboxProvider
 from grabient_pipeline.sandbox.providers.google.errors import error, reject_call
-from grabient_pipeline.sandbox.providers.google.models import EMBEDDING_MODELS, LIMITS, MODELS
+from grabient_pipeline.sandbox.providers.google.models import EMBEDDING_MODELS, LIMITS, MODELS, QUEUE
 from grabient_pipeline.sandbox.providers.google.requests import GeminiDialect
 from grabient_pipeline.sandbox.providers.google.routes import routes
 
@@ -18,6 +18,7 @@ PROVIDER = SandboxProvider(
     reject_call=reject_call,
     models=MODELS,
     limits=LIMITS,
+    queue=QUEUE,
     embedding_models=EMBEDDING_MODELS,
     calls={
         "cancel": "cancelling",

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from grabient_pipeline.sandbox.batches.context import KEY_PREFIX
 from grabient_pipeline.sandbox.batches.dialect import Rejection
+from grabient_pipeline.sandbox.batches.queues import FullQueue
 from grabient_pipeline.sandbox.json_values import JsonObject
 from grabient_pipeline.sandbox.providers.google.models import INLINE_BYTES, VERSION
 from grabient_pipeline.sandbox.responses import json_response
@@ -22,6 +23,8 @@ _STATUSES = {
 }
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 _QUOTA_FAILURE = "type.googleapis.com/google.rpc.QuotaFailure"
+_HELP = "type.googleapis.com/google.rpc.Help"
+_LIMITS_PAGE = "https://ai.google.dev/gemini-api/docs/rate-limits"
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 
 
@@ -56,6 +59,16 @@ def deny_batches(status: int | None) -> Response:
         violation = {"quotaId": "BatchEnqueuedTokensPerModel-FreeTier", "quotaValue": "0"}
         return error(429, message=message, details=[{"@type": _QUOTA_FAILURE, "violations": [violation]}])
     return error(status, message="Batches are not available to this project.")
+
+
+def queue_full(full: FullQueue) -> Response:
+    """The response to a batch that does not fit into the queue. Google says neither what is full nor its limit."""
+    message = (
+        "You exceeded your current quota, please check your plan and billing details. For more information on this "
+        f"error, head to: {_LIMITS_PAGE}. To monitor your current usage, head to: https://ai.dev/rate-limit. "
+    )
+    links = [{"description": "Learn more about Gemini API quotas", "url": _LIMITS_PAGE}]
+    return error(429, message=message, details=[{"@type": _HELP, "links": links}], retry_after=full.retry_after)
 
 
 def no_model(model: str, method: str) -> Response:

@@ -1,6 +1,13 @@
-"""The models of Google, what they accept, and the limits of a batch."""
+"""The models of Google, what they accept, and the limits of a batch and of the queue."""
 
-from grabient_pipeline.sandbox.capabilities import BatchLimits, EmbeddingModel, ModelCapabilities, by_name
+from grabient_pipeline.sandbox.capabilities import (
+    BatchLimits,
+    EmbeddingModel,
+    ModelCapabilities,
+    QueueRules,
+    QueueTier,
+    by_name,
+)
 from grabient_pipeline.sandbox.model.characters import Character
 
 # The documents describe batches for this version only.
@@ -77,4 +84,21 @@ EMBEDDING_MODELS = (
 )
 # Google documents no maximum number of requests; the size of the file is the limit.
 LIMITS = BatchLimits(requests=10_000_000, bytes=2 * 1024 * 1024 * 1024)
+# "Batch API rate limits" in ai.google.dev/gemini-api/docs/rate-limits. A model that is not there has the smallest size.
+QUEUE = QueueRules(
+    kinds=("tokens", "jobs"),
+    shared=frozenset({"jobs"}),
+    tiers={
+        1: QueueTier(
+            tokens={"": 3_000_000, "gemini-2.5-flash-lite": 10_000_000, "gemini-2.0-flash": 10_000_000}, jobs=100
+        ),
+        2: QueueTier(
+            tokens={"": 400_000_000, "gemini-2.5-flash-lite": 500_000_000, "gemini-2.0-flash": 1_000_000_000}, jobs=100
+        ),
+        3: QueueTier(
+            tokens={"": 500_000_000, "gemini-2.5-flash-lite": 1_000_000_000, "gemini-2.0-flash": 5_000_000_000},
+            jobs=100,
+        ),
+    },
+)
 INLINE_BYTES = 20 * 1024 * 1024

@@ -14,6 +14,8 @@ from grabient_pipeline.sandbox.batches.cancellation import BatchCancellation
 from grabient_pipeline.sandbox.batches.context import Context
 from grabient_pipeline.sandbox.batches.creation import BatchCreation
 from grabient_pipeline.sandbox.batches.direct_calls import CUSTOM_ID_HEADER
+from grabient_pipeline.sandbox.batches.queues import account_of
+from grabient_pipeline.sandbox.batches.tokens import TokenCounter
 from grabient_pipeline.sandbox.json_values import JsonObject, as_object, object_in, objects_in
 from grabient_pipeline.sandbox.providers.google.embeddings import embedding_routes
 from grabient_pipeline.sandbox.providers.google.errors import (
@@ -23,6 +25,7 @@ from grabient_pipeline.sandbox.providers.google.errors import (
     no_batch,
     no_file,
     no_model,
+    queue_full,
     too_large,
 )
 from grabient_pipeline.sandbox.providers.google.files import Files
@@ -137,7 +140,11 @@ class _Batches:
             source = self._inline(config["requests"])
         if isinstance(source, Response):
             return source
-        return self._make(model, str(wanted.get("displayName") or ""), source, "requests" in config)
+        batch = self._make(model, str(wanted.get("displayName") or ""), source, "requests" in config)
+        full = self._context.queues.admit(batch, account_of(request))
+        if full is not None:
+            return queue_full(full)
+        return self._context.add_batch(batch, keeps_finished=False)
 
     def _uploaded(self, file_name: str) -> StoredFile | Response:
         name = file_name.removeprefix("files/")
@@ -165,16 +172,19 @@ class _Batches:
     def _make(self, model: str, display_name: str, source: StoredFile, inline: bool) -> Batch:
         batch_id = "".join(secrets.choice(ID_LETTERS) for _ in range(40))
         count = 0
+        counter = TokenCounter(counts_output=self._context.queues.counts_output("google"))
         prefix: str | None = None
         for line in lines_of(self._store.content("google", source.id)):
             count += 1
             found = _KEY.search(line)
+            counter.add(line, found.end() if found else 0)
             if found:
                 prefix = common_prefix(prefix, found.group(1).decode(errors="replace"))
         batch = Batch("google", batch_id, now(), 0.0, count, model, source.id)
         batch.details = {"display_name": display_name, "inline": inline, "output_file": f"batch-{batch_id}"}
         batch.custom_id_prefix = prefix or ""
-        return self._context.add_batch(batch, keeps_finished=False)
+        batch.tokens = counter.total
+        return batch
 
     def _created(self, request: Request, batch: Batch) -> Response:
         return json_response(describe(self._context, batch, Phase.VALIDATING))

@@ -11,7 +11,7 @@ from grabient_pipeline.sandbox.provider import SandboxProvider
 from grabient_pipeline.sandbox.providers.openai.embeddings import embedding_routes
 from grabient_pipeline.sandbox.providers.openai.errors import error, reject_call
 from grabient_pipeline.sandbox.providers.openai.flavour import CHAT_FIELDS, ChatFlavour
-from grabient_pipeline.sandbox.providers.openai.models import EMBEDDING_MODELS, LIMITS, MODELS
+from grabient_pipeline.sandbox.providers.openai.models import EMBEDDING_MODELS, LIMITS, MODELS, QUEUE
 from grabient_pipeline.sandbox.providers.openai.requests import ChatDialect
 from grabient_pipeline.sandbox.providers.openai.routes import CALLS, DOWNLOADS, chat_routes
 
@@ -56,6 +56,7 @@ PROVIDER = SandboxProvider(
     reject_call=partial(reject_call, flavour=FLAVOUR),
     models=MODELS,
     limits=LIMITS,
+    queue=QUEUE,
     embedding_models=EMBEDDING_MODELS,
     calls={**CALLS, "/embeddings": "embedding"},
     downloads=DOWNLOADS,

@@ -14,10 +14,13 @@ from grabient_pipeline.sandbox.batch import Batch, Phase
 from grabient_pipeline.sandbox.batches.cancellation import BatchCancellation
 from grabient_pipeline.sandbox.batches.context import Context
 from grabient_pipeline.sandbox.batches.creation import BatchCreation
+from grabient_pipeline.sandbox.batches.queues import account_of
+from grabient_pipeline.sandbox.batches.tokens import TokenCounter
 from grabient_pipeline.sandbox.json_values import JsonObject
 from grabient_pipeline.sandbox.providers.openai.errors import error, error_of
 from grabient_pipeline.sandbox.providers.openai.files import new_file_id
 from grabient_pipeline.sandbox.providers.openai.flavour import ChatFlavour
+from grabient_pipeline.sandbox.providers.openai.full_queue import full_queue_problem
 from grabient_pipeline.sandbox.providers.openai.input_checks import ENDPOINT
 from grabient_pipeline.sandbox.providers.openai.pages import find_page, list_response
 from grabient_pipeline.sandbox.responses import json_response
@@ -71,7 +74,7 @@ class Batches:
         if stored.purpose != "batch":
             message = f"Invalid 'input_file_id': the file's purpose is '{stored.purpose}', not 'batch'."
             return error(400, message=message, param="input_file_id", code="invalid_value")
-        return await self._make(wanted, stored)
+        return await self._make(wanted, stored, account_of(request))
 
     def _problem(self, wanted: dict[str, Any]) -> Response | None:
         for name in ("input_file_id", "endpoint", "completion_window"):
@@ -90,12 +93,15 @@ class Batches:
             return error(400, message=f"Invalid 'metadata': {problem}", param="metadata", code="invalid_value")
         return None
 
-    async def _make(self, wanted: dict[str, Any], stored: StoredFile) -> Batch:
+    async def _make(self, wanted: dict[str, Any], stored: StoredFile, account: str) -> Batch:
         content = self._store.content(self._provider, stored.id)
-        model, count, prefix = await run_in_threadpool(_survey, content)
+        queues = self._context.queues
+        counter = TokenCounter(counts_output=queues.counts_output(self._provider))
+        model, count, prefix = await run_in_threadpool(_survey, content, counter)
         identity = secrets.token_hex(16) if self._flavour.newer_fields else f"01{secrets.token_hex(12)}"
         batch = Batch(self._provider, f"batch_{identity}", now(), 0.0, count, model, stored.id)
         batch.custom_id_prefix = prefix
+        batch.tokens = counter.total
         batch.details = {
             "endpoint": wanted["endpoint"],
             "completion_window": wanted["completion_window"],
@@ -104,6 +110,9 @@ class Batches:
             "output_file": new_file_id(self._flavour),
             "error_file": new_file_id(self._flavour),
         }
+        full = queues.admit(batch, account)
+        if full is not None:
+            batch.problems = [full_queue_problem(batch, full)]
         return self._context.add_batch(batch)
 
     def _created(self, request: Request, batch: Batch) -> Response:
@@ -252,7 +261,7 @@ def _metadata_problem(metadata: Any) -> str | None:
     return None
 
 
-def _survey(path: Path) -> tuple[str, int, str]:
+def _survey(path: Path, counter: TokenCounter) -> tuple[str, int, str]:
     """The model of the first line, the number of lines, and the common prefix of the custom ids; nothing is checked."""
     model, count = "", 0
     prefix: str | None = None
@@ -261,6 +270,7 @@ def _survey(path: Path) -> tuple[str, int, str]:
         match = _CUSTOM_ID.search(line)
         if match:
             prefix = common_prefix(prefix, match.group(1).decode(errors="replace"))
+        counter.add(line, match.end() if match else 0)
         if count == 1:
             try:
                 model = str(orjson.loads(line)["body"]["model"])

@@ -1,6 +1,13 @@
-"""The models of OpenAI, what they accept, and the limits of a batch."""
+"""The models of OpenAI, what they accept, and the limits of a batch and of the queue."""
 
-from grabient_pipeline.sandbox.capabilities import BatchLimits, EmbeddingModel, ModelCapabilities, by_name
+from grabient_pipeline.sandbox.capabilities import (
+    BatchLimits,
+    EmbeddingModel,
+    ModelCapabilities,
+    QueueRules,
+    QueueTier,
+    by_name,
+)
 from grabient_pipeline.sandbox.model.characters import Character
 
 MODELS = by_name(
@@ -73,3 +80,15 @@ EMBEDDING_MODELS = (
     EmbeddingModel("text-embedding-3-large", size=3072, least_size=1, most_tokens=8192, normalises=True),
 )
 LIMITS = BatchLimits(requests=50_000, bytes=200 * 1024 * 1024)
+# The "batch queue limit" of the page of gpt-4o-mini, as users quote it (community.openai.com/t/1269349); other models
+# are given the same. By OpenAI's guide, prompt tokens count and output tokens do not.
+QUEUE = QueueRules(
+    kinds=("tokens", "requests"),
+    tiers={
+        1: QueueTier(tokens={"": 2_000_000}),
+        2: QueueTier(tokens={"": 20_000_000}),
+        3: QueueTier(tokens={"": 40_000_000}),
+        4: QueueTier(tokens={"": 1_000_000_000}),
+        5: QueueTier(tokens={"": 15_000_000_000}),
+    },
+)
