@@ -8,6 +8,7 @@ step fails with it. Any other exception is a bug.
     ├── ImportFileError      a palette file that cannot be read at all
     ├── MigrationError       a migration that cannot be run yet
     ├── UnknownModelError    a model that the catalogue does not have
+    ├── UnknownTierError     a tier that a provider does not have
     ├── UnknownBatchError    a batch that the ledger does not have
     ├── UnknownBatchesError  a provider has batches that the ledger lacks
     ├── UnknownPromptError   a prompt version that was never used
@@ -51,6 +52,10 @@ class MigrationError(GrabientError):
 
 class UnknownModelError(GrabientError):
     """A model that the catalogue does not have."""
+
+
+class UnknownTierError(GrabientError):
+    """A tier that a provider does not have."""
 
 
 class UnknownBatchError(GrabientError):

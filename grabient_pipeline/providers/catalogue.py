@@ -12,13 +12,61 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from grabient_pipeline.errors import UnknownModelError
+from grabient_pipeline.errors import UnknownModelError, UnknownTierError
 
 StructuredOutput = Literal["json_schema", "json_schema_best_effort", "json_object", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """The most that the batches of an account may hold until they end; None is no limit.
+
+    `tokens` are of one model, `requests` and `jobs` of all models of the account. `assumed` says that the provider
+    publishes none of these figures for this model.
+    """
+
+    tokens: int | None
+    requests: int | None
+    jobs: int | None
+    assumed: bool
+
+
+class Tier(BaseModel):
+    """The limits of an account on one tier, with the page that states them and the day of reading it.
+
+    `tokens` is the limit of every model, and `model_tokens` those of single models, by the beginning of their ids;
+    the longest that fits counts. Figures that the provider does not publish are assumed: all of a tier with `assumed`,
+    or only `tokens` with `tokens_assumed`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int = Field(ge=0)
+    name: str
+    tokens: int | None = Field(default=None, gt=0)
+    model_tokens: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
+    requests: int | None = Field(default=None, gt=0)
+    jobs: int | None = Field(default=None, gt=0)
+    assumed: bool = False
+    tokens_assumed: bool = False
+    source: str = Field(pattern=r"^https://")
+    read_on: dt.date
+
+    @property
+    def title(self) -> str:
+        """The number and the name, as in `2 (Build)`."""
+        return f"{self.number} ({self.name})"
+
+    def limits(self, model_id: str) -> QueueLimits:
+        """Return what may wait for a model."""
+        families = [family for family in self.model_tokens if model_id.startswith(family)]
+        if families:
+            return QueueLimits(self.model_tokens[max(families, key=len)], self.requests, self.jobs, self.assumed)
+        return QueueLimits(self.tokens, self.requests, self.jobs, self.assumed or self.tokens_assumed)
 
 
 class Provider(BaseModel):
@@ -41,6 +89,35 @@ class Provider(BaseModel):
     window_hours: int = Field(gt=0)
     retention_days: int = Field(gt=0)
     caveats: tuple[str, ...]
+    tiers: tuple[Tier, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_tiers(self) -> Provider:
+        numbers = [tier.number for tier in self.tiers]
+        if numbers != sorted(set(numbers)):
+            raise ValueError(f"{self.key}: its tiers are not numbered in ascending order")
+        return self
+
+    def tier(self, wanted: int | str) -> Tier:
+        """Return a tier by its number or its name, in upper or lower case.
+
+        Raises:
+            UnknownTierError: There is no such tier.
+        """
+        text = str(wanted).strip().casefold()
+        for tier in self.tiers:
+            if text in (str(tier.number), tier.name.casefold()):
+                return tier
+        known = ", ".join(tier.title for tier in self.tiers)
+        raise UnknownTierError(f"{self.name} has no tier {wanted!r}; there are {known}")
+
+    def limits(self, model_id: str, tier: int | str) -> QueueLimits:
+        """Return what the batches of an account on a tier may hold, given the model's id.
+
+        Raises:
+            UnknownTierError: There is no such tier.
+        """
+        return self.tier(tier).limits(model_id)
 
 
 class Model(BaseModel):

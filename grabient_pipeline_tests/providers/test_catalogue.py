@@ -11,8 +11,15 @@ import datetime as dt
 import pydantic
 import pytest
 
-from grabient_pipeline.errors import MissingKeyError, SettingsError, UnknownModelError
-from grabient_pipeline.providers.catalogue import Catalogue, load_catalogue, select_models
+from grabient_pipeline.errors import MissingKeyError, SettingsError, UnknownModelError, UnknownTierError
+from grabient_pipeline.providers.catalogue import (
+    Catalogue,
+    Provider,
+    QueueLimits,
+    Tier,
+    load_catalogue,
+    select_models,
+)
 from grabient_pipeline.providers.prices import batch_price
 from grabient_pipeline.providers.registry import open_provider, provider_keys
 
@@ -210,3 +217,52 @@ def test_an_invalid_catalogue_is_rejected(corrupt):
     corrupt(data)
     with pytest.raises(pydantic.ValidationError):
         Catalogue.model_validate(data)
+
+
+class TestTiers:
+    def test_every_provider_has_a_first_tier_with_a_source(self):
+        for provider in load_catalogue().providers.values():
+            assert [tier.number for tier in provider.tiers] == list(range(1, len(provider.tiers) + 1))
+            assert all(tier.source.startswith("https://") for tier in provider.tiers)
+
+    def test_every_model_has_a_limit_on_every_tier(self):
+        catalogue = load_catalogue()
+        for model in catalogue.models:
+            for tier in catalogue.provider(model.provider).tiers:
+                limits = tier.limits(model.id)
+                assert limits.tokens or limits.requests
+
+    @pytest.mark.parametrize(
+        ("provider", "model", "tier", "limits"),
+        [
+            ("openai", "gpt-4o-mini", 1, QueueLimits(2_000_000, None, None, assumed=False)),
+            ("openai", "gpt-4o-mini-2024-07-18", 3, QueueLimits(40_000_000, None, None, assumed=False)),
+            ("openai", "gpt-5-nano", "tier 2", QueueLimits(20_000_000, None, None, assumed=True)),
+            ("anthropic", "claude-3-5-haiku-20241022", 1, QueueLimits(None, 200_000, None, assumed=False)),
+            ("anthropic", "claude-opus-4-5-20251101", "scale", QueueLimits(None, 500_000, None, assumed=False)),
+            ("google", "gemini-2.5-flash-lite", "1", QueueLimits(10_000_000, None, 100, assumed=False)),
+            ("google", "gemini-2.0-flash", 2, QueueLimits(1_000_000_000, None, 100, assumed=False)),
+            ("google", "gemini-9", 1, QueueLimits(3_000_000, None, 100, assumed=True)),
+            ("groq", "openai/gpt-oss-20b", 1, QueueLimits(2_000_000, None, None, assumed=True)),
+        ],
+    )
+    def test_limits(self, provider, model, tier, limits):
+        assert load_catalogue().provider(provider).limits(model, tier) == limits
+
+    @pytest.mark.parametrize("wanted", [0, 4, "Gold", "", "1.0"])
+    def test_an_unknown_tier(self, wanted):
+        with pytest.raises(UnknownTierError) as caught:
+            load_catalogue().provider("anthropic").tier(wanted)
+        assert str(caught.value) == f"Anthropic has no tier {wanted!r}; there are 1 (Start), 2 (Build), 3 (Scale)"
+
+    def test_the_numbers_ascend(self):
+        provider = load_catalogue().provider("openai")
+        fields = provider.model_dump()
+        with pytest.raises(ValueError, match="ascending"):
+            Provider.model_validate({**fields, "tiers": fields["tiers"][::-1]})
+
+    @pytest.mark.parametrize("change", [{"tokens": 0}, {"tokens": "many"}, {"source": "a friend"}, {"token": 1}])
+    def test_invalid_tiers(self, change):
+        tier = load_catalogue().provider("openai").tiers[0]
+        with pytest.raises(ValueError):
+            Tier.model_validate({**tier.model_dump(), **change})
