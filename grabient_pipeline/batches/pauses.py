@@ -14,15 +14,14 @@ import duckdb
 
 from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS
 from grabient_pipeline.providers.catalogue import Model
+from grabient_pipeline.providers.queue_refusals import queue_refusal
 from grabient_pipeline.warehouse import Warehouse, sql
 
 # So many rounds in a row end a loop that cannot succeed.
 MAX_ROUNDS: Final = 3
 
-# What passes by itself: a full queue, a rate limit, a fault at the provider. An error begins with its code.
+# What passes by itself, like a full queue: a rate limit, a fault at the provider. An error begins with its code.
 _TRANSIENT: Final = (
-    "token_limit_exceeded",
-    "request_limit_exceeded",
     "rate_limit",
     "quota_exceeded_temporarily",
     "server_error",
@@ -30,8 +29,7 @@ _TRANSIENT: Final = (
     "overloaded",
     "unavailable",
     "timeout",
-    # Google's codes: resource exhausted, internal, unavailable.
-    "8:",
+    # Google's codes: internal, unavailable.
     "13:",
     "14:",
 )
@@ -135,8 +133,7 @@ def _rounds_alike(ends: Sequence[_End]) -> list[_End]:
 
 
 def _is_transient(error: str) -> bool:
+    if queue_refusal(error) is not None:
+        return True
     text = error.lower()
-    # Google says in words what the others say by a code.
-    return "enqueued" in text or any(
-        text.startswith(word) or f"_{word}" in text.partition(":")[0] for word in _TRANSIENT
-    )
+    return any(text.startswith(word) or f"_{word}" in text.partition(":")[0] for word in _TRANSIENT)
