@@ -154,6 +154,9 @@ class _Gate:
 
     async def _rejected(self, request: Request, provider: SandboxProvider, call: Call) -> Response | None:
         """The response of a fault or to invalid credentials, or None if the call passes."""
+        slow = self._sandbox.faults.take_for("slow_calls", provider.key, call)
+        if slow is not None:
+            await asyncio.sleep(slow["seconds"])
         struck = self._sandbox.faults.take_call(provider.key, call)
         if struck is None:
             return provider.reject_call(request)

@@ -133,7 +133,9 @@ class ArmedFaults:
             return None
         with self._lock:
             for fault in self._armed:
-                if fault.kind.scope != "call" or not fault.strikes(provider) or not fault.concerns(call):
+                if fault.kind.scope != "call" or fault.name == "slow_calls":
+                    continue
+                if not fault.strikes(provider) or not fault.concerns(call):
                     continue
                 wait = fault.parameters.get("retry_after")
                 if fault.name == "limit_rate":

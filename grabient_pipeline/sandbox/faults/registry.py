@@ -58,6 +58,9 @@ FAULT_KINDS: dict[str, FaultKind] = {
         "calls get no response; the connection is closed after this many seconds",
         {"seconds": 30.0, "calls": EVERY_CALL},
     ),
+    "slow_calls": FaultKind(
+        "call", "calls take this many seconds longer, as over a real network", {"seconds": 0.25, "calls": EVERY_CALL}
+    ),
     "rate_limited": FaultKind(
         "call", "calls fail with 429, with a time to retry if one is given", {"retry_after": None, "calls": EVERY_CALL}
     ),
