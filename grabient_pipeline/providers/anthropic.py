@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -44,6 +44,7 @@ from grabient_pipeline.providers.transport.rows import (
     as_mapping,
     as_text,
     error_text,
+    find_entries,
     iterate_pages,
     next_page,
     page_entries,
@@ -125,6 +126,11 @@ class AnthropicBatches(RunsRemotely):
 
     def poll(self, batch_id: str) -> BatchState:
         return _read_state(self._retrieve(batch_id))
+
+    def list_states(self, batch_ids: Collection[str]) -> Iterator[tuple[str, BatchState]]:
+        with self._connection.translate_errors("asking for the list of batches"):
+            for batch_id, batch in find_entries(map(plain_object, self._list_batches()), "id", batch_ids):
+                yield batch_id, _read_state(batch)
 
     def download(self, batch_id: str, folder: Path) -> Delivery:
         batch = self._retrieve(batch_id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol
@@ -322,6 +322,14 @@ class BatchProvider(RequestFormat, Protocol):
 
     def poll(self, batch_id: str) -> BatchState:
         """Return the state of the batch."""
+        ...
+
+    def list_states(self, batch_ids: Collection[str]) -> Iterator[tuple[str, BatchState]]:
+        """Yield the states of these batches that the provider's list of batches shows, each once and with its id.
+
+        One page of a list stands for a hundred calls of `poll`. A batch that is not in the list, or about which the
+        list says less than `poll` would, is left out.
+        """
         ...
 
     def download(self, batch_id: str, folder: Path) -> Delivery:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -46,6 +46,7 @@ from grabient_pipeline.providers.transport.rows import (
     as_text,
     epoch_time,
     error_text,
+    find_entries,
     plain_object,
     read_batch,
     read_line,
@@ -298,6 +299,15 @@ class ChatCompletionBatches(RunsRemotely, ABC):
 
     def poll(self, batch_id: str) -> BatchState:
         return _read_state(self._retrieve(batch_id))
+
+    def list_states(self, batch_ids: Collection[str]) -> Iterator[tuple[str, BatchState]]:
+        with self._connection.translate_errors("asking for the list of batches"):
+            for batch_id, batch in find_entries(self._newest_batches(), "id", batch_ids):
+                yield batch_id, _read_state(batch)
+
+    def _newest_batches(self) -> Iterator[Row]:
+        """Yield every batch as a plain object, in pages that are as long as possible."""
+        return self._batches_since(None)
 
     def download(self, batch_id: str, folder: Path) -> Delivery:
         batch = self._retrieve(batch_id)

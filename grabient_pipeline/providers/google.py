@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, cast
 
@@ -43,6 +43,7 @@ from grabient_pipeline.providers.transport.rows import (
     as_mapping,
     as_text,
     error_text,
+    find_entries,
     iterate_pages,
     read_line,
     text_field,
@@ -169,6 +170,14 @@ class GoogleBatches(RunsRemotely):
             error=error,
         )
 
+    def list_states(self, batch_ids: Collection[str]) -> Iterator[tuple[str, BatchState]]:
+        with self._connection.translate_errors("asking for the list of batches"):
+            for batch_id, operation in find_entries(self._list_operations(), "name", batch_ids):
+                provider_status = _state_word(as_mapping(operation.get("metadata")).get("state"))
+                # How it ended, `poll` finds out: lists may leave out the results and what belongs to them.
+                if provider_status and provider_status not in _ENDED:
+                    yield batch_id, BatchState("submitted", provider_status)
+
     def download(self, batch_id: str, folder: Path) -> Delivery:
         job = self._get_job(batch_id)
         state = self._read_state(job, batch_id)
@@ -215,7 +224,7 @@ class GoogleBatches(RunsRemotely):
     def find(self, lookup: LookupRequest) -> LookupResult:
         seen = 0
         with self._connection.translate_errors("looking for the batch"):
-            for listed in self._list_operations():
+            for listed in map(_read_listed, self._list_operations()):
                 # The title of a batch, which in older batches is the submission alone.
                 if listed.title.partition(" ")[0] == lookup.submission:
                     return LookupResult(listed.name, "its display name begins with the submission", thorough=True)
@@ -224,12 +233,12 @@ class GoogleBatches(RunsRemotely):
 
     def list_batches(self, since: dt.datetime | None, known: frozenset[str]) -> Iterator[ListedBatch]:
         with self._connection.translate_errors("listing the batches"):
-            for listed in self._list_operations():
+            for listed in map(_read_listed, self._list_operations()):
                 is_old = since is not None and listed.created is not None and listed.created < since
                 if listed.name not in known and not is_old:
                     yield listed.as_batch()
 
-    def _list_operations(self) -> Iterator[_Listed]:
+    def _list_operations(self) -> Iterator[Row]:
         """Yield every batch.
 
         Not through the SDK: it refuses a list in which one job has inline errors, fails at an empty page, and takes an
@@ -244,7 +253,7 @@ class GoogleBatches(RunsRemotely):
             return as_text(page.get("nextPageToken")) or None
 
         for page in iterate_pages(list_page, next_cursor):
-            yield from map(_read_listed, as_list(page.get("operations")))
+            yield from map(as_mapping, as_list(page.get("operations")))
 
     def _get_job(self, batch_id: str) -> types.BatchJob:
         with self._connection.translate_errors(f"asking for the batch {batch_id}", not_found=SAME_PROJECT):
@@ -297,11 +306,10 @@ class _Listed(NamedTuple):
         return ListedBatch(self.name, self.created, identity, request_count=self.request_count)
 
 
-def _read_listed(operation: object) -> _Listed:
-    row = as_mapping(operation)
-    details = as_mapping(row.get("metadata"))
+def _read_listed(operation: Row) -> _Listed:
+    details = as_mapping(operation.get("metadata"))
     return _Listed(
-        text_field(row, "name"),
+        text_field(operation, "name"),
         as_text(details.get("displayName")) or "",
         _time(details.get("createTime")),
         as_count(as_mapping(details.get("batchStats")).get("requestCount")),
@@ -329,8 +337,13 @@ def gemini_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _state_name(job: types.BatchJob) -> str:
-    name = job.state.name if job.state else "UNSPECIFIED"
-    return short_text(name.removeprefix("JOB_STATE_").removeprefix("BATCH_STATE_"), 40)
+    return _state_word(job.state.name if job.state else "UNSPECIFIED")
+
+
+def _state_word(name: object) -> str:
+    """Return a state without what it begins with; empty if it is no text."""
+    word = as_text(name) or ""
+    return short_text(word.removeprefix("JOB_STATE_").removeprefix("BATCH_STATE_"), 40)
 
 
 def _read_result(row: Row) -> ResultRow:

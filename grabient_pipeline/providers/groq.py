@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from grabient_pipeline.http_environment import tls_context
@@ -17,6 +17,8 @@ from grabient_pipeline.providers.transport.rows import (
     page_entries,
     plain_object,
 )
+
+_PAGE_SIZE = 100
 
 
 class GroqBatches(ChatCompletionBatches):
@@ -44,15 +46,20 @@ class GroqBatches(ChatCompletionBatches):
             if created is None or earliest is None or created >= earliest:
                 yield row
 
+    def _newest_batches(self) -> Iterator[Row]:
+        # The reference does not mention the size of a page. If it is refused, batches are asked for one by one.
+        return self._entries(self._client.batches.list, {"limit": _PAGE_SIZE})
+
     def _files_named(self, name: str) -> Iterator[str]:
         for row in self._entries(self._client.files.list):
             if row.get("filename") == name:
                 yield str(row.get("id"))
 
-    def _entries(self, list_entries: Callable[..., Any]) -> Iterator[Row]:
+    def _entries(self, list_entries: Callable[..., Any], query: Mapping[str, object] | None = None) -> Iterator[Row]:
         # The SDK's listings have no parameter for a cursor and no field for the next one.
         def list_page(cursor: str | None) -> Any:
-            return list_entries(**({"extra_query": {"cursor": cursor}} if cursor else {}))
+            extra = {**(query or {}), **({"cursor": cursor} if cursor else {})}
+            return list_entries(**({"extra_query": extra} if extra else {}))
 
         for page in iterate_pages(list_page, _next_cursor):
             # A server in Go may write an empty list as null.

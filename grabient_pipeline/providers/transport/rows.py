@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 import orjson
@@ -22,6 +22,8 @@ Page = TypeVar("Page")
 
 # How much of an unreadable line is kept: a whole answer that only lacks its id was paid for too.
 LONGEST_LINE = 32_768
+# A list begins with the newest batches. After this many that are not wanted, those that are can be asked for singly.
+_MAX_UNWANTED = 500
 # The kept line may hold a paid answer, so it loses what could drive a terminal and nothing else.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
@@ -132,6 +134,25 @@ def next_page(provider: str, has_more: object, last_id: object, after: str | Non
             provider, "the list of batches is incomplete: it has more entries but no cursor to reach them"
         )
     return last_id
+
+
+def find_entries(entries: Iterable[Row], field: str, wanted: Collection[str]) -> Iterator[tuple[str, Row]]:
+    """Yield the entries of a listing whose field is one of the wanted ids, each once and with its id.
+
+    Ends when all are found, or after 500 other entries in a row.
+    """
+    missing = set(wanted)
+    unwanted = 0
+    for entry in entries if missing else ():
+        name = entry.get(field)
+        if isinstance(name, str) and name in missing:
+            missing.remove(name)
+            unwanted = 0
+            yield name, entry
+        else:
+            unwanted += 1
+        if not missing or unwanted >= _MAX_UNWANTED:
+            return
 
 
 def error_text(error: object, default: str) -> str:
