@@ -20,13 +20,14 @@ def _benchmarks() -> dict[str, Callable[[bool], list[Measurement]]]:
     from benchmarks.palettes import import_palettes, palettes
     from benchmarks.prepare import prepare
     from benchmarks.search import search
-    from benchmarks.sensor import sensor
+    from benchmarks.sensor import sensor, ticks
 
     return {
         "prepare": prepare,
         "collect": collect,
         "memory": memory,
         "sensor": sensor,
+        "ticks": ticks,
         "palettes": palettes,
         "import": import_palettes,
         "consensus": consensus,

@@ -1,4 +1,4 @@
-"""Duration of a sensor tick, also with a provider that hangs."""
+"""Duration of a sensor tick, also with a provider that hangs, and with thousands of pending batches."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import httpx2
 
 from benchmarks.report import Measurement
 from benchmarks.synthetic import MODELS, open_pipeline
+from grabient_pipeline.batches import reservation
 from grabient_pipeline.batches.orders import BackfillRequest
 from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.defs.sensors import poll_batches
@@ -21,6 +22,9 @@ from grabient_pipeline.sandbox import SandboxServer
 _LIMIT_SECONDS = 10.0
 _HANGING_LIMIT_SECONDS = 45.0
 _HANGING = "groq"
+# Many batches: every one has to be asked about within this many ticks, over a network with this delay.
+_TICKS = 3
+_DELAY_SECONDS = 0.25
 
 
 def sensor(quick: bool) -> list[Measurement]:
@@ -73,6 +77,54 @@ def sensor(quick: bool) -> list[Measurement]:
     ]
 
 
+def ticks(quick: bool) -> list[Measurement]:
+    """Measure ticks over 3,000 pending batches of four providers: how many each asks about, and after how many all are.
+
+    The batches hold one request each. A third of those of each provider has ended, so that the ticks record ends as
+    well. Every call takes a quarter of a second longer, as over a real network.
+    """
+    batches = 400 if quick else 3000
+    with (
+        SandboxServer(where="process", batch_seconds=3600) as server,
+        open_pipeline(batches // len(MODELS), server.environment()) as pipeline,
+        mock.patch.object(reservation, "batch_bounds", lambda sizes, *_: [(n, n + 1) for n in range(len(sizes))]),
+    ):
+        report = pipeline.backfill(BackfillRequest(models=list(MODELS.values()), analysis_count=1))
+        assert len(report.submitted) == batches, report.failures
+        _end_a_third(server)
+        _arm(server, {"name": "slow_calls", "seconds": _DELAY_SECONDS, "calls": "reading"})
+        variables = {
+            **server.environment(),
+            "GRABIENT_SANDBOX": "1",
+            "GRABIENT_DATA_DIR": str(pipeline.settings.data_dir),
+        }
+        asked: list[int] = []
+        seconds: list[float] = []
+        with mock.patch.dict(os.environ, variables):
+            while len(asked) < _TICKS and (not asked or asked[-1] < batches):
+                seconds.append(_time_tick())
+                asked.append(len(_read_poll_times(pipeline)))
+        calls = httpx2.get(f"{server.url}/_sandbox/calls").json()
+    return [
+        Measurement(
+            f"sensor: {batches:,} pending batches are asked about",
+            f"{asked[-1]:,} after {len(asked)} of {_TICKS} ticks ({', '.join(f'{each:.1f}' for each in seconds)} s)",
+            target=f"all, < {_HANGING_LIMIT_SECONDS:g} s a tick",
+            met=asked[-1] == batches and max(seconds) < _HANGING_LIMIT_SECONDS,
+        ),
+        Measurement(
+            "sensor: the calls of these ticks",
+            f"{sum(sum(calls[key].get('reading', {}).values()) for key in MODELS):,}",
+        ),
+    ]
+
+
+def _end_a_third(server: SandboxServer) -> None:
+    batches = httpx2.get(f"{server.url}/_sandbox/batches").json()["batches"]
+    for batch in batches[::3]:
+        httpx2.post(f"{server.url}/_sandbox/batches/end", params={"batch": batch["id"]}).raise_for_status()
+
+
 def _time_tick() -> float:
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_sensor_context(instance=instance, resources={"pipeline": PipelineResource()})
@@ -82,7 +134,10 @@ def _time_tick() -> float:
 
 
 def _make_provider_hang(server: SandboxServer) -> None:
-    fault = {"name": "hang", "provider": _HANGING, "seconds": 60}
+    _arm(server, {"name": "hang", "provider": _HANGING, "seconds": 60})
+
+
+def _arm(server: SandboxServer, fault: dict[str, object]) -> None:
     httpx2.post(f"{server.url}/_sandbox/faults", json=fault).raise_for_status()
 
 

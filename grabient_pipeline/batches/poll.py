@@ -1,14 +1,17 @@
 """Polling: ask the providers for the state of pending batches, and record it.
 
-One call per batch, several at once, until a deadline. Each route has threads of its own, so a provider that hangs
-delays no other, and what is not answered in time is asked again at the next poll.
+Where many batches are pending, the provider's list of batches says first which of them are still running; then one call
+per batch, several at once, until a deadline. Each route has threads of its own, so a provider that hangs delays no
+other. Those not asked about for longest come first, so that what is left over has its turn at the next poll.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -28,7 +31,15 @@ POLL_SECONDS = 40.0
 # Kept at the end of a deadline for recording what the providers answered.
 RECORD_SECONDS = 10.0
 
-_THREADS_PER_ROUTE = 4
+# At 0.25 s a call, these ask about 1,000 batches in half a minute. More would meet the providers' limits of calls, of
+# which Anthropic's first tier has 1,000 a minute for everything about batches.
+_THREADS_PER_ROUTE = 8
+
+# From so many pending batches on, a route is asked for its list: fewer take no longer one by one.
+_LIST_FROM = 25
+
+# Of the time of a route, its list gets at most this share.
+_LIST_SHARE = 0.5
 
 _POLLED = {
     "submission": pl.String,
@@ -56,11 +67,13 @@ class PollReport:
     """The state of each batch by submission, and why the state of others is unknown.
 
     `refused`: of the latter, those that nobody can be asked about until a person has seen to the key or a setting.
+    `postponed`: the submissions that there was no time to ask about; the next poll begins with them.
     """
 
     states: Mapping[str, BatchState] = field(default_factory=dict[str, BatchState])
     failures: Mapping[str, str] = field(default_factory=dict[str, str])
     refused: frozenset[str] = frozenset()
+    postponed: frozenset[str] = frozenset()
 
     @property
     def ended(self) -> tuple[str, ...]:
@@ -70,7 +83,7 @@ class PollReport:
     @property
     def pending(self) -> int:
         """How many batches are still pending, as far as is known."""
-        return len(self.states) + len(self.failures) - len(self.ended)
+        return len(self.states) + len(self.failures) + len(self.postponed) - len(self.ended)
 
     @property
     def unreachable(self) -> bool:
@@ -89,11 +102,12 @@ class PollReport:
             self,
             states={name: state for name, state in self.states.items() if name not in left_out},
             failures={name: reason for name, reason in self.failures.items() if name not in left_out},
+            postponed=self.postponed - left_out,
         )
 
 
 def pending_batches(warehouse: Warehouse, wait_seconds: float = WAIT_SECONDS) -> list[PendingBatch]:
-    """Return the batches that providers are working on, those submitted first first."""
+    """Return the batches that providers are working on, those not asked about for longest first."""
     with warehouse.connect(wait_seconds) as connection:
         rows: list[tuple[str, str, AccessMode, str, bool]] = connection.execute(
             sql(__package__, "pending_batches")
@@ -114,9 +128,7 @@ def fetch_states(pending: Iterable[PendingBatch], providers: Providers, deadline
         except GrabientError as error:
             polling.fail(route, error)
             continue
-        for _ in range(min(_THREADS_PER_ROUTE, batches.qsize())):
-            # Daemon threads: a pool's thread would keep the process alive while its call hangs.
-            threading.Thread(target=polling.ask, args=(route, provider), daemon=True).start()
+        _start(polling.ask_all, provider, batches)
     return polling.report(budget)
 
 
@@ -179,39 +191,78 @@ class _Failure:
         return cls(str(error), error.needs_person)
 
 
+class _RouteBatches:
+    """The batches of one route: those that no thread has asked about yet, and whether the provider has answered.
+
+    `listed`: the submissions that were in the provider's list.
+    """
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self.unasked: deque[PendingBatch] = deque()
+        self.listed: set[str] = set()
+        self.answered = False
+
+    def __len__(self) -> int:
+        return len(self.unasked)
+
+
 class _Polling:
-    """The batches of one poll: those that no thread has asked about yet by route, and the answers as they come in."""
+    """The batches of one poll by route, and the answers as they come in."""
 
     def __init__(self, pending: Iterable[PendingBatch], deadline: Deadline) -> None:
-        self.by_route: dict[Route, queue.SimpleQueue[PendingBatch]] = {}
+        self.by_route: dict[Route, _RouteBatches] = {}
         self._unanswered: dict[str, PendingBatch] = {}
         self._answers: queue.SimpleQueue[tuple[PendingBatch, BatchState | _Failure]] = queue.SimpleQueue()
         self._deadline = deadline
         for batch in pending:
-            self.by_route.setdefault(batch.route, queue.SimpleQueue()).put(batch)
+            self.by_route.setdefault(batch.route, _RouteBatches(batch.route)).unasked.append(batch)
             self._unanswered[batch.submission] = batch
 
     def fail(self, route: Route, error: GrabientError) -> None:
         """Answer for a route that could not be opened."""
-        for batch in self._unanswered.values():
-            if batch.route == route:
-                self._answers.put((batch, _Failure.of(error)))
+        for batch in self.by_route[route].unasked:
+            self._answers.put((batch, _Failure.of(error)))
 
-    def ask(self, route: Route, provider: BatchProvider) -> None:
+    def ask_all(self, provider: BatchProvider, batches: _RouteBatches) -> None:
+        """Ask about all batches of a route, by its list and then one by one."""
+        if len(batches) >= _LIST_FROM:
+            share = Deadline.after(self._deadline.remaining() * _LIST_SHARE)
+            listing = _start(self._ask_list, provider, batches, share)
+            # A list that hangs must not keep the single calls waiting.
+            listing.join(share.remaining())
+            batches.unasked = deque(batch for batch in batches.unasked if batch.submission not in batches.listed)
+        for _ in range(min(_THREADS_PER_ROUTE, len(batches))):
+            _start(self._ask_singly, provider, batches)
+
+    def _ask_list(self, provider: BatchProvider, batches: _RouteBatches, deadline: Deadline) -> None:
+        """Ask for the states in the provider's list. Whatever goes wrong, the single calls say why."""
+        wanted = {batch.batch_id: batch for batch in batches.unasked}
+        with suppress(Exception):
+            for batch_id, state in provider.list_states(wanted.keys()):
+                self._answer(batches, wanted[batch_id], state)
+                batches.listed.add(wanted[batch_id].submission)
+                if deadline.passed:
+                    break
+
+    def _ask_singly(self, provider: BatchProvider, batches: _RouteBatches) -> None:
         """Ask about one batch of the route after another; several threads do."""
-        batches = self.by_route[route]
         while not self._deadline.passed:
             try:
-                batch = batches.get_nowait()
-            except queue.Empty:
+                batch = batches.unasked.popleft()
+            except IndexError:
                 return
             try:
-                self._answers.put((batch, provider.poll(batch.batch_id)))
+                self._answer(batches, batch, provider.poll(batch.batch_id))
             except GrabientError as error:
-                self._answers.put((batch, _Failure.of(error)))
+                self._answer(batches, batch, _Failure.of(error))
             except Exception as error:
-                reason = f"{route.label}: unexpected response ({type(error).__name__})"
-                self._answers.put((batch, _Failure(reason)))
+                reason = f"{batches.route.label}: unexpected response ({type(error).__name__})"
+                self._answer(batches, batch, _Failure(reason))
+
+    def _answer(self, batches: _RouteBatches, batch: PendingBatch, answer: BatchState | _Failure) -> None:
+        batches.answered = True
+        self._answers.put((batch, answer))
 
     def report(self, budget_seconds: float) -> PollReport:
         """Wait for the answers, no longer than the deadline."""
@@ -223,13 +274,31 @@ class _Polling:
                 batch, answer = self._answers.get(timeout=remaining)
             except queue.Empty:
                 break
-            del self._unanswered[batch.submission]
+            # A list and a single call may both have answered.
+            if self._unanswered.pop(batch.submission, None) is None:
+                continue
             if isinstance(answer, BatchState):
                 states[batch.submission] = answer
                 continue
             failures[batch.submission] = answer.reason
             if answer.refused:
                 refused.add(batch.submission)
+        postponed = self._postponed()
         for batch in self._unanswered.values():
-            failures[batch.submission] = f"{batch.route.label}: no response within {budget_seconds:.0f} s"
-        return PollReport(states, failures, frozenset(refused))
+            if batch.submission not in postponed:
+                failures[batch.submission] = f"{batch.route.label}: no response within {budget_seconds:.0f} s"
+        return PollReport(states, failures, frozenset(refused), postponed)
+
+    def _postponed(self) -> frozenset[str]:
+        """Return the batches that were not asked about, of providers that do answer."""
+        answering = [batches for batches in self.by_route.values() if batches.answered]
+        return frozenset(batch.submission for batches in answering for batch in list(batches.unasked)) & frozenset(
+            self._unanswered
+        )
+
+
+def _start(target: Callable[..., object], *arguments: object) -> threading.Thread:
+    # Daemon threads: a pool's thread would keep the process alive while its call hangs.
+    thread = threading.Thread(target=target, args=arguments, daemon=True)
+    thread.start()
+    return thread

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
-from grabient_pipeline.batches.poll import PendingBatch, PollReport, fetch_states
+import pytest
+
+from grabient_pipeline.batches.poll import PendingBatch, PollReport, fetch_states, pending_batches
 from grabient_pipeline.deadline import Deadline
 from grabient_pipeline.errors import ProviderUncertain
 from grabient_pipeline.providers.base import BatchState, Route
@@ -108,3 +110,100 @@ def test_an_invalid_response_is_reported_as_a_failure():
 
 def test_nothing_to_poll_is_not_unreachable():
     assert not PollReport().unreachable
+
+
+class ListingProvider(FakeProvider):
+    """Has a list of batches as well, which shows some of them; counts the calls."""
+
+    def __init__(
+        self, shown=(), *, error: Exception | None = None, list_seconds: float = 0, seconds: float = 0
+    ) -> None:
+        super().__init__(BatchState("completed", "done"), seconds)
+        self.shown, self.error, self.list_seconds = list(shown), error, list_seconds
+        self.lists: list[int] = []
+        self.asked: list[str] = []
+
+    def poll(self, batch_id: str) -> BatchState:
+        self.asked.append(batch_id)
+        return super().poll(batch_id)
+
+    def list_states(self, batch_ids):
+        self.lists.append(len(batch_ids))
+        for batch_id in self.shown:
+            time.sleep(self.list_seconds)
+            yield batch_id, BatchState("submitted", "running")
+        if self.error:
+            raise self.error
+
+
+def pending_of(count, name="openai"):
+    return [PendingBatch(f"{name}{number}", Route(name), f"id{number}") for number in range(count)]
+
+
+def fetch(provider, count, seconds=5.0):
+    return fetch_states(pending_of(count), FakeProviders({"openai": provider}), Deadline.after(seconds))
+
+
+class TestList:
+    def test_what_the_list_shows_is_not_asked_about_singly(self):
+        provider = ListingProvider(f"id{number}" for number in range(90))
+        report = fetch(provider, 100)
+        assert provider.lists == [100]
+        assert sorted(provider.asked) == [f"id{number}" for number in range(90, 100)]
+        assert len(report.ended) == 10
+        assert report.pending == 90
+
+    def test_few_batches_are_asked_about_singly(self):
+        provider = ListingProvider(["id0"])
+        assert len(fetch(provider, 10).ended) == 10
+        assert provider.lists == []
+
+    @pytest.mark.parametrize("error", [ProviderUncertain("openai", "lost"), KeyError("id")])
+    def test_single_calls_stand_in_for_a_list_that_fails(self, error):
+        provider = ListingProvider(["id0"], error=error)
+        report = fetch(provider, 30)
+        assert len(provider.asked) == 29
+        assert report.failures == {}
+        assert len(report.states) == 30
+
+    def test_single_calls_stand_in_for_a_list_that_hangs(self):
+        provider = ListingProvider(["id0"], list_seconds=60)
+        report = fetch(provider, 30, seconds=1)
+        assert len(report.ended) == 30
+
+    def test_a_list_that_comes_late_counts_once(self):
+        provider = ListingProvider([f"id{number}" for number in range(30)], list_seconds=0.05, seconds=0.02)
+        report = fetch(provider, 30, seconds=1)
+        assert len(report.states) == 30
+
+
+class TestFairness:
+    def test_those_not_asked_about_for_longest_come_first(self, workbench):
+        for count in (1, 2, 3):
+            workbench.backfill(MINI, analysis_count=count)
+        rows = workbench.rows("SELECT submission FROM tag_batches ORDER BY created_at")
+        first, second, third = (submission for (submission,) in rows)
+        for submission, polled_at in ((first, "2026-01-03"), (second, "2026-01-02")):
+            with workbench.pipeline.warehouse.connect() as connection:
+                connection.execute("UPDATE tag_batches SET polled_at = ? WHERE submission = ?", [polled_at, submission])
+        pending = pending_batches(workbench.pipeline.warehouse)
+        assert [batch.submission for batch in pending] == [third, second, first]
+
+    def test_what_there_was_no_time_for_is_postponed_and_no_failure(self):
+        provider = ListingProvider(seconds=0.2)
+        report = fetch(provider, 24, seconds=0.3)
+        assert set(report.failures.values()) <= {"openai: no response within 0 s"}
+        assert report.postponed
+        assert report.pending + len(report.ended) == 24
+        asked = len(report.states) + len(report.failures)
+        assert report.postponed == {f"openai{number}" for number in range(asked, 24)}
+
+    def test_three_polls_ask_about_every_batch(self):
+        """Two batches of three are asked about at each poll."""
+        last = {f"openai{number}": 0 for number in range(24)}
+        for round_ in range(1, 4):
+            pending = sorted(pending_of(24), key=lambda batch: last[batch.submission])
+            provider = ListingProvider(seconds=0.2)
+            report = fetch_states(pending, FakeProviders({"openai": provider}), Deadline.after(0.5))
+            last.update(dict.fromkeys(report.states, round_))
+        assert min(last.values()) > 0
