@@ -189,6 +189,23 @@ class TestFairness:
         pending = pending_batches(workbench.pipeline.warehouse)
         assert [batch.submission for batch in pending] == [third, second, first]
 
+    def test_batches_whose_calls_fail_keep_no_others_waiting(self, workbench):
+        for count in range(1, 9):
+            workbench.backfill(MINI, analysis_count=count)
+        rows = workbench.rows("SELECT submission FROM tag_batches ORDER BY created_at")
+        submissions = [submission for (submission,) in rows]
+        with workbench.pipeline.warehouse.connect() as connection:
+            connection.execute("UPDATE tag_batches SET polled_at = '2026-01-02'")
+            for submission in submissions[:6]:
+                connection.execute(
+                    "UPDATE tag_batches SET trouble = 'gone', polled_at = NULL WHERE submission = ?", [submission]
+                )
+        orders = [[batch.submission for batch in pending_batches(workbench.pipeline.warehouse)] for _ in range(20)]
+        for order in orders:
+            assert [order[0], order[2]] == submissions[6:]
+            assert sorted(order) == sorted(submissions)
+        assert len({order[1] for order in orders}) > 1
+
     def test_what_there_was_no_time_for_is_postponed_and_no_failure(self):
         provider = ListingProvider(seconds=0.2)
         report = fetch(provider, 24, seconds=0.3)
