@@ -12,9 +12,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from grabient_pipeline.errors import UnknownModelError, UnknownTierError
 
@@ -48,13 +48,19 @@ class Tier(BaseModel):
     number: int = Field(ge=0)
     name: str
     tokens: int | None = Field(default=None, gt=0)
-    model_tokens: dict[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
+    # Pairs, because a provider is part of keys of caches.
+    model_tokens: tuple[tuple[str, Annotated[int, Field(gt=0)]], ...] = ()
     requests: int | None = Field(default=None, gt=0)
     jobs: int | None = Field(default=None, gt=0)
     assumed: bool = False
     tokens_assumed: bool = False
     source: str = Field(pattern=r"^https://")
     read_on: dt.date
+
+    @field_validator("model_tokens", mode="before")
+    @classmethod
+    def _read_table(cls, value: object) -> object:
+        return tuple(cast("dict[str, int]", value).items()) if isinstance(value, dict) else value
 
     @property
     def title(self) -> str:
@@ -63,9 +69,10 @@ class Tier(BaseModel):
 
     def limits(self, model_id: str) -> QueueLimits:
         """Return what may wait for a model."""
-        families = [family for family in self.model_tokens if model_id.startswith(family)]
+        families = [(family, tokens) for family, tokens in self.model_tokens if model_id.startswith(family)]
         if families:
-            return QueueLimits(self.model_tokens[max(families, key=len)], self.requests, self.jobs, self.assumed)
+            _, tokens = max(families, key=lambda pair: len(pair[0]))
+            return QueueLimits(tokens, self.requests, self.jobs, self.assumed)
         return QueueLimits(self.tokens, self.requests, self.jobs, self.assumed or self.tokens_assumed)
 
 
