@@ -73,7 +73,9 @@ class Pipeline:
         self.environment = environment
         self.warehouse = Warehouse.at(settings, after_migration=correct_prices)
         providers = Providers(environment, settings.direct_dir, settings.keep_request_files)
-        self.workspace = Workspace(self.warehouse, settings.spool_dir, providers)
+        self.workspace = Workspace(
+            self.warehouse, settings.spool_dir, providers, settings.sandbox, settings.poll_seconds
+        )
 
     @classmethod
     def from_environment(cls) -> Pipeline:
