@@ -3,79 +3,202 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from grabient_pipeline.cli import lazy, terminal
 from grabient_pipeline.cli.command_line import Json, application
 
-_ANALYSIS_COUNT = "tag-analysis-count"
-_PATIENCE = "patience-hours"
-_BACKUPS = "backups"
+if TYPE_CHECKING:
+    from grabient_pipeline.batches.account_limits import AccountTier
+    from grabient_pipeline.pipeline import Pipeline
+    from grabient_pipeline.providers.queue_refusals import QueueKind
+    from grabient_pipeline.warehouse import Warehouse
+
+_DEFAULT = "default"
+# What a setting is called, and its values in an example.
+_EXAMPLES = {
+    "tag-analysis-count": "4",
+    "patience-hours": "24",
+    "refine-after-hours": "48",
+    "refine-share": "0.6",
+    "backups": "3,7,4",
+    "tier": "openai 3",
+    "limits": "openai/gpt-4o-mini tokens=4000000 jobs=50",
+}
+
+_Name = Literal[
+    "tag-analysis-count", "patience-hours", "refine-after-hours", "refine-share", "backups", "tier", "limits"
+]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     group = application(
         "config",
-        "Show or change settings. There are three: how often each model describes each palette, for how many hours "
-        "missing results of an ended batch are waited for, and how many backups are kept.",
+        "Show or change settings. They say how often each model describes each palette, how long missing results are "
+        "waited for, when a palette is refined without some models, how many backups are kept, and what the accounts "
+        "at the providers may hold.",
     )
     group.command("get", epilog="Example: grabient config get")(get)
-    group.command("set", epilog="Example: grabient config set tag-analysis-count 4")(set_)
+    group.command("set", epilog="Example: grabient config set tier openai 3")(set_)
     app.add_typer(group)
 
 
 def get(json: Json = False) -> None:
-    """Show the settings."""
+    """Show the settings, with the tier of each account, and the figures that replace those of its tier."""
     pipeline = lazy.Pipeline.from_environment()
-    hours = lazy.read_patience(pipeline.warehouse)
     with pipeline.warehouse.connect() as connection:
         backups = str(lazy.read_retention(connection))
+        unlimited = pipeline.workspace.unlimited
+        tiers = [
+            lazy.read_account_tier(connection, provider, unlimited=unlimited)
+            for provider in lazy.load_catalogue().providers
+        ]
     values = {
-        _ANALYSIS_COUNT: pipeline.analysis_count(),
-        _PATIENCE: int(hours) if hours == int(hours) else hours,
-        _BACKUPS: backups,
+        "tag-analysis-count": pipeline.analysis_count(),
+        "patience-hours": _whole(lazy.read_patience(pipeline.warehouse)),
+        "refine-after-hours": _whole(lazy.read_refine_after(pipeline.warehouse)),
+        "refine-share": _whole(lazy.read_refine_share(pipeline.warehouse)),
+        "backups": backups,
+    }
+    figures = {
+        setting.name: setting.figures for setting in lazy.read_account_settings(pipeline.warehouse) if setting.figures
     }
     if json:
-        terminal.say_json(values)
+        described = {tier.provider: _describe(tier) for tier in tiers}
+        terminal.say_json({**values, "tiers": described, "limits": figures})
         return
     for name, value in values.items():
         terminal.say(f"{name} {value}")
+    for tier in tiers:
+        terminal.say(f"tier {tier.provider} {tier}")
+    for name, theirs in figures.items():
+        terminal.say(f"limits {name} {_assignments(theirs)}")
 
 
 def set_(
-    name: Annotated[Literal["tag-analysis-count", "patience-hours", "backups"], typer.Argument(help="The setting.")],
-    value: Annotated[
-        str,
+    name: Annotated[_Name, typer.Argument(help="The setting.")],
+    values: Annotated[
+        list[str],
         typer.Argument(
-            metavar="VALUE",
-            help="tag-analysis-count: from 1 to 20. patience-hours: from 0 to 720; 24 at first. backups: how many are "
-            "kept, as LAST,DAILY,WEEKLY; 3,7,4 at first, off for none by itself.",
+            metavar="VALUE...",
+            help="tag-analysis-count: from 1 to 20. "
+            "patience-hours: from 0 to 720; 24 at first. refine-after-hours: how "
+            "long a palette waits for models that cannot be asked, from 0 to 720; 48 at first. refine-share: of its "
+            "models, the share that must have answered by then, above 0 and at most 1; 0.6 at first. backups: how many "
+            "are kept, as LAST,DAILY,WEEKLY; 3,7,4 at first, off for none by itself. tier: a provider and the tier of "
+            "the account, or none for an account without limits. limits: a provider or a model, and what may wait in "
+            "batches, as tokens=N (of each model), requests=N and jobs=N (of all models). The word default takes a "
+            "tier or a figure back.",
         ),
     ],
 ) -> None:
     """Change a setting."""
     pipeline = lazy.Pipeline.from_environment()
-    if name == _BACKUPS:
-        retention = lazy.Retention.parse(value)
-        with pipeline.publishing() as workspace, workspace.warehouse.connect() as connection:
-            lazy.write_retention(connection, retention)
-        terminal.say(f"{name} {retention}")
-        return
-    number = _number(name, value)
-    if name == _PATIENCE:
-        with pipeline.publishing() as workspace:
-            lazy.write_patience(workspace.warehouse, number)
-    elif number == int(number):
-        pipeline.set_analysis_count(int(number))
-    else:
-        raise typer.BadParameter(f"{name} must be a whole number from 1 to 20, not {number:g}")
-    terminal.say(f"{name} {number:g}")
+    terminal.say(f"{name} {_SETTERS[name](pipeline, values)}")
 
 
-def _number(name: str, value: str) -> float:
+def _set_analysis_count(pipeline: Pipeline, values: Sequence[str]) -> str:
+    number = _number("tag-analysis-count", values)
+    if number != int(number):
+        raise typer.BadParameter(f"tag-analysis-count must be a whole number from 1 to 20, not {number:g}")
+    pipeline.set_analysis_count(int(number))
+    return f"{number:g}"
+
+
+def _set_patience(pipeline: Pipeline, values: Sequence[str]) -> str:
+    return _write_number(pipeline, lazy.write_patience, _number("patience-hours", values))
+
+
+def _set_refine_after(pipeline: Pipeline, values: Sequence[str]) -> str:
+    return _write_number(pipeline, lazy.write_refine_after, _number("refine-after-hours", values))
+
+
+def _set_refine_share(pipeline: Pipeline, values: Sequence[str]) -> str:
+    return _write_number(pipeline, lazy.write_refine_share, _number("refine-share", values))
+
+
+def _write_number(pipeline: Pipeline, write: Callable[[Warehouse, float], None], number: float) -> str:
+    with pipeline.publishing() as workspace:
+        write(workspace.warehouse, number)
+    return f"{number:g}"
+
+
+def _set_backups(pipeline: Pipeline, values: Sequence[str]) -> str:
+    retention = lazy.Retention.parse(_single("backups", values))
+    with pipeline.publishing() as workspace, workspace.warehouse.connect() as connection:
+        lazy.write_retention(connection, retention)
+    return str(retention)
+
+
+def _set_tier(pipeline: Pipeline, values: Sequence[str]) -> str:
+    if len(values) != 2:
+        raise _usage("tier", "a provider and its tier")
+    provider, tier = values
+    with pipeline.publishing() as workspace:
+        if tier == _DEFAULT:
+            lazy.take_back_tier(workspace.warehouse, provider)
+        else:
+            lazy.write_tier(workspace.warehouse, provider, tier)
+    with pipeline.warehouse.connect() as connection:
+        return f"{provider} {lazy.read_account_tier(connection, provider, unlimited=pipeline.workspace.unlimited)}"
+
+
+def _set_limits(pipeline: Pipeline, values: Sequence[str]) -> str:
+    account, *assignments = values
+    if not assignments:
+        raise _usage("limits", "a provider or a model, and at least one figure")
+    provider, model = lazy.account_named(account)
+    figures = dict(map(_figure, assignments))
+    if len(figures) < len(assignments):
+        raise _usage("limits", "each figure once")
+    new = {kind: figure for kind, figure in figures.items() if figure is not None}
+    with pipeline.publishing() as workspace:
+        lazy.write_figures(workspace.warehouse, provider, model, **new, taken_back=figures.keys() - new.keys())
+    settings = {setting.name: setting.figures for setting in lazy.read_account_settings(pipeline.warehouse)}
+    name = f"{provider}/{model}" if model else provider
+    return f"{name} {_assignments(settings.get(name, {})) or _DEFAULT}"
+
+
+def _figure(assignment: str) -> tuple[QueueKind, int | None]:
+    """Read a figure, such as `tokens=4000000`; None for one that is taken back."""
+    kind, _, text = assignment.partition("=")
+    if kind not in lazy.QUEUE_KINDS or not text:
+        raise typer.BadParameter(f"a limit is tokens=N, requests=N or jobs=N, not {assignment!r}")
+    if text == _DEFAULT:
+        return kind, None
+    # A mistyped digit group or a unit must not become another number.
+    if not (text.isascii() and text.replace("_", "").isdigit()):
+        raise typer.BadParameter(f"{kind} must be a whole number such as 4000000, or {_DEFAULT}; not {text!r}")
+    return kind, int(text.replace("_", ""))
+
+
+_SETTERS: Mapping[str, Callable[[Any, Sequence[str]], str]] = {
+    "tag-analysis-count": _set_analysis_count,
+    "patience-hours": _set_patience,
+    "refine-after-hours": _set_refine_after,
+    "refine-share": _set_refine_share,
+    "backups": _set_backups,
+    "tier": _set_tier,
+    "limits": _set_limits,
+}
+
+
+def _usage(name: str, wanted: str) -> typer.BadParameter:
+    return typer.BadParameter(f"{name} takes {wanted}, such as: grabient config set {name} {_EXAMPLES[name]}")
+
+
+def _single(name: str, values: Sequence[str]) -> str:
+    if len(values) != 1:
+        raise _usage(name, "one value")
+    return values[0]
+
+
+def _number(name: str, values: Sequence[str]) -> float:
+    value = _single(name, values)
     try:
         number = float(value)
     except ValueError:
@@ -83,3 +206,24 @@ def _number(name: str, value: str) -> float:
     if not math.isfinite(number):
         raise typer.BadParameter(f"{name} must be a number, not {value!r}")
     return number
+
+
+def _whole(number: float) -> float | int:
+    """Return a number as people write it: 24, not 24.0."""
+    return int(number) if number == int(number) else number
+
+
+def _describe(tier: AccountTier) -> dict[str, Any]:
+    """Describe the tier of an account in JSON, with the page that documents it."""
+    known = tier.tier
+    return {
+        "tier": known.number if known else None,
+        "name": known.name if known else None,
+        "source": tier.source,
+        "documented_at": known.source if known else None,
+        "read_on": known.read_on if known else None,
+    }
+
+
+def _assignments(figures: Mapping[QueueKind, int]) -> str:
+    return " ".join(f"{kind}={figure}" for kind, figure in figures.items())

@@ -69,14 +69,34 @@ def test_a_file_that_cannot_be_read_is_explained_in_one_line(
     assert reason in line
 
 
+DEFAULTS = """\
+tag-analysis-count 8
+patience-hours 24
+refine-after-hours 48
+refine-share 0.6
+backups 3,7,4
+tier anthropic 1 (Start), not set
+tier openai 1 (Tier 1), not set
+tier groq 1 (Developer), not set
+tier google 1 (Tier 1), not set
+"""
+
+
 def test_the_analysis_count_is_stored(grabient: Grabient) -> None:
-    assert grabient("config", "get").out == "tag-analysis-count 8\npatience-hours 24\nbackups 3,7,4\n"
+    assert grabient("config", "get").out == DEFAULTS
     assert grabient("config", "set", "tag-analysis-count", 3).status == 0
-    assert grabient("config", "get", "--json").json == {
+    settings = grabient("config", "get", "--json").json
+    tiers = settings.pop("tiers")
+    assert settings == {
         "tag-analysis-count": 3,
         "patience-hours": 24,
+        "refine-after-hours": 48,
+        "refine-share": 0.6,
         "backups": "3,7,4",
+        "limits": {},
     }
+    assert tiers["openai"].pop("documented_at").startswith("https://")
+    assert tiers["openai"] == {"tier": 1, "name": "Tier 1", "source": "not set", "read_on": "2026-11-28"}
 
 
 @pytest.mark.parametrize(("value", "status"), [("0", 1), ("21", 1), ("1.5", 2), ("-1", 2), ("many", 2)])
@@ -86,4 +106,96 @@ def test_an_invalid_analysis_count_is_explained_in_one_line(grabient: Grabient, 
         assert result.out == ""
         assert len(result.err.splitlines()) == 1
         assert result.status == (1 if "=-1" in command[-1] else status)
-    assert grabient("config", "get").out == "tag-analysis-count 8\npatience-hours 24\nbackups 3,7,4\n"
+    assert grabient("config", "get").out == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "out"),
+    [
+        ("patience-hours", "0", "0"),
+        ("refine-after-hours", "0.5", "0.5"),
+        ("refine-after-hours", "720", "720"),
+        ("refine-share", "1", "1"),
+        ("refine-share", "0.25", "0.25"),
+        ("backups", "off", "0,0,0"),
+    ],
+)
+def test_other_settings_are_stored(grabient: Grabient, name: str, value: str, out: str) -> None:
+    assert grabient("config", "set", name, value).out == f"{name} {out}\n"
+    assert f"{name} {out}\n" in grabient("config", "get").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "reason"),
+    [
+        ("refine-after-hours 721", 1, "from 0 to 720"),
+        ("refine-after-hours soon", 2, "must be a number"),
+        ("refine-share 0", 1, "above 0 and at most 1"),
+        ("refine-share 1.01", 1, "above 0 and at most 1"),
+        ("refine-share 0.5 0.6", 2, "takes one value, such as: grabient config set refine-share 0.6"),
+        ("backups 1 2 3", 2, "takes one value, such as: grabient config set backups 3,7,4"),
+        ("tag-analysis-count", 2, "VALUE"),
+        ("tier openai", 2, "takes a provider and its tier, such as: grabient config set tier openai 3"),
+        ("tier openai 3 4", 2, "such as: grabient config set tier openai 3"),
+        ("tier openai 9", 1, "no tier '9'; there are 1 (Tier 1)"),
+        ("tier nobody 1", 1, "no provider 'nobody'; there are anthropic"),
+        ("limits openai", 2, "such as: grabient config set limits openai/gpt-4o-mini tokens=4000000 jobs=50"),
+        ("limits openai tokens", 2, "a limit is tokens=N, requests=N or jobs=N, not 'tokens'"),
+        ("limits openai calls=5", 2, "not 'calls=5'"),
+        ("limits openai tokens=4M", 2, "tokens must be a whole number such as 4000000, or default; not '4M'"),
+        ("limits openai tokens=4,000", 2, "must be a whole number"),
+        ("limits openai tokens=1 tokens=2", 2, "each figure once"),
+        ("limits openai tokens=0", 1, "from 1 to 1,000,000,000,000,000"),
+        ("limits openai/gpt-99 tokens=1", 1, "no provider or model 'openai/gpt-99'"),
+        ("nothing 1", 2, "nothing"),
+    ],
+)
+def test_an_invalid_setting_is_explained_in_one_line(
+    grabient: Grabient, arguments: str, status: int, reason: str
+) -> None:
+    result = grabient("config", "set", *arguments.split())
+    assert (result.status, result.out) == (status, "")
+    (line,) = result.err.splitlines()
+    assert reason in line
+    assert grabient("config", "get").out == DEFAULTS
+
+
+def test_tiers(grabient: Grabient) -> None:
+    assert grabient("config", "set", "tier", "openai", "3").out == "tier openai 3 (Tier 3), set\n"
+    assert grabient("config", "set", "tier", "google", "none").out == "tier google none, set\n"
+    assert "tier google none, set\n" in grabient("config", "get").out
+    assert grabient("config", "get", "--json").json["tiers"]["google"] == {
+        "tier": None,
+        "name": None,
+        "source": "set",
+        "documented_at": None,
+        "read_on": None,
+    }
+    assert grabient("config", "set", "tier", "openai", "default").out == "tier openai 1 (Tier 1), not set\n"
+    grabient("config", "set", "tier", "google", "default")
+    assert grabient("config", "get").out == DEFAULTS
+
+
+def test_limits(grabient: Grabient) -> None:
+    grabient("config", "set", "limits", "openai", "tokens=4_000_000")
+    changed = grabient("config", "set", "limits", "openai/gpt-4o-mini", "tokens=5000000", "jobs=50")
+    assert changed.out == "limits openai/gpt-4o-mini tokens=5000000 jobs=50\n"
+    assert grabient("config", "get").out == (
+        f"{DEFAULTS}limits openai tokens=4000000\nlimits openai/gpt-4o-mini tokens=5000000 jobs=50\n"
+    )
+    assert grabient("config", "get", "--json").json["limits"] == {
+        "openai": {"tokens": 4_000_000},
+        "openai/gpt-4o-mini": {"tokens": 5_000_000, "jobs": 50},
+    }
+    changed = grabient("config", "set", "limits", "openai/gpt-4o-mini", "tokens=default", "requests=9")
+    assert changed.out == "limits openai/gpt-4o-mini requests=9 jobs=50\n"
+    grabient("config", "set", "limits", "openai/gpt-4o-mini", "requests=default", "jobs=default")
+    assert grabient("config", "set", "limits", "openai", "tokens=default").out == "limits openai default\n"
+    assert grabient("config", "get").out == DEFAULTS
+
+
+def test_accounts_on_the_sandbox_have_no_limits(grabient: Grabient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRABIENT_SANDBOX", "1")
+    grabient("config", "set", "tier", "openai", "2")
+    out = grabient("config", "get").out
+    assert "tier openai 2 (Tier 2), set\ntier groq none, the sandbox\n" in out

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from grabient_pipeline.errors import ProviderRefused, ProviderUncertain
+from grabient_pipeline.errors import ProviderBusy, ProviderRefused, ProviderUncertain
+from grabient_pipeline.providers.queue_refusals import queue_refusal
 from grabient_pipeline.providers.registry import open_provider
 from grabient_pipeline_tests.providers.conftest import each_provider
 
@@ -71,6 +72,41 @@ class TestCreation:
             api.provider.submit(submission)
         assert api.creations() == before + 1
         assert not api.batches_of(submission.submission)
+
+    @each_provider
+    @pytest.mark.parametrize("retry_after", [7.0, None])
+    def test_a_busy_provider_says_when_to_try_again(self, open_api, key, retry_after):
+        api = open_api(key)
+        api.arm("refuse", times=1, status=429, message="not now", retry_after=retry_after)
+        before = api.creations()
+        with pytest.raises(ProviderBusy, match="not now") as busy:
+            api.provider.submit(api.submission())
+        assert (busy.value.status, busy.value.retry_after_seconds) == (429, retry_after)
+        assert api.creations() == before + 1
+
+    @pytest.mark.parametrize(("key", "retry_after"), [("anthropic", 60.0), ("anthropic", 7.0), ("google", 7.0)])
+    def test_so_does_a_full_queue(self, open_api, server, key, retry_after):
+        api = open_api(key)
+        kind = "requests" if key == "anthropic" else "tokens"
+        special = {} if retry_after == 60 else {"retry_after": retry_after}
+        server.sandbox.queues.limit({"provider": key, kind: 1, **special})
+        try:
+            with pytest.raises(ProviderBusy) as busy:
+                api.provider.submit(api.submission())
+        finally:
+            server.sandbox.queues.lift()
+        assert busy.value.retry_after_seconds == retry_after
+        assert queue_refusal(busy.value) is not None
+
+    @pytest.mark.parametrize("key", ["openai", "groq", "google"])
+    def test_so_does_an_upload_that_comes_too_fast(self, open_api, key):
+        api = open_api(key)
+        api.arm("rate_limited", times=1, retry_after=7, calls="uploading")
+        before = api.creations()
+        with pytest.raises(ProviderBusy, match="uploading the requests failed") as busy:
+            api.provider.submit(api.submission())
+        assert busy.value.retry_after_seconds == 7
+        assert api.creations() == before
 
     @pytest.mark.parametrize("key", ["openai", "groq", "google"])
     def test_a_failed_upload_creates_no_batch(self, open_api, monkeypatch, key):
