@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
+import orjson
 import typer
 
 from grabient_pipeline.cli import lazy, terminal
@@ -26,8 +27,17 @@ def sandbox(
         Path | None, typer.Option(metavar="DIR", help="Keep batches in this folder.", show_default="in memory")
     ] = None,
     batch_seconds: Annotated[float, typer.Option(metavar="S", min=0, help="How long a batch takes.")] = 2.0,
+    limits: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIER|JSON",
+            help="Limit what batches may hold: the number of a tier at all providers, or JSON as in docs/sandbox.md.",
+            show_default="no limits",
+        ),
+    ] = None,
 ) -> None:
     """Serve the batch APIs of all providers on this machine. Runs until Ctrl-C, without API keys or cost."""
+    wanted = _read_limits(limits)
     data_dir = lazy.Settings.from_environment().demo().data_dir
 
     def say_ready(port: int) -> None:
@@ -44,7 +54,26 @@ def sandbox(
 
     try:
         with suppress(KeyboardInterrupt):
-            lazy.sandbox.serve(port, state, batch_seconds, ready=say_ready)
+            lazy.sandbox.serve(port, state, batch_seconds, limits=wanted, ready=say_ready)
+    except lazy.sandbox.UnknownLimitError as error:
+        raise typer.BadParameter(f"--limits: {error}") from None
     except lazy.sandbox.SandboxServerError as error:
         raise SettingsError(f"{error}; choose another --port") from None
     terminal.note("The sandbox has stopped.")
+
+
+def _read_limits(text: str | None) -> Any:
+    """Read the option: a tier, or what the control API takes; None without limits."""
+    if text is None:
+        return None
+    try:
+        wanted: Any = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        wanted = None
+    if isinstance(wanted, int) and not isinstance(wanted, bool):
+        return {"tier": wanted}
+    if not isinstance(wanted, dict | list):
+        raise typer.BadParameter(
+            f"--limits must be the number of a tier, such as 1, or JSON, such as '{{\"tier\": 1}}'; not {text!r}"
+        )
+    return cast("Any", wanted)

@@ -15,6 +15,7 @@ a second time. `docs/sandbox.md` is its documentation.
     responses json_*       HTTP responses; reading JSON
 """
 
+from grabient_pipeline.sandbox.batches.queues import UnknownLimitError
 from grabient_pipeline.sandbox.server import SandboxServer, SandboxServerError, environment, serve
 
-__all__ = ["SandboxServer", "SandboxServerError", "environment", "serve"]
+__all__ = ["SandboxServer", "SandboxServerError", "UnknownLimitError", "environment", "serve"]

@@ -173,13 +173,14 @@ class SandboxServer:
         cast(IO[bytes], process.stdout).close()
 
 
-def serve(
+def serve(  # noqa: PLR0913 - by name only
     port: int = 0,
     state: Path | None = None,
     batch_seconds: float = DEFAULT_BATCH_SECONDS,
     seed: int = DEFAULT_SEED,
     *,
     faults: list[dict[str, Any]] | None = None,
+    limits: Any = None,
     ready: Callable[[int], None] | None = None,
 ) -> None:
     """Serve in the foreground until interrupted.
@@ -190,12 +191,14 @@ def serve(
         batch_seconds: The duration of a batch.
         seed: The seed of all answers.
         faults: Faults that are armed from the start, as in the control API.
+        limits: Limits of the queues from the start, as in the control API; none by default.
         ready: Called with the port once the server accepts calls.
 
     Raises:
         SandboxServerError: The port is not available.
+        UnknownLimitError: The limits name what does not exist, or have an invalid value.
     """
-    serve_sandbox(Sandbox(state, batch_seconds, seed, faults), port, ready)
+    serve_sandbox(Sandbox(state, batch_seconds, seed, faults, limits=limits), port, ready)
 
 
 def serve_sandbox(

@@ -180,6 +180,36 @@ def test_the_sandbox_prints_its_variables_and_stops_on_ctrl_c(started: Started) 
     assert err.splitlines()[-1] == "The sandbox has stopped."
 
 
+@pytest.mark.parametrize("limits", ["1", '{"tier": 1}', '[{"provider": "openai", "tokens": 2000000}]'])
+def test_the_sandbox_takes_limits(started: Started, limits: str) -> None:
+    process = started("sandbox", "--limits", limits)
+    assert process.stdout is not None
+    address = ""
+    while not address:
+        match = re.match(r"export OPENAI_BASE_URL=(.*)/openai/v1\n", process.stdout.readline())
+        address = match[1] if match else ""
+    with urllib.request.urlopen(f"{address}/_sandbox/limits", timeout=10) as answer:
+        assert json.load(answer)["openai"]["tokens"] == {"": 2_000_000}
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ("one", "must be the number of a tier, such as 1, or JSON"),
+        ("true", "must be the number of a tier"),
+        ("null", "must be the number of a tier"),
+        ("0", "has no tier 0"),
+        ('{"provider": "nobody", "tokens": 1}', "no provider 'nobody'"),
+        ("[1]", "unknown name"),
+    ],
+)
+def test_invalid_limits_are_explained_in_one_line(grabient: Grabient, limits: str, reason: str) -> None:
+    result = grabient("sandbox", "--limits", limits)
+    assert (result.status, result.out) == (2, "")
+    (line,) = result.err.splitlines()
+    assert reason in line
+
+
 def test_a_port_that_is_taken_is_explained_in_one_line(grabient: Grabient) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
