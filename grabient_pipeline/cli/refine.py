@@ -9,11 +9,13 @@ import typer
 from grabient_pipeline.cli import lazy, recording, terminal
 from grabient_pipeline.cli.command_line import Json, failed
 from grabient_pipeline.cli.submission import (
+    Deadline,
     Direct,
     DryRun,
     IgnoreUnknown,
     IncludeRetired,
     MaxCost,
+    Then,
     say_submission,
     submission_facts,
 )
@@ -41,25 +43,36 @@ def refine(  # noqa: PLR0913  # one parameter per option
             "--stale", help="Also refine palettes again whose consensus has changed, which costs money again."
         ),
     ] = False,
+    now: Annotated[
+        bool,
+        typer.Option(
+            "--now", help="Do not wait for outstanding answers; palettes refined before they arrive will be stale."
+        ),
+    ] = False,
     limit: Annotated[int | None, typer.Option(metavar="N", help="At most this many palettes.")] = None,
     max_cost: MaxCost = None,
     include_retired: IncludeRetired = False,
     direct: Direct = False,
+    deadline: Deadline = None,
+    then: Then = None,
     ignore_unknown: IgnoreUnknown = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Submit the refinement of all palettes that are ready. Polling does this automatically, except for --stale."""
+    """Submit the refinement of all palettes that are ready. Polling does this by itself, without --stale and --now."""
     pipeline = lazy.Pipeline.from_environment()
     request = lazy.RefinementRequest(
         model=model,
         stale=stale,
+        now=now,
         limit=limit,
         max_cost_usd=max_cost,
         include_retired=include_retired or None,
         dry_run=dry_run,
         direct=direct,
         ignore_unknown=ignore_unknown,
+        deadline_hours=deadline,
+        when_late=then,
     )
     with terminal.progress() as progress:
         consensus = pipeline.count_consensus()
@@ -68,7 +81,8 @@ def refine(  # noqa: PLR0913  # one parameter per option
         terminal.warn(line)
     if json:
         stale_facts = {"palettes": report.stale_palettes, "estimated_cost_usd": report.stale_cost_usd}
-        terminal.say_json({**submission_facts(report.batches), "stale": stale_facts})
+        facts = {**submission_facts(report.batches), "stale": stale_facts, "unsettled": report.unsettled_palettes}
+        terminal.say_json(facts)
     else:
         _say_refinement(report, consensus.palettes)
     recording.record(pipeline.settings, "grabient refine", reports_by_asset(report))
@@ -81,9 +95,17 @@ def reports_by_asset(report: RefinementReport) -> dict[str, RefinementReport]:
     return {"refinement_batches": report} if report.batches.submitted else {}
 
 
+def unsettled_line(report: RefinementReport) -> str:
+    """Say how many of the palettes were refined before their time."""
+    have = "has" if report.unsettled_palettes == 1 else "have"
+    return f"{report.unsettled_palettes:,} of them {have} answers outstanding and would be stale"
+
+
 def _say_refinement(report: RefinementReport, palettes_with_consensus: int) -> None:
-    if report.batches.batches:
+    if report.batches.batches or report.batches.waiting:
         say_submission(report.batches)
+        if report.unsettled_palettes:
+            terminal.note(unsettled_line(report))
     elif not palettes_with_consensus:
         terminal.say("There is nothing to refine yet: no palette has a usable answer.")
     elif not report.held_back and not report.batches.failures:

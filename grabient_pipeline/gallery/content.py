@@ -20,6 +20,11 @@ _TAG_FIELDS: Final = ("mood", "style", "seasonal", "associations")
 _PALETTES_PER_BLOCK: Final = 200
 _ROWS_PER_FETCH: Final = 50_000
 
+_DETAIL_COLUMNS: Final = (
+    *("seed", "source", "created_at", "embed_text", "total_analyses"),
+    *("refining_model", "refined_models", "refined_answers"),
+)
+
 # The empty set of models: of tags added by the refining model, and of measured values.
 _NO_MODELS: Final = ""
 
@@ -142,10 +147,7 @@ def _palettes(palettes: Sequence[_Palette], table: _StringTable) -> Document:
 def _details(first: int, palettes: Sequence[_Palette]) -> Document:
     return {
         "first": first,
-        **{
-            name: [row[name] for row, _ in palettes]
-            for name in ("seed", "source", "created_at", "embed_text", "refining_model", "total_analyses")
-        },
+        **{name: [row[name] for row, _ in palettes] for name in _DETAIL_COLUMNS},
         "costs": [_costs(row) for row, _ in palettes],
         "votes": [[votes.fields.get(field, []) for field in FIELDS] for _, votes in palettes],
     }

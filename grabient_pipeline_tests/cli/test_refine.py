@@ -64,6 +64,25 @@ def test_stale_refinements_are_shown_with_their_cost_and_refreshed_only_on_reque
     assert refined("status", "--json").json["stale"] == 0
 
 
+def test_now_does_not_wait_for_outstanding_answers(
+    grabient: Grabient, keys: dict[str, str], three_palettes: Path, sandbox: SandboxServer
+) -> None:
+    grabient("backfill", "--model", MINI, "--analysis-count", 1)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("GRABIENT_REFINEMENT_MODEL", "none")
+        assert grabient("poll", "--watch", "--interval", 0.05).status == 0
+    sandbox.sandbox.faults.arm("slow_batch", "google")
+    grabient("backfill", "--model", "google/gemini-2.5-flash-lite", "--analysis-count", 1)
+
+    assert grabient("refine").out == "Nothing is ready: every palette is refined or still being tagged.\n"
+    facts = grabient("refine", "--now", "--dry-run", "--json").json
+    assert (facts["requests"], facts["unsettled"]) == (3, 3)
+    result = grabient("refine", "--now")
+    assert result.status == 0
+    assert "3 of them have answers outstanding and would be stale" in result.err
+    assert grabient("refine", "--now", "--json").json["unsettled"] == 0
+
+
 def test_any_model_of_the_catalogue_can_refine(
     grabient: Grabient, keys: dict[str, str], three_palettes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,7 @@ def test_the_columns_of_a_row(pipeline, folder):
     assert len(refined["hex"]) == 11
     (measured,) = frame.filter(pl.col("text_source") == "measured").iter_rows(named=True)
     assert (measured["mood"], measured["embedding"], measured["refining_model"]) == ([], None, None)
+    assert (measured["consensus_models"], measured["consensus_answers"]) == (None, None)
     assert measured["colour_names"]
 
 

@@ -88,6 +88,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory, sample_rows: list[dict[str
         workbench.settle()
         pipeline.refine_answers()
         _inject_hostile_refinement(workbench)
+        _record_basis(workbench)
         import_palettes(REFINED, COUNTED)
         workbench.backfill(MODELS[0], analysis_count=1)
         workbench.settle()
@@ -113,6 +114,17 @@ def _inject_hostile_refinement(workbench: Workbench) -> None:
         "tags = struct_update(tags, mood := $words::VARCHAR[], style := $words::VARCHAR[]) "
         "WHERE seed = (SELECT seed FROM palettes WHERE name = $name)",
         {"words": HOSTILE, "name": HOSTILE_NAME},
+    )
+
+
+def _record_basis(workbench: Workbench) -> None:
+    """All refinements but that of the hostile palette say what they stood on; that one is like an older one."""
+    workbench.rows(
+        "UPDATE palette_tag_refined SET consensus_models = CASE WHEN hostile THEN NULL ELSE 3 END, "
+        "consensus_answers = CASE WHEN hostile THEN NULL ELSE 1 END "
+        "FROM (SELECT seed, coalesce(name = $name, false) AS hostile FROM palettes) AS named "
+        "WHERE named.seed = palette_tag_refined.seed",
+        {"name": HOSTILE_NAME},
     )
 
 

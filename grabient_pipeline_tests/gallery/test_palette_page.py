@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from grabient_pipeline_tests.gallery.conftest import (
+    HOSTILE_NAME,
     MODELS,
     Gallery,
     Visit,
@@ -30,6 +31,7 @@ class TestPalettePage:
         )[0]
         assert tuple(facts[each] for each in ("Temperature", "Contrast", "Brightness", "Saturation")) == attributes
         assert (facts["Seed"], facts["ID"]) == (seed, palette)
+        assert facts["Refined from"] == "3 models, 1 answer"
         text, tagging, refinement = gallery.rows(
             "SELECT embed_text, (SELECT sum(cost_usd) FROM palette_tags WHERE seed = $seed), cost_usd "
             "FROM current_refinement WHERE seed = $seed",
@@ -38,6 +40,10 @@ class TestPalettePage:
         assert page.inner_text(".embed-text") == text
         assert facts["Total"] == f"${tagging + refinement:.4f}"
         assert (facts["Tagging"], facts["Refinement"]) == (f"${tagging:.4f}", f"${refinement:.4f}")
+
+    def test_an_older_refinement_does_not_say_what_it_stood_on(self, gallery: Gallery, visit: Visit) -> None:
+        palette = gallery.value("SELECT palette_id FROM palettes WHERE name = $name", {"name": HOSTILE_NAME})
+        assert "Refined from" not in visit(gallery, f"#{palette}").locator("dt").all_inner_texts()
 
     def test_each_tag_shows_its_models(self, gallery: Gallery, visit: Visit) -> None:
         palette, seed, _, _ = refined_palette(gallery)

@@ -32,6 +32,8 @@ USING (
         -- A digest begins with the version of the prompt.
         split_part(requests.basis, '/', 1) AS consensus_prompt_version,
         requests.basis AS consensus_digest,
+        requests.basis_models AS consensus_models,
+        requests.basis_answers AS consensus_answers,
         batches.batch_id,
         parsed.custom_id,
         responses.received_at AS created_at,
@@ -76,14 +78,16 @@ WHEN MATCHED AND (
     cost_usd = fresh.cost_usd,
     consensus_prompt_version = fresh.consensus_prompt_version,
     consensus_digest = fresh.consensus_digest,
+    consensus_models = fresh.consensus_models,
+    consensus_answers = fresh.consensus_answers,
     batch_id = fresh.batch_id,
     custom_id = fresh.custom_id,
     created_at = fresh.created_at
 WHEN NOT MATCHED THEN INSERT (
     seed, provider, model, prompt_version, tags, embed_text, embed_text_recipe, error, usage, cost_usd,
-    consensus_prompt_version, consensus_digest, batch_id, custom_id, created_at
+    consensus_prompt_version, consensus_digest, consensus_models, consensus_answers, batch_id, custom_id, created_at
 ) VALUES (
     fresh.seed, fresh.provider, fresh.model, fresh.prompt_version, fresh.tags, fresh.embed_text, $recipe, fresh.error,
-    fresh.usage, fresh.cost_usd, fresh.consensus_prompt_version, fresh.consensus_digest, fresh.batch_id,
-    fresh.custom_id, fresh.created_at
+    fresh.usage, fresh.cost_usd, fresh.consensus_prompt_version, fresh.consensus_digest, fresh.consensus_models,
+    fresh.consensus_answers, fresh.batch_id, fresh.custom_id, fresh.created_at
 )

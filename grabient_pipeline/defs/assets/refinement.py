@@ -45,6 +45,11 @@ class RefinementConfig(SubmissionConfig):
         description="Also refine palettes again whose consensus has changed since. That is paid for again; the last "
         "run shows how many they are and what it would cost.",
     )
+    now: bool = Field(
+        default=False,
+        description="Do not wait for outstanding answers. Palettes refined before they arrive will be stale then; the "
+        "run shows how many.",
+    )
     limit: int | None = Field(default=None, description="The most palettes to refine. By default all that are ready.")
 
 
@@ -54,9 +59,11 @@ class RefinementConfig(SubmissionConfig):
     table="tag_batches",
     kinds={"duckdb"},
     description="The batches of the second stage, in the same ledger: a strong model gets the colours and the counted "
-    "tags of every palette that is ready, and condenses them. A palette is ready if it has a usable answer and no "
-    "pending tagging request. Nothing is requested twice; above the cost cap nothing is submitted, and the reason is "
-    "shown here.",
+    "tags of every palette that is ready, and condenses them. A palette is ready if it has a usable answer, no pending "
+    "tagging request, and every analysis that an open order wants of it is answered, in quarantine or given up. A "
+    "model that is paused or has no key delays it only until its newest answer is older than refine-after-hours, if at "
+    "least refine-share of the models have answered (grabient config get). Nothing is requested twice; above the cost "
+    "cap nothing is submitted, and the reason is shown here.",
 )
 def refinement_batches(
     context: dg.AssetExecutionContext, config: RefinementConfig, pipeline: dg.ResourceParam[Pipeline]
@@ -92,11 +99,18 @@ def refinement_metadata(data_dir: Path, report: RefinementReport) -> Metadata:
         return {
             **table_metadata(connection, "tag_batches"),
             "dagster/row_count": dg.MetadataValue.int(count),
-            **submission_metadata(report.batches),
+            **submission_metadata(connection, report.batches),
+            **_unsettled_metadata(report),
             "stale palettes": dg.MetadataValue.int(report.stale_palettes),
             "refining them again would cost (USD)": usd(report.stale_cost_usd),
             **text_lines("held back", report.held_back),
         }
+
+
+def _unsettled_metadata(report: RefinementReport) -> Metadata:
+    if not report.unsettled_palettes:
+        return {}
+    return {"of them with answers outstanding, which would be stale": dg.MetadataValue.int(report.unsettled_palettes)}
 
 
 def palette_tag_refined_metadata(data_dir: Path, report: ParseReport) -> Metadata:
@@ -110,5 +124,5 @@ def palette_tag_refined_metadata(data_dir: Path, report: ParseReport) -> Metadat
             "cost (USD)": usd(sum(cost for *_, cost in models)),
             "parsed": dg.MetadataValue.int(report.answers),
             "models": rows_table(MODEL_COLUMNS, models),
-            "newest": swatch_table(("palette", "model", "mood", "associations", "embed text"), newest),
+            "newest": swatch_table(("palette", "model", "stood on", "mood", "associations", "embed text"), newest),
         }

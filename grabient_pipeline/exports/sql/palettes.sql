@@ -21,6 +21,8 @@ SELECT
     refined.model AS refining_model,
     refined.prompt_version,
     refined.created_at AS refined_at,
+    refined.consensus_models,
+    refined.consensus_answers,
     vectors.embedding_model,
     vectors.dimension,
     vectors.embedding

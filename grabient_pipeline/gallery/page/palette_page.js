@@ -221,6 +221,7 @@ function factsOf(palette, details) {
       ["Source", details.source],
       ["Imported", day.format(details.createdAt)],
       ["Tags", sourceOfTags(palette, details)],
+      ...basisOf(details),
     ]),
   ];
 }
@@ -232,6 +233,12 @@ function sourceOfTags(palette, { refiningModel }) {
     measured: "none yet",
   };
   return sources[PALETTES.text_source[palette]];
+}
+
+/** What the refinement stood on; nothing if that is unknown. */
+function basisOf({ refinedModels, refinedAnswers }) {
+  if (refinedModels === null) return [];
+  return [["Refined from", `${pluralize(refinedModels, "model")}, ${pluralize(refinedAnswers, "answer")}`]];
 }
 
 function factList(title, facts) {

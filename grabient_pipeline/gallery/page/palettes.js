@@ -59,6 +59,8 @@ function detailsOf(palette) {
     createdAt: new Date(1000 * block.created_at[place]),
     embedText: block.embed_text[place],
     refiningModel: block.refining_model[place],
+    refinedModels: block.refined_models[place],
+    refinedAnswers: block.refined_answers[place],
     answers: block.total_analyses[place] ?? 0,
     costs: block.costs[place],
     votes: new Map(VOCABULARY.fields.map((field, number) => [field, readVotes(block.votes[place][number])])),

@@ -20,6 +20,8 @@ SELECT
     epoch(palettes.created_at)::BIGINT AS created_at,
     coalesce(refined.embed_text, embedded.embed_text, failed.embed_text) AS embed_text,
     refined.provider || '/' || refined.model AS refining_model,
+    refined.consensus_models AS refined_models,
+    refined.consensus_answers AS refined_answers,
     consensus.total_models,
     consensus.total_analyses,
     costs.tagging_usd,
