@@ -102,6 +102,7 @@ _PUBLISH = CrashScenario(_submit, _poll_command, occurrences=3)
 _SCENARIOS: dict[str, CrashScenario] = {
     "import.writing": _IMPORT,
     "import.written": _IMPORT,
+    "order.made": _SUBMIT,
     "reserve.writing": _SUBMIT,
     "reserve.written": _SUBMIT,
     "submit.file_written": _SUBMIT,

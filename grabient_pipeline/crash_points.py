@@ -15,6 +15,7 @@ from typing import Final
 CRASH_POINTS: Final = (
     "import.writing",
     "import.written",
+    "order.made",
     "reserve.writing",
     "reserve.written",
     "submit.file_written",

@@ -10,6 +10,7 @@ step fails with it. Any other exception is a bug.
     ├── UnknownModelError    a model that the catalogue does not have
     ├── UnknownTierError     a tier that a provider does not have
     ├── UnknownBatchError    a batch that the ledger does not have
+    ├── UnknownOrderError    an order that is not open
     ├── UnknownBatchesError  a provider has batches that the ledger lacks
     ├── UnknownPromptError   a prompt version that was never used
     ├── BucketError          the image bucket cannot be used
@@ -60,6 +61,10 @@ class UnknownTierError(GrabientError):
 
 class UnknownBatchError(GrabientError):
     """A batch that the ledger does not have."""
+
+
+class UnknownOrderError(GrabientError):
+    """An order that is not open."""
 
 
 class UnknownBatchesError(GrabientError):

@@ -30,11 +30,15 @@ class FollowUpReport:
     not_embedded: str = ""
 
 
-def follow_up(pipeline: Pipeline, *, progress: Progress = SILENT) -> FollowUpReport:
-    """Bring everything after the parsed responses as far as it can go now."""
+def follow_up(pipeline: Pipeline, *, refine: bool = True, progress: Progress = SILENT) -> FollowUpReport:
+    """Bring everything after the parsed responses as far as it can go now.
+
+    Args:
+        refine: whether palettes that are ready are submitted for refinement.
+    """
     consensus = pipeline.count_consensus()
     scores = pipeline.score_models()
-    refinement = pipeline.refine_within_cap(RefinementRequest(), progress=progress)
+    refinement = pipeline.refine_within_cap(RefinementRequest(), progress=progress) if refine else RefinementReport()
     refined = pipeline.refine_answers(progress=progress)
     try:
         embedded = pipeline.embed_palettes(progress=progress)

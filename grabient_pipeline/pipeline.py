@@ -18,12 +18,14 @@ from grabient_pipeline.batches import prompt_versions
 from grabient_pipeline.batches.abandon import abandon
 from grabient_pipeline.batches.adoption import LISTING_SECONDS, AdoptionReport, adopt_listed, refuse_unresolved
 from grabient_pipeline.batches.backfill import BackfillReport, backfill
-from grabient_pipeline.batches.cancel import CancelledBatch, KnownBatch, cancel
+from grabient_pipeline.batches.cancel import CancelledBatch, KnownBatch, cancel, cancel_orders
 from grabient_pipeline.batches.collect import CollectReport
 from grabient_pipeline.batches.collect_all import collect_all
 from grabient_pipeline.batches.config import read_analysis_count, write_analysis_count
 from grabient_pipeline.batches.found_requests import complete_basis
 from grabient_pipeline.batches.join_imported import join_imported
+from grabient_pipeline.batches.order_ledger import OrderPart, change_cap
+from grabient_pipeline.batches.order_progress import PartProgress, read_progress
 from grabient_pipeline.batches.orders import BackfillRequest, RefinementRequest, resolve_backfill
 from grabient_pipeline.batches.parse import ParseReport, parse_answers
 from grabient_pipeline.batches.pauses import resume
@@ -34,6 +36,7 @@ from grabient_pipeline.batches.quarantine import QuarantinedRequests, quarantine
 from grabient_pipeline.batches.reconcile import MARGIN_SECONDS, RECONCILE_SECONDS, ReconcileReport, reconcile
 from grabient_pipeline.batches.refine import RefinementReport, refine, refine_within_cap
 from grabient_pipeline.batches.results import recompose_stale_texts
+from grabient_pipeline.batches.send_on import SendReport, close_finished, send_on
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING
 from grabient_pipeline.batches.status import Status, read_status
 from grabient_pipeline.batches.tick import TickReport, tick
@@ -165,6 +168,23 @@ class Pipeline:
         with self.publishing() as workspace:
             return cancel(workspace, names)
 
+    def cancel_orders(
+        self, numbers: Collection[int] | None = None, *, keep_batches: bool = False
+    ) -> tuple[list[OrderPart], list[CancelledBatch]]:
+        """End these orders, or all; their pending batches are cancelled. Raises `UnknownOrderError`."""
+        with self.publishing() as workspace:
+            return cancel_orders(workspace, numbers, keep_batches=keep_batches)
+
+    def change_cap(self, order: int, max_cost_usd: float) -> None:
+        """Set the cost cap of an open order. Raises `UnknownOrderError` and `SettingsError`."""
+        with self.publishing() as workspace, workspace.warehouse.connect() as connection:
+            change_cap(connection, order, max_cost_usd)
+
+    def open_orders(self) -> list[PartProgress]:
+        """How far the open orders have come, and what they wait for."""
+        with self.warehouse.connect() as connection:
+            return read_progress(connection, self.workspace)
+
     def abandon(self, batches: Sequence[KnownBatch]) -> int:
         """Give up batches; how many of their requests are free again. Raises `UnknownBatchError`."""
         with self.publishing() as workspace:
@@ -191,7 +211,14 @@ class Pipeline:
             every_late: also ask for what settled and abandoned batches still owe; otherwise once a day.
         """
         with self.publishing() as workspace:
-            return collect_all(workspace, every_late=every_late, progress=progress)
+            report = collect_all(workspace, every_late=every_late, progress=progress)
+            close_finished(workspace)
+            return report
+
+    def send_on(self, *, progress: Progress = SILENT) -> SendReport:
+        """Send the next pieces of open orders, as far as there is room. Costs money, within the cap of each order."""
+        with self.publishing() as workspace:
+            return send_on(workspace, progress=progress)
 
     def quarantined(self) -> list[QuarantinedRequests]:
         """The requests in quarantine, by model and reason."""
@@ -294,4 +321,4 @@ class Pipeline:
     def status(self) -> Status:
         """The state of everything; the last published one if the database is busy."""
         self.warehouse.publish_if_free(_STATUS_WAIT_SECONDS)
-        return read_status(self.settings.data_dir)
+        return read_status(self.settings.data_dir, self.workspace)

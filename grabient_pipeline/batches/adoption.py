@@ -120,11 +120,14 @@ def check_listings(workspace: Workspace, routes: Collection[Route], *, ignore: b
     return {} if ignore else dict(found.failures)
 
 
-def unread_batches(warehouse: Warehouse, stage: str) -> dict[str, str]:
-    """Return by `provider/model` the id of an adopted batch of the stage whose requests are not all known yet."""
-    with warehouse.connect() as connection:
-        rows = connection.execute(sql(__package__, "unread_batches"), {"stage": stage}).fetchall()
-    return {f"{provider}/{model}": batch_id for provider, model, batch_id in rows}
+def unread_batches(connection: duckdb.DuckDBPyConnection, stage: str) -> dict[str, str]:
+    """Return the models, as `provider/model`, that wait for the results of an adopted batch, and why in one line."""
+    rows = connection.execute(sql(__package__, "unread_batches"), {"stage": stage}).fetchall()
+    return {
+        f"{provider}/{model}": f"{provider}/{model} waits for the adopted batch {batch_id}: what it was asked is not "
+        "known before its results are there (--ignore-unknown does not wait)"
+        for provider, model, batch_id in rows
+    }
 
 
 def read_unresolved(connection: duckdb.DuckDBPyConnection) -> list[str]:

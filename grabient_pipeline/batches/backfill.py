@@ -1,31 +1,36 @@
-"""A backfill: find what is missing, reserve it, submit it.
+"""A backfill: find what is missing, record it as an order, and send the pieces that there is room for.
 
-A provider that fails stops no other: its part is reported with the reason, and the others go on.
+What there is no room for waits, and is sent on later. A provider that fails stops no other: its part is reported with
+the reason, and the others go on.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from grabient_pipeline.batches.adoption import check_listings, unread_batches
-from grabient_pipeline.batches.direct_calls import make_direct_calls
-from grabient_pipeline.batches.join_imported import join_imported
-from grabient_pipeline.batches.orders import BackfillOrder
-from grabient_pipeline.batches.pauses import paused_models
-from grabient_pipeline.batches.request_file import json_text
-from grabient_pipeline.batches.reservation import ProviderModels, Reservation, holds_only, missing_subjects, reserve
-from grabient_pipeline.batches.stages import TAGGING, Stage
-from grabient_pipeline.batches.submit import BatchReport, submit_reservations
-from grabient_pipeline.batches.workspace import Workspace
-from grabient_pipeline.errors import GrabientError
-from grabient_pipeline.progress import SILENT, Progress
-from grabient_pipeline.providers.base import BatchProvider, RequestFormat, Route
-from grabient_pipeline.providers.registry import request_format
+import duckdb
 
-# Runs before anything is reserved, and raises a `GrabientError` if a backfill of this stage would be wrong now.
+from grabient_pipeline.batches.adoption import check_listings, unread_batches
+from grabient_pipeline.batches.deadlines import late_cost, note_deadline
+from grabient_pipeline.batches.join_imported import join_imported
+from grabient_pipeline.batches.order_estimate import plan_parts
+from grabient_pipeline.batches.order_ledger import OrderPart, PlannedPart, insert_order
+from grabient_pipeline.batches.order_progress import PartProgress, open_order_cost, read_progress
+from grabient_pipeline.batches.orders import BackfillOrder
+from grabient_pipeline.batches.pauses import read_paused_models
+from grabient_pipeline.batches.send_on import Choice, open_providers, send_pieces
+from grabient_pipeline.batches.stages import STAGES, TAGGING, Stage
+from grabient_pipeline.batches.submit import BatchReport
+from grabient_pipeline.batches.workspace import Workspace
+from grabient_pipeline.crash_points import crash_point
+from grabient_pipeline.errors import CostCapError
+from grabient_pipeline.progress import SILENT, Progress
+from grabient_pipeline.providers.base import Route
+from grabient_pipeline.warehouse import sql, transaction
+from grabient_pipeline.warehouse.spending_pause import spending_pause
+
+# Runs before anything is ordered, and raises a `GrabientError` if a backfill of this stage would be wrong now.
 BackfillCheck = Callable[[Workspace, Stage], None]
 
 _CHECKS: list[BackfillCheck] = []
@@ -41,13 +46,21 @@ def register_backfill_check(check: BackfillCheck) -> None:
 class BackfillReport:
     """What a backfill submitted, or in a dry run would submit.
 
-    `left_out`: models left out, one line each. `failures`: why a route could not be used. Costs are US dollars.
+    `order`: the number of the order that it made; None if nothing was missing that is not ordered already.
+    `planned_requests`, `planned_cost_usd`: of that order. `left_out`: models left out, one line each. `failures`: why a
+    route could not be used. `orders`: the progress of the open orders of its models. `late_cost_usd`: what all requests
+    of that order would cost as ordinary calls, if those of late batches become such. Costs are US dollars.
     """
 
     batches: tuple[BatchReport, ...] = ()
     left_out: tuple[str, ...] = ()
     failures: Mapping[Route, str] = field(default_factory=dict[Route, str])
     dry_run: bool = False
+    order: int | None = None
+    planned_requests: int = 0
+    planned_cost_usd: float = 0.0
+    orders: tuple[PartProgress, ...] = ()
+    late_cost_usd: float | None = None
 
     @property
     def submitted(self) -> tuple[BatchReport, ...]:
@@ -65,6 +78,11 @@ class BackfillReport:
         return sum(batch.estimated_cost_usd for batch in self._counted)
 
     @property
+    def waiting(self) -> int:
+        """The requests of its models that are ordered and not sent yet."""
+        return sum(each.counts.waiting for each in self.orders)
+
+    @property
     def _counted(self) -> tuple[BatchReport, ...]:
         return self.batches if self.dry_run else self.submitted
 
@@ -72,10 +90,10 @@ class BackfillReport:
 def backfill(
     workspace: Workspace, order: BackfillOrder, *, stage: Stage = TAGGING, progress: Progress = SILENT
 ) -> BackfillReport:
-    """Submit batches for all missing responses: one batch per model, more where a provider's limits require it.
+    """Order all missing responses, and submit what there is room for.
 
     Raises:
-        CostCapError: the estimate is above the cap; nothing was submitted.
+        CostCapError: the estimate, with that of the other open orders, is above the cap; nothing was ordered.
         UnknownBatchesError: the providers have batches that may be this ledger's and are not in it.
     """
     for check in _CHECKS:
@@ -83,94 +101,141 @@ def backfill(
     # An import may have been interrupted before this, and what waits for its palettes is paid for.
     join_imported(workspace)
     order, left_out = _without_held(workspace, order, stage)
-    providers, failures = _open_providers(workspace, order)
-    if not order.dry_run:
-        failures |= check_listings(workspace, providers.keys(), ignore=order.ignore_unknown)
-        providers = {route: provider for route, provider in providers.items() if route not in failures}
-    # By the calls that checked the routes.
-    clock_offsets = {route: provider.clock_offset() for route, provider in providers.items()}
-    reservations, texts = _reserve(workspace, order, stage, providers, clock_offsets)
+    opened = open_providers(workspace, _routes(order), check=not order.dry_run)
+    order = replace(order, models=tuple(model for model in order.models if order.route(model) not in opened.refused))
     if order.dry_run:
-        return BackfillReport(tuple(map(BatchReport.of, reservations)), left_out, failures, dry_run=True)
-    if reservations and order.new_ledger_notice and holds_only(workspace.warehouse, reservations):
-        progress.note(order.new_ledger_notice)
-    reports = submit_reservations(workspace, providers, reservations, texts, progress)
-    for report in reports:
-        if report.error is not None:
-            failures.setdefault(report.route, report.error)
-    failures |= make_direct_calls(workspace, progress=progress)
-    return BackfillReport(tuple(reports), left_out, failures)
+        planned = _plan(workspace, order, stage)
+        note_deadline(order, planned, progress)
+        return BackfillReport(
+            _as_batches(planned), left_out, opened.failures, dry_run=True, late_cost_usd=late_cost(planned)
+        )
+    not_listed = check_listings(workspace, opened.providers.keys(), ignore=order.ignore_unknown)
+    stages = {**STAGES, stage.name: stage}
+    number, planned = make_order(workspace, order, stage, progress)
+    crash_point("order.made")
+    names = {model.name for model in order.models}
+    is_paused = spending_pause(workspace.warehouse) is not None
 
+    def is_asked_for(part: OrderPart) -> bool:
+        """Whether a person asks for the part right now: after a restore, earlier orders wait for `grabient resume`."""
+        return part.stage == stage.name and part.name in names and (part.number == number or not is_paused)
 
-def _without_held(workspace: Workspace, order: BackfillOrder, stage: Stage) -> tuple[BackfillOrder, tuple[str, ...]]:
-    """Return the order without models that nothing may be submitted to now, and why each is left out."""
-    held = {each.name: each.left_out for each in paused_models(workspace.warehouse)}
-    if not order.ignore_unknown:
-        for name, batch_id in unread_batches(workspace.warehouse, stage.name).items():
-            held.setdefault(
-                name,
-                f"{name} waits for the adopted batch {batch_id}: what it was asked is not known before its results are "
-                "there (--ignore-unknown does not wait)",
-            )
-    left_out = tuple(held[model.name] for model in order.models if model.name in held)
-    if not left_out:
-        return order, ()
-    return replace(order, models=tuple(model for model in order.models if model.name not in held)), left_out
+    sent = send_pieces(
+        workspace,
+        opened.without(not_listed),
+        Choice(is_asked_for, is_explicit=True, ignore_unread=order.ignore_unknown),
+        stages=stages,
+        progress=progress,
+    )
+    return BackfillReport(
+        sent.batches,
+        left_out,
+        sent.failures,
+        order=number,
+        planned_requests=sum(part.requests for part in planned),
+        planned_cost_usd=sum(part.cost_usd for part in planned),
+        orders=tuple(each for each in sent.orders if each.part.stage == stage.name and each.part.name in names),
+        late_cost_usd=late_cost(planned),
+    )
 
 
 def estimate(workspace: Workspace, order: BackfillOrder, stage: Stage) -> tuple[BatchReport, ...]:
     """Return the batches that an order would become. Sends nothing and needs no key."""
-    formats = {route: request_format(route.provider, route.access) for route in _routes(order)}
-    reservations, _ = _reserve(workspace, replace(order, dry_run=True), stage, formats, {})
-    return tuple(map(BatchReport.of, reservations))
+    return _as_batches(_plan(workspace, order, stage))
 
 
-def _reserve(
-    workspace: Workspace,
+def _plan(workspace: Workspace, order: BackfillOrder, stage: Stage) -> list[PlannedPart]:
+    # Open orders apart: a backfill sends on what they ask of its models as well.
+    with workspace.warehouse.connect() as connection:
+        return plan_parts(connection, workspace, order, stage)
+
+
+def _as_batches(planned: Sequence[PlannedPart]) -> tuple[BatchReport, ...]:
+    return tuple(
+        BatchReport("", part.model, requests, cost_usd, part.route)
+        for part in planned
+        for requests, cost_usd in part.batch_sizes()
+    )
+
+
+def _without_held(workspace: Workspace, order: BackfillOrder, stage: Stage) -> tuple[BackfillOrder, tuple[str, ...]]:
+    """Return the order without models that nothing may be submitted to now, and why each is left out."""
+    with workspace.warehouse.connect() as connection:
+        held = {} if order.ignore_unknown else unread_batches(connection, stage.name)
+        held |= {each.name: each.left_out for each in read_paused_models(connection)}
+    left_out = tuple(held[model.name] for model in order.models if model.name in held)
+    return replace(order, models=tuple(model for model in order.models if model.name not in held)), left_out
+
+
+def make_order(
+    workspace: Workspace, order: BackfillOrder, stage: Stage, progress: Progress = SILENT
+) -> tuple[int | None, list[PlannedPart]]:
+    """Record what is missing and not ordered yet as an order; its number and parts, None and none if there is nothing.
+
+    In one transaction, so that no two orders can both fit under the cap.
+
+    Raises:
+        CostCapError: the estimate, with that of the other open orders, is above the cap; nothing was ordered.
+    """
+    with workspace.warehouse.connect() as connection, transaction(connection):
+        open_orders = read_progress(connection, workspace, {**STAGES, stage.name: stage})
+        planned = plan_parts(connection, workspace, order, stage, _covering(open_orders))
+        _check_cap(connection, order, stage, planned, open_orders)
+        note_deadline(order, planned, progress)
+        if not planned:
+            return None, []
+        ((batches,),) = connection.execute("SELECT count(*) FROM tag_batches").fetchall()
+        if not batches and order.new_ledger_notice:
+            progress.note(order.new_ledger_notice)
+        return insert_order(connection, _columns(order, stage), planned), planned
+
+
+def _columns(order: BackfillOrder, stage: Stage) -> dict[str, object]:
+    """Return what an order is pinned to, as columns of `orders`."""
+    return {
+        "stage": stage.name,
+        "analysis_count": order.analysis_count,
+        "prompt_version": stage.prompt.version,
+        "max_cost_usd": order.max_cost_usd,
+        "include_retired": order.include_retired,
+        "refresh_stale": stage.refresh_stale,
+        "refine_now": stage.refines_now,
+        "deadline_hours": order.deadline_hours,
+        "when_late": order.when_late,
+    }
+
+
+def _covering(open_orders: Sequence[PartProgress]) -> list[OrderPart]:
+    """Return the open parts whose requests need not be ordered again: they will be sent, unless a cap is reached."""
+    return [each.part for each in open_orders if each.ended is None and not each.is_capped]
+
+
+def _check_cap(
+    connection: duckdb.DuckDBPyConnection,
     order: BackfillOrder,
     stage: Stage,
-    formats: Mapping[Route, RequestFormat],
-    clock_offsets: Mapping[Route, dt.timedelta | None],
-) -> tuple[list[Reservation], dict[str, bytes]]:
-    """Reserve what is missing; the reservations, and the text about each palette by seed."""
-    requested = [
-        ProviderModels(
-            route,
-            format,
-            workspace.providers.endpoint(route.provider),
-            tuple(model for model in order.models if order.route(model) == route),
-            clock_offsets.get(route),
+    planned: Sequence[PlannedPart],
+    open_orders: Sequence[PartProgress],
+) -> None:
+    """Raise `CostCapError` if what is planned, and what open orders spend, is above the cap of the order."""
+    names = {model.name for model in order.models}
+    waiting = [each for each in open_orders if each.part.stage == stage.name and each.part.name in names]
+    requests = sum(part.requests for part in planned) + sum(each.counts.waiting for each in waiting)
+    if not requests:
+        return
+    planned_usd = sum(part.cost_usd for part in planned)
+    ((outstanding,),) = connection.execute(sql(__package__, "outstanding_cost")).fetchall()
+    others = outstanding + sum(
+        open_order_cost([each for each in open_orders if each.part.number == number])
+        for number in {each.part.number for each in open_orders}
+    )
+    if planned_usd + others > order.max_cost_usd:
+        raise CostCapError(
+            f"{requests:,} requests are estimated to cost ${planned_usd:.2f}"
+            + (f", and ${others:.2f} is outstanding or spent in open orders" if others >= 0.005 else "")
+            + f"; that is above the cap of ${order.max_cost_usd:.2f}. Nothing was submitted. Request less "
+            "(--limit, --analysis-count, --model) or raise the cap (--max-cost, GRABIENT_MAX_COST_USD)"
         )
-        for route, format in formats.items()
-    ]
-    models = [model for entry in requested for model in entry.models]
-    subjects = missing_subjects(workspace.warehouse, stage, models, order)
-    texts = {seed: json_text(text) for seed, text in stage.texts(subjects).items()}
-    return reserve(workspace.warehouse, stage, requested, subjects, texts, order), texts
-
-
-def _open_providers(workspace: Workspace, order: BackfillOrder) -> tuple[dict[Route, BatchProvider], dict[Route, str]]:
-    """Open the routes of an order and check that they accept the key, before anything is reserved for them."""
-
-    def open_checked(route: Route) -> BatchProvider | str:
-        try:
-            provider = workspace.providers.open(route)
-            if not order.dry_run:
-                provider.check()
-        except GrabientError as error:
-            return str(error)
-        return provider
-
-    routes = _routes(order)
-    opened: dict[Route, BatchProvider] = {}
-    failures: dict[Route, str] = {}
-    with ThreadPoolExecutor(max_workers=max(1, len(routes))) as pool:
-        for route, outcome in zip(routes, pool.map(open_checked, routes), strict=True):
-            if isinstance(outcome, str):
-                failures[route] = outcome
-            else:
-                opened[route] = outcome
-    return opened, failures
 
 
 def _routes(order: BackfillOrder) -> list[Route]:

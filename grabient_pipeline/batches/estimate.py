@@ -1,21 +1,88 @@
-"""Token estimates, from which the cost of a backfill is known before it is submitted."""
+"""Token and cost estimates, from which the cost of an order is known before anything is submitted."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+import numpy as np
+import orjson
+
+from grabient_pipeline.batches.stages import Stage
+from grabient_pipeline.providers.base import AccessMode
+from grabient_pipeline.providers.catalogue import Model
+from grabient_pipeline.providers.prices import Price, batch_price, full_price
+from grabient_pipeline.warehouse import sql
+
 # The providers' tokenizers are not available offline. Prose has about four characters per token, numbers and hex codes
 # about two. Both figures are conservative, so that the cap errs on the safe side.
-CHARACTERS_PER_PROSE_TOKEN = 4.0
-CHARACTERS_PER_NUMBER_TOKEN = 2.0
+CHARACTERS_PER_PROSE_TOKEN: Final = 4.0
+CHARACTERS_PER_NUMBER_TOKEN: Final = 2.0
 
-# From this many responses on, a model's own history is a better estimate than its row in the catalogue.
-ENOUGH_HISTORY = 50
+# From this many responses on, a model's own history is a better estimate than these figures and the catalogue.
+ENOUGH_HISTORY: Final = 50
 
-
-def input_tokens(prose: int, numbers: int) -> int:
-    """Return the tokens of a request with that many characters of prose and of numbers."""
-    return round(prose / CHARACTERS_PER_PROSE_TOKEN + numbers / CHARACTERS_PER_NUMBER_TOKEN)
+Sizes = np.ndarray[tuple[int], np.dtype[np.int64]]
+Tokens = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
-def output_tokens(expected: float, average: float | None, answers: int) -> float:
-    """Return the tokens of a response: the average of enough history, else the expected figure."""
-    return average if average is not None and answers >= ENOUGH_HISTORY else expected
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """Estimates the requests of one model: their tokens from the sizes of their texts, and their cost.
+
+    `prose`: characters that every request has beside its text. `average_input`: tokens of the model's own history;
+    None if it is too short. `output_tokens`: of one response.
+    """
+
+    prose: int
+    average_input: float | None
+    output_tokens: float
+    price: Price
+
+    @classmethod
+    def of(cls, connection: duckdb.DuckDBPyConnection, stage: Stage, model: Model, access: AccessMode) -> Estimator:
+        """Return the estimator of a model and a stage, by its history where there is enough."""
+        ((average_input, average_output, answers),) = connection.execute(
+            sql(__package__, "typical_usage"),
+            {
+                "answers": stage.answers,
+                "provider": model.provider,
+                "model": model.id,
+                "prompt_version": stage.prompt.version,
+            },
+        ).fetchall()
+        is_enough = answers >= ENOUGH_HISTORY
+        return cls(
+            prose=len(stage.prompt.system) + len(orjson.dumps(stage.prompt.schema)),
+            average_input=average_input if is_enough else None,
+            output_tokens=average_output if is_enough else model.expected_output_tokens * stage.output_ratio,
+            price=full_price(model) if access == "direct" else batch_price(model),
+        )
+
+    @property
+    def least_input(self) -> float:
+        """The fewest input tokens that a request can have."""
+        return self._by_characters(np.zeros(1, dtype=np.int64)).item()
+
+    def input_tokens(self, sizes: Sizes) -> Tokens:
+        """Return the input tokens of requests with texts of these sizes, in bytes.
+
+        By the model's history the average is right, and a longer text has more.
+        """
+        tokens = self._by_characters(sizes)
+        if self.average_input is None or not len(sizes):
+            return tokens
+        return tokens * (self.average_input / tokens.mean())
+
+    def cost(self, input_tokens: float, requests: int) -> float:
+        """Return the cost of so many requests with so many input tokens together, in US dollars."""
+        return self.price.cost(math.ceil(input_tokens), self.output(requests))
+
+    def output(self, requests: int) -> int:
+        """Return the output tokens of so many requests together."""
+        return math.ceil(self.output_tokens * requests)
+
+    def _by_characters(self, sizes: Sizes) -> Tokens:
+        return np.round(self.prose / CHARACTERS_PER_PROSE_TOKEN + sizes / CHARACTERS_PER_NUMBER_TOKEN)

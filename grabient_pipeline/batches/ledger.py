@@ -28,7 +28,7 @@ def insert_batch(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, ob
     Args:
         columns: of `tag_batches`. With a `batch_id` the batch was found at its provider; without, it is reserved.
     """
-    optional = dict.fromkeys(("batch_id", "evidence", "created_at", "clock_offset_seconds"))
+    optional = dict.fromkeys(("batch_id", "evidence", "created_at", "clock_offset_seconds", "order_number"))
     ((inserted,),) = connection.execute(sql(__package__, "insert_batch"), {**optional, **columns}).fetchall()
     return bool(inserted)
 
@@ -84,17 +84,16 @@ def adopt(
 
 def release(warehouse: Warehouse, submission: str, reason: str, wait_seconds: float = RECORD_WAIT_SECONDS) -> None:
     """Free the requests of a batch that the provider certainly never had; does nothing unless it is lost."""
-    with warehouse.connect(wait_seconds) as connection:
+    with warehouse.connect(wait_seconds) as connection, transaction(connection):
         release_reserved(connection, submission, reason)
 
 
 def release_reserved(connection: duckdb.DuckDBPyConnection, submission: str, reason: str) -> None:
-    """Do what `release` does, on a connection of the caller's."""
-    with transaction(connection):
-        if not _is_lost(connection, submission):
-            return
-        connection.execute(sql(__package__, "release_batch"), {"submission": submission, "reason": reason})
-        release_requests(connection, submission)
+    """Do what `release` does, inside the caller's transaction."""
+    if not _is_lost(connection, submission):
+        return
+    connection.execute(sql(__package__, "release_batch"), {"submission": submission, "reason": reason})
+    release_requests(connection, submission)
 
 
 def release_requests(connection: duckdb.DuckDBPyConnection, submission: str) -> None:

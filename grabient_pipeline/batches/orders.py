@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Final, get_args
 
+from grabient_pipeline.batches.order_ledger import WhenLate
 from grabient_pipeline.errors import SettingsError
 from grabient_pipeline.providers.base import Route
 from grabient_pipeline.providers.catalogue import Model, Selection, load_catalogue, select_models
 from grabient_pipeline.settings import Settings
 
 MAX_ANALYSIS_COUNT = 20
+# 30 days: no provider keeps results for longer.
+MAX_DEADLINE_HOURS: Final = 720
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,8 @@ class BackfillRequest:
     `analysis_count`: responses per palette and model. `limit`: the most palettes per model. `max_cost_usd`: the cap in
     US dollars. `include_retired`: by default only on the sandbox. `direct`: by ordinary calls, at full price; by
     default only the providers and models named in GRABIENT_DIRECT. `ignore_unknown`: submit although the providers have
-    batches that the ledger lacks.
+    batches that the ledger lacks. `deadline_hours`: after so long a batch is late and is cancelled; `when_late`: what
+    becomes of what it did not answer.
     """
 
     models: Sequence[str] = ()
@@ -33,6 +38,8 @@ class BackfillRequest:
     dry_run: bool = False
     direct: bool = False
     ignore_unknown: bool = False
+    deadline_hours: float | None = None
+    when_late: WhenLate | None = None
 
 
 @dataclass(frozen=True)
@@ -40,17 +47,21 @@ class RefinementRequest:
     """What a person requests of a refinement; what is None comes from the settings.
 
     `model`: as `provider/model`. `stale`: also refine again what was refined from an older consensus, which is paid for
-    again. `limit`: the most palettes. `max_cost_usd`: the cap in US dollars. `ignore_unknown`: as in `BackfillRequest`.
+    again. `now`: also refine palettes with outstanding answers, which will make them stale. `limit`: the most palettes.
+    `max_cost_usd`: the cap in US dollars. `ignore_unknown`, `deadline_hours`, `when_late`: as in `BackfillRequest`.
     """
 
     model: str | None = None
     stale: bool = False
+    now: bool = False
     limit: int | None = None
     max_cost_usd: float | None = None
     include_retired: bool | None = None
     dry_run: bool = False
     direct: bool = False
     ignore_unknown: bool = False
+    deadline_hours: float | None = None
+    when_late: WhenLate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,8 @@ class BackfillOrder:
 
     `limit`: the most palettes per model. `max_cost_usd`: the cap in US dollars. `direct`: providers and models
     (`provider/model`) to reach by ordinary calls. `ignore_unknown`: as in `BackfillRequest`. `new_ledger_notice`: what
-    to say before the first batch of a ledger.
+    to say before the first batch of a ledger. `include_retired`: whether models are asked that their provider retires
+    meanwhile. `deadline_hours`, `when_late`: as in `BackfillRequest`.
     """
 
     models: tuple[Model, ...]
@@ -70,6 +82,9 @@ class BackfillOrder:
     direct: frozenset[str] = frozenset()
     ignore_unknown: bool = False
     new_ledger_notice: str | None = None
+    include_retired: bool = False
+    deadline_hours: float | None = None
+    when_late: WhenLate | None = None
 
     def __post_init__(self) -> None:
         check_analysis_count(self.analysis_count)
@@ -77,11 +92,17 @@ class BackfillOrder:
             raise SettingsError(f"the limit is {self.limit}; it must be 1 palette or more")
         if not self.max_cost_usd >= 0:
             raise SettingsError(f"the cost cap is {self.max_cost_usd}; it must be 0 US dollars or more")
+        _check_deadline(self.deadline_hours, self.when_late)
 
     def route(self, model: Model) -> Route:
         """Return how a model is reached: by its provider's batches, or by ordinary calls."""
         direct = bool({model.name, model.provider} & self.direct)
         return Route(model.provider, "direct" if direct else "batch")
+
+    def late_route(self, model: Model) -> Route | None:
+        """Return how what late batches of a model do not answer is sent, if otherwise than the rest."""
+        is_direct = self.when_late == "direct" and self.route(model).access == "batch"
+        return Route(model.provider, "direct") if is_direct else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +137,8 @@ def resolve_backfill(
         UnknownModelError: a model or provider that the catalogue does not have.
         SettingsError: a count, limit or cap that cannot be used.
     """
-    selection = select_models(
-        request.models,
-        request.providers,
-        include_retired=settings.sandbox if request.include_retired is None else request.include_retired,
-        keys=providers,
-    )
+    include_retired = settings.sandbox if request.include_retired is None else request.include_retired
+    selection = select_models(request.models, request.providers, include_retired=include_retired, keys=providers)
     order = BackfillOrder(
         models=selection.models,
         analysis_count=request.analysis_count if request.analysis_count is not None else analysis_count,
@@ -131,6 +148,9 @@ def resolve_backfill(
         direct=_direct(request.direct, settings, selection),
         ignore_unknown=request.ignore_unknown,
         new_ledger_notice=settings.new_ledger_notice,
+        include_retired=include_retired,
+        deadline_hours=request.deadline_hours,
+        when_late=request.when_late or (None if request.deadline_hours is None else "again"),
     )
     return ResolvedOrder(order, selection.left_out)
 
@@ -150,8 +170,22 @@ def resolve_refinement(
         dry_run=request.dry_run,
         direct=request.direct,
         ignore_unknown=request.ignore_unknown,
+        deadline_hours=request.deadline_hours,
+        when_late=request.when_late,
     )
     return resolve_backfill(backfill, settings, providers, analysis_count=1)
+
+
+def _check_deadline(hours: float | None, when_late: str | None) -> None:
+    """Raise `SettingsError` for a deadline, or a choice of what happens then, that cannot be used."""
+    if when_late is not None and when_late not in get_args(WhenLate):
+        raise SettingsError(f"what happens to late requests is {when_late!r}; it must be direct, again or leave")
+    if when_late is not None and hours is None:
+        raise SettingsError("what happens to late requests is set (--then, when_late), and no deadline is (--deadline)")
+    if hours is not None and not 0 < hours <= MAX_DEADLINE_HOURS:
+        raise SettingsError(
+            f"the deadline is {hours:g} hours; it must be more than 0 and at most {MAX_DEADLINE_HOURS} (30 days)"
+        )
 
 
 def as_estimate(order: BackfillOrder) -> BackfillOrder:

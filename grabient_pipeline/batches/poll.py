@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from grabient_pipeline.batches.ledger import record_trouble
+from grabient_pipeline.batches.refusals import record_refusal, refusal_of
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.deadline import Deadline
@@ -158,6 +159,11 @@ def record_states(warehouse: Warehouse, states: Mapping[str, BatchState], wait_s
         transaction(connection),
     ):
         connection.execute(sql(__package__, "record_poll"))
+        # Now and not when it is collected, so that nothing more is sent into the full queue meanwhile.
+        for submission, state in states.items():
+            refusal = refusal_of(state.error) if state.status == "failed" else None
+            if refusal is not None:
+                record_refusal(connection, submission, refusal)
 
 
 def poll(workspace: Workspace, deadline: Deadline, *, wait_seconds: float = WAIT_SECONDS) -> PollReport:

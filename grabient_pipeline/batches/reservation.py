@@ -1,18 +1,17 @@
-"""Reserving requests: what is missing, cut into batches, estimated, held against the cap, and recorded.
+"""Reserving a piece of an order: the next missing requests of a model, as many as there is room for, as one batch.
 
 A reservation is written before anything is sent. The claims of its requests are a unique key of the database, so no two
-processes can reserve the same request.
+processes can reserve the same request. Nothing is reserved that is not about to be sent, so neither the ledger nor
+memory knows how large an order is.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import numpy as np
@@ -20,25 +19,29 @@ import orjson
 import polars as pl
 
 from grabient_pipeline.batches.custom_ids import CustomIds, custom_id_length, new_submission
-from grabient_pipeline.batches.estimate import input_tokens, output_tokens
-from grabient_pipeline.batches.ledger import MAX_FAILURES, RECORD_WAIT_SECONDS, insert_batch, release_reserved
-from grabient_pipeline.batches.orders import BackfillOrder
+from grabient_pipeline.batches.estimate import Estimator
+from grabient_pipeline.batches.ledger import insert_batch
+from grabient_pipeline.batches.missing import LateRequests, Wanted, missing_palettes, missing_requests
+from grabient_pipeline.batches.order_ledger import Committed, OrderPart, cap_line, committed_costs, is_open
 from grabient_pipeline.batches.prompt_versions import register_prompt
-from grabient_pipeline.batches.request_file import RequestTemplate
+from grabient_pipeline.batches.readiness import NOTHING_BLOCKED, read_blocked
+from grabient_pipeline.batches.request_file import RequestTemplate, json_text
+from grabient_pipeline.batches.room import Room, read_room
 from grabient_pipeline.batches.stages import Stage, Subject
+from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
-from grabient_pipeline.errors import CostCapError
 from grabient_pipeline.providers.base import BatchIdentity, RequestFormat, Route
-from grabient_pipeline.providers.catalogue import Model, load_catalogue
-from grabient_pipeline.providers.prices import Price, batch_price, full_price, price_list_version
-from grabient_pipeline.warehouse import Warehouse, registered, sql, transaction
+from grabient_pipeline.providers.catalogue import Model, Provider, load_catalogue
+from grabient_pipeline.providers.prices import price_list_version
+from grabient_pipeline.warehouse import registered, sql, transaction
 
-_ROWS_PER_FETCH = 512
 # Room for the frame of a file, such as the brackets round Anthropic's list.
-_FRAME_BYTES = 1024
+FRAME_BYTES: Final = 1024
+# Where a model has batches already, less than this share of a piece is not worth another one: there will be more room.
+LEAST_SHARE: Final = 0.5
 
-_Sizes = np.ndarray[tuple[int], np.dtype[np.int64]]
 _Positions = np.ndarray[tuple[int], np.dtype[np.int32]]
+_Amounts = np.ndarray[tuple[int], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Reservation:
     positions: _Positions
     analyses: _Positions
     estimated_cost_usd: float
+    order_number: int
 
     @property
     def submission(self) -> str:
@@ -79,8 +83,23 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderModels:
-    """A route, how its requests are written, their host, and the models to request there.
+class Piece:
+    """A reservation to be sent, and the texts of its palettes by seed, as they stand inside a JSON string."""
+
+    reservation: Reservation
+    texts: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class NoPiece:
+    """Why nothing is reserved now: what is waited for, or None if nothing is missing."""
+
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A route, how its requests are written, and their host.
 
     `clock_offset`: the provider's clock minus this machine's; None if it was not measured.
     """
@@ -88,120 +107,128 @@ class ProviderModels:
     route: Route
     format: RequestFormat
     endpoint: str
-    models: tuple[Model, ...]
     clock_offset: dt.timedelta | None = None
 
 
-def missing_subjects(
-    warehouse: Warehouse, stage: Stage, models: Sequence[Model], order: BackfillOrder
-) -> dict[str, Subject]:
-    """Return by seed the palettes with a request missing for at least one of the models, oldest first."""
-    subjects: dict[str, Subject] = {}
-    with warehouse.connect() as connection:
-        for model in models:
-            parameters = {
-                **_request_parameters(stage, model, order.analysis_count),
-                **stage.parameters,
-                "limit": order.limit,
-            }
-            rows = connection.execute(sql(__package__, stage.palettes), parameters)
-            # In pieces, since a row may carry a whole consensus.
-            while piece := rows.fetchmany(_ROWS_PER_FETCH):
-                for seed, *row in piece:
-                    if seed not in subjects:
-                        subjects[seed] = stage.subject(row)
-    return subjects
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a piece is to be cut from: a part of an order, its model and stage, and where it goes.
+
+    `late`: whether it is about what late batches did not answer. `is_explicit`: whether a person asks for it right now.
+    """
+
+    part: OrderPart
+    model: Model
+    stage: Stage
+    destination: Destination
+    late: LateRequests = "any"
+    is_explicit: bool = False
+
+    def wanted(self, connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> Wanted:
+        """Return what is asked of the model."""
+        part = self.part
+        blocked = read_blocked(connection, workspace.providers.keys) if self.stage.refines else NOTHING_BLOCKED
+        return Wanted(self.stage, self.model, part.analysis_count, part.bound, part.number, self.late, blocked=blocked)
 
 
-def reserve(
-    warehouse: Warehouse,
-    stage: Stage,
-    requested: Sequence[ProviderModels],
-    subjects: Mapping[str, Subject],
-    texts: Mapping[str, bytes],
-    order: BackfillOrder,
-) -> list[Reservation]:
-    """Reserve every missing request, in batches as large as the providers accept.
+def reserve_piece(workspace: Workspace, demand: Demand) -> Piece | NoPiece:
+    """Reserve the next piece of a part, if there is room for one and the order may still spend what it costs.
 
-    The database is held throughout. Everything is estimated first; then each model's requests are written in a
-    transaction of their own, since one transaction for all would hold them all in memory. A process that dies in
-    between leaves batches that were never sent, which `reconcile` releases. A dry run writes nothing.
+    The database is free while the texts are written, so that other processes go on.
+    """
+    with workspace.warehouse.connect() as connection:
+        room = _room(connection, workspace, demand)
+        if (reason := room.refusal) is not None:
+            return NoPiece(reason)
+        estimator = Estimator.of(connection, demand.stage, demand.model, demand.destination.route.access)
+        wanted = demand.wanted(connection, workspace)
+        chosen = missing_palettes(connection, wanted, requests=_most_requests(demand, room, estimator))
+    if not chosen.subjects:
+        return NoPiece()
+    texts = {seed: json_text(text) for seed, text in demand.stage.texts(chosen.subjects).items()}
+    palettes = _Palettes.of(chosen.subjects, texts)
+    planner = _Planner(demand, palettes, estimator, chosen.total)
+    with workspace.warehouse.connect() as connection, transaction(connection):
+        # Again, and in the transaction that writes: another process may have taken the room, the requests or the money.
+        if not is_open(connection, demand.part):
+            return NoPiece()
+        room = _room(connection, workspace, demand)
+        committed = committed_costs(connection).get(demand.part.number, Committed())
+        missing = missing_requests(connection, wanted, palettes.frame(), limit=max(1, chosen.requests))
+        planned = planner.plan(connection, missing, room, committed)
+        if isinstance(planned, NoPiece):
+            return planned
+        _insert(connection, demand, palettes, planned)
+        register_prompt(connection, demand.stage.prompt)
+        crash_point("reserve.writing")
+    crash_point("reserve.written")
+    return Piece(planned.reservation, texts)
+
+
+def _room(connection: duckdb.DuckDBPyConnection, workspace: Workspace, demand: Demand) -> Room:
+    if demand.destination.route.access == "direct":
+        # Ordinary calls are not queued.
+        return Room.unlimited()
+    return read_room(
+        connection,
+        demand.model,
+        unlimited=workspace.unlimited,
+        poll_seconds=workspace.poll_seconds,
+        is_explicit=demand.is_explicit,
+    )
+
+
+def _most_requests(demand: Demand, room: Room, estimator: Estimator) -> int:
+    """Return more requests than a piece can have, without having seen their texts."""
+    limits = [load_catalogue().provider(demand.destination.route.provider).max_requests]
+    if room.piece_requests is not None:
+        limits.append(room.piece_requests)
+    if room.piece_tokens is not None:
+        limits.append(math.ceil(room.piece_tokens / estimator.least_input) + 1)
+    return min(limits)
+
+
+def fitting(amounts: _Amounts, most: float) -> int:
+    """Return how many amounts from the first on fit together."""
+    return int(np.searchsorted(np.cumsum(amounts, dtype=np.float64), most, side="right"))
+
+
+def piece_size(sizes: Sequence[tuple[_Amounts, float | None]], total: int, max_requests: int) -> int:
+    """Return how many of the next requests make up a batch; at least one, which the provider may then refuse.
+
+    Batches are about equally large where the limits allow it: then they take about as long, and one is stored while the
+    next is read.
 
     Args:
-        texts: the user's message about each palette, by seed, as it stands inside a JSON string.
-        subjects: the palettes that the texts are about.
-
-    Raises:
-        CostCapError: the estimate and what is outstanding exceed the cap; nothing is reserved.
+        sizes: by kind (bytes, tokens) the size of each of the next requests, at least one, and the most of a batch.
+        total: how many requests are missing in all.
     """
-    palettes = _Palettes(
-        seeds=list(texts),
-        palette_ids=[subjects[seed].palette_id for seed in texts],
-        bases=[subjects[seed].source_digest for seed in texts],
-        sizes=np.fromiter((len(text) for text in texts.values()), dtype=np.int64, count=len(texts)),
-    )
-    with warehouse.connect() as connection, registered(connection, "requested", palettes.frame()):
-        ((ledger_id,),) = connection.execute("SELECT ledger_id FROM config").fetchall()
-        planned: list[list[_PlannedBatch]] = []
-        for entry in requested:
-            for model in entry.models:
-                missing = _missing_requests(connection, stage, model, order)
-                planner = _Planner(stage, entry, model, palettes, ledger_id)
-                planned.append(planner.plan(missing, planner.expected_output(connection)))
-        reservations = [batch.reservation for batches in planned for batch in batches]
-        if not order.dry_run:
-            _check_cap(connection, reservations, order.max_cost_usd)
-            _write_all(connection, stage, planned, order.max_cost_usd)
-            crash_point("reserve.written")
-    return reservations
-
-
-def still_reserved(warehouse: Warehouse, reservations: Sequence[Reservation]) -> list[Reservation]:
-    """Return the reservations that no other process has released meanwhile."""
-    if not reservations:
-        return []
-    with warehouse.connect(RECORD_WAIT_SECONDS) as connection:
-        rows = connection.execute("SELECT submission FROM tag_batches WHERE status = 'reserved'").fetchall()
-    reserved = {row[0] for row in rows}
-    return [reservation for reservation in reservations if reservation.submission in reserved]
-
-
-def holds_only(warehouse: Warehouse, reservations: Sequence[Reservation]) -> bool:
-    """Whether the ledger has these reservations and nothing else, so that it begins with them."""
-    with warehouse.connect(RECORD_WAIT_SECONDS) as connection:
-        ((batches,),) = connection.execute("SELECT count(*) FROM tag_batches").fetchall()
-    return batches == len(reservations)
-
-
-def batch_bounds(line_sizes: _Sizes, max_requests: int, max_bytes: int) -> list[tuple[int, int]]:
-    """Cut requests of these sizes in bytes into as few batches as the limits allow: (start, end) of each.
-
-    The batches are about equally large where the limits allow it: then they take about as long, and one is stored while
-    the next is read.
-    """
-    ends = [0, *np.cumsum(line_sizes).tolist()]
-    room = max_bytes - _FRAME_BYTES
-    full: list[tuple[int, int]] = []
-    start = 0
-    while start < len(line_sizes):
-        end = bisect_right(ends, ends[start] + room) - 1
-        end = max(start + 1, min(end, start + max_requests))
-        full.append((start, end))
-        start = end
-    cuts = [len(line_sizes) * number // max(1, len(full)) for number in range(len(full) + 1)]
-    equal = list(pairwise(cuts))
-    fits = all(end - start <= max_requests and ends[end] - ends[start] <= room for start, end in equal)
-    return equal if fits else full
+    full = min(max_requests, *(fitting(amounts, most) for amounts, most in sizes if most is not None))
+    if full < 1 or total <= full:
+        return max(1, full)
+    return math.ceil(total / math.ceil(total / full))
 
 
 @dataclass(frozen=True, slots=True)
 class _Palettes:
-    """The palettes of an order, by position: seed, id, consensus digest, and the size of their text in bytes."""
+    """The palettes that a piece is cut from, by position, and the sizes of their texts in bytes."""
 
     seeds: Sequence[str]
-    palette_ids: Sequence[str]
-    bases: Sequence[str | None]
-    sizes: _Sizes
+    subjects: Sequence[Subject]
+    sizes: np.ndarray[tuple[int], np.dtype[np.int64]]
+
+    @classmethod
+    def of(cls, subjects: Mapping[str, Subject], texts: Mapping[str, bytes]) -> _Palettes:
+        sizes = np.fromiter((len(text) for text in texts.values()), dtype=np.int64, count=len(texts))
+        return cls(list(texts), [subjects[seed] for seed in texts], sizes)
+
+    @property
+    def ids(self) -> list[str]:
+        return [subject.palette_id for subject in self.subjects]
+
+    @property
+    def bases(self) -> list[str | None]:
+        return [subject.source_digest for subject in self.subjects]
 
     def frame(self) -> pl.DataFrame:
         """Return them as a table: seed, position, basis."""
@@ -213,154 +240,142 @@ class _Palettes:
             }
         )
 
+    def columns(self, positions: pl.Series) -> dict[str, pl.Series]:
+        """Return what is recorded of the palettes at these positions."""
+        values = {
+            "seed": pl.Series(self.seeds, dtype=pl.String),
+            "basis": pl.Series(self.bases, dtype=pl.String),
+            "basis_models": pl.Series([subject.basis_models for subject in self.subjects], dtype=pl.Int32),
+            "basis_answers": pl.Series([subject.basis_answers for subject in self.subjects], dtype=pl.Int32),
+        }
+        return {name: column.gather(positions) for name, column in values.items()}
+
 
 @dataclass(frozen=True, slots=True)
-class _PlannedBatch:
-    """A batch to be recorded, with its requests, its estimated tokens and their price.
+class _PlannedPiece:
+    """A piece to be recorded. `rows`: position, analysis_index and attempt of each request."""
 
-    `rows`: position, analysis_index and attempt of each request. `bases`: the consensus digests, by position.
-    """
-
-    entry: ProviderModels
     reservation: Reservation
     rows: pl.DataFrame
-    bases: Sequence[str | None]
     tokens_in: int
     tokens_out: int
-    price: Price
+    estimator: Estimator
 
 
 @dataclass(frozen=True, slots=True)
 class _Planner:
-    """Cuts the missing requests of one model into batches and estimates them."""
+    """Cuts a piece from the missing requests. `total`: how many are missing in all."""
 
-    stage: Stage
-    entry: ProviderModels
-    model: Model
+    demand: Demand
     palettes: _Palettes
-    ledger_id: str
+    estimator: Estimator
+    total: int
 
-    def expected_output(self, connection: duckdb.DuckDBPyConnection) -> float:
-        """Tokens of one response: from this model's history where there is enough, else from the catalogue."""
-        parameters = {
-            "answers": self.stage.answers,
-            "provider": self.model.provider,
-            "model": self.model.id,
-            "prompt_version": self.stage.prompt.version,
-        }
-        ((average, answers),) = connection.execute(sql(__package__, "typical_output"), parameters).fetchall()
-        return output_tokens(self.model.expected_output_tokens * self.stage.output_ratio, average, answers)
-
-    def plan(self, missing: pl.DataFrame, tokens_out: float) -> list[_PlannedBatch]:
-        limits = load_catalogue().provider(self.entry.route.provider)
-        template = RequestTemplate.of(self.entry.format, self.model, self.stage.payload)
-        price = full_price(self.model) if self.entry.route.access == "direct" else batch_price(self.model)
+    def plan(
+        self, connection: duckdb.DuckDBPyConnection, missing: pl.DataFrame, room: Room, committed: Committed
+    ) -> _PlannedPiece | NoPiece:
+        if room.refusal is not None or not len(missing):
+            return NoPiece(room.refusal)
+        provider = load_catalogue().provider(self.demand.destination.route.provider)
+        template = RequestTemplate.of(self.demand.destination.format, self.demand.model, self.demand.stage.payload)
         positions = missing["position"].to_numpy()
-        analyses = missing["analysis_index"].to_numpy()
-        line_sizes = self.palettes.sizes[positions] + template.line_bytes(custom_id_length(self.stage.name))
-        batches: list[_PlannedBatch] = []
-        for start, end in batch_bounds(line_sizes, limits.max_requests, limits.max_bytes):
-            tokens_in = self._input_tokens(positions[start:end])
-            expected_out = math.ceil(tokens_out * (end - start))
-            identity = self._identity(end - start)
-            reservation = Reservation(
-                identity,
-                self.entry.route,
-                self.model,
-                template,
-                self.palettes.seeds,
-                CustomIds.of(identity, self.palettes.palette_ids, self.palettes.bases),
-                positions[start:end],
-                analyses[start:end],
-                price.cost(tokens_in, expected_out),
-            )
-            rows, bases = missing[start:end], self.palettes.bases
-            batches.append(_PlannedBatch(self.entry, reservation, rows, bases, tokens_in, expected_out, price))
-        return batches
-
-    def _identity(self, request_count: int) -> BatchIdentity:
-        return BatchIdentity(
-            new_submission(), self.ledger_id, self.stage.name, self.model.name, self.stage.prompt.version, request_count
+        lines = self.palettes.sizes[positions] + template.line_bytes(custom_id_length(self.demand.stage.name))
+        tokens = self.estimator.input_tokens(self.palettes.sizes[positions])
+        count = self._cut(lines, tokens, provider, room)
+        if not count:
+            return NoPiece(room.lack)
+        count = self._affordable(tokens[:count], committed)
+        if isinstance(count, NoPiece):
+            return count
+        ((ledger_id,),) = connection.execute("SELECT ledger_id FROM config").fetchall()
+        tokens_in = math.ceil(tokens[:count].sum())
+        identity = BatchIdentity(
+            new_submission(),
+            ledger_id,
+            self.demand.stage.name,
+            self.demand.model.name,
+            self.demand.stage.prompt.version,
+            count,
         )
-
-    def _input_tokens(self, positions: _Positions) -> int:
-        prose = len(self.stage.prompt.system) + len(orjson.dumps(self.stage.prompt.schema))
-        # Few texts differ in length, so each length is estimated once.
-        lengths, counts = np.unique(self.palettes.sizes[positions], return_counts=True)
-        return sum(
-            input_tokens(prose, length) * count for length, count in zip(lengths.tolist(), counts.tolist(), strict=True)
+        reservation = Reservation(
+            identity,
+            self.demand.destination.route,
+            self.demand.model,
+            template,
+            self.palettes.seeds,
+            CustomIds.of(identity, self.palettes.ids, self.palettes.bases),
+            positions[:count],
+            missing["analysis_index"].to_numpy()[:count],
+            self.estimator.cost(tokens_in, count),
+            self.demand.part.number,
         )
+        return _PlannedPiece(reservation, missing[:count], tokens_in, self.estimator.output(count), self.estimator)
+
+    def _cut(self, lines: _Amounts, tokens: _Amounts, provider: Provider, room: Room) -> int:
+        """Return how many requests go into the piece; 0 if there is too little room."""
+        size = piece_size(
+            [(lines, provider.max_bytes - FRAME_BYTES), (tokens, room.piece_tokens)],
+            max(self.total, len(lines)),
+            min(provider.max_requests, room.piece_requests or provider.max_requests, len(lines)),
+        )
+        free = [size]
+        if room.free_tokens is not None:
+            free.append(fitting(tokens, room.free_tokens))
+        if room.free_requests is not None:
+            free.append(room.free_requests)
+        return 0 if min(free) < size * LEAST_SHARE and not room.is_idle else min(free)
+
+    def _affordable(self, tokens: _Amounts, committed: Committed) -> int | NoPiece:
+        """Return how many of these requests the cap of the order admits.
+
+        A piece that does not fit waits for what is outstanding, which may cost less than estimated; then it is cut.
+        """
+        part = self.demand.part
+        left = part.max_cost_usd - committed.total_usd
+        if self.estimator.cost(tokens.sum(), len(tokens)) <= left:
+            return len(tokens)
+        one = self.estimator.cost(float(tokens.sum()) / len(tokens), 1)
+        count = min(len(tokens), math.floor(max(0.0, left) / one)) if one else len(tokens)
+        if count and not committed.outstanding_usd:
+            return count
+        return NoPiece(cap_line(part, committed))
 
 
-def _missing_requests(
-    connection: duckdb.DuckDBPyConnection, stage: Stage, model: Model, order: BackfillOrder
-) -> pl.DataFrame:
-    """Return position, analysis_index and attempt of each missing request of this model."""
-    parameters = {
-        **_request_parameters(stage, model, order.analysis_count),
-        "refresh_stale": stage.refresh_stale,
+def _insert(connection: duckdb.DuckDBPyConnection, demand: Demand, palettes: _Palettes, planned: _PlannedPiece) -> None:
+    reservation, model, destination = planned.reservation, demand.model, demand.destination
+    clock_offset, price = destination.clock_offset, planned.estimator.price
+    of_model = {
+        "stage": demand.stage.name,
+        "provider": model.provider,
+        "model": model.id,
+        "prompt_version": demand.stage.prompt.version,
     }
-    missing = connection.sql(sql(__package__, "missing_requests"), params=parameters).pl()
-    if order.limit is None:
-        return missing
-    palettes = missing["position"].unique(maintain_order=True).head(order.limit)
-    return missing.filter(pl.col("position").is_in(palettes.implode()))
-
-
-def _write_all(
-    connection: duckdb.DuckDBPyConnection,
-    stage: Stage,
-    planned: Sequence[Sequence[_PlannedBatch]],
-    max_cost_usd: float,
-) -> None:
-    written: list[str] = []
-    try:
-        for batches in planned:
-            with transaction(connection):
-                # Again, in the transaction that writes: no two processes can both fit under the cap.
-                _check_cap(connection, [batch.reservation for batch in batches], max_cost_usd)
-                for batch in batches:
-                    _insert(connection, stage, batch)
-                register_prompt(connection, stage.prompt)
-                crash_point("reserve.writing")
-            written += [batch.reservation.submission for batch in batches]
-    except BaseException:
-        # None of them was sent, and none will be.
-        for submission in written:
-            release_reserved(connection, submission, "the order could not be reserved as a whole")
-        raise
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, stage: Stage, batch: _PlannedBatch) -> None:
-    reservation = batch.reservation
-    model = reservation.model
-    clock_offset = batch.entry.clock_offset
-    reserved = batch.rows.select("analysis_index", "attempt").with_columns(
+    reserved = planned.rows.select("analysis_index", "attempt").with_columns(
         custom_id=pl.Series(reservation.request_ids(), dtype=pl.String),
-        seed=pl.Series(reservation.seeds, dtype=pl.String).gather(batch.rows["position"]),
-        basis=pl.Series(batch.bases, dtype=pl.String).gather(batch.rows["position"]),
         submission=pl.lit(reservation.submission),
+        **palettes.columns(planned.rows["position"]),
     )
     with registered(connection, "reserved", reserved):
         insert_batch(
             connection,
             {
-                **_model_parameters(stage, model),
+                **of_model,
                 "submission": reservation.submission,
-                "endpoint": batch.entry.endpoint,
-                "access": reservation.route.access,
+                "order_number": reservation.order_number,
+                "endpoint": destination.endpoint,
+                "access": destination.route.access,
                 "request_count": reservation.request_count,
                 "parameters": _batch_parameters(model),
-                "input_usd_per_million": batch.price.input_usd_per_million,
-                "output_usd_per_million": batch.price.output_usd_per_million,
-                "estimated_input_tokens": batch.tokens_in,
-                "estimated_output_tokens": batch.tokens_out,
+                "input_usd_per_million": price.input_usd_per_million,
+                "output_usd_per_million": price.output_usd_per_million,
+                "estimated_input_tokens": planned.tokens_in,
+                "estimated_output_tokens": planned.tokens_out,
                 "estimated_cost_usd": reservation.estimated_cost_usd,
                 "clock_offset_seconds": None if clock_offset is None else clock_offset.total_seconds(),
             },
         )
-        connection.execute(sql(__package__, "insert_requests"), _model_parameters(stage, model))
-        connection.execute(sql(__package__, "insert_claims"), _model_parameters(stage, model))
+        connection.execute(sql(__package__, "insert_requests"), of_model)
+        connection.execute(sql(__package__, "insert_claims"), of_model)
 
 
 def _batch_parameters(model: Model) -> str:
@@ -373,35 +388,3 @@ def _batch_parameters(model: Model) -> str:
             "price_list": price_list_version(),
         }
     ).decode()
-
-
-def _check_cap(connection: duckdb.DuckDBPyConnection, reservations: Sequence[Reservation], max_cost_usd: float) -> None:
-    planned = sum(reservation.estimated_cost_usd for reservation in reservations)
-    if not planned:
-        return
-    ((outstanding,),) = connection.execute(sql(__package__, "outstanding_cost")).fetchall()
-    if outstanding + planned > max_cost_usd:
-        requests = sum(reservation.request_count for reservation in reservations)
-        raise CostCapError(
-            f"{requests:,} requests are estimated to cost ${planned:.2f}"
-            + (f", and ${outstanding:.2f} is outstanding" if outstanding >= 0.005 else "")
-            + f"; that is above the cap of ${max_cost_usd:.2f}. Nothing was submitted. Request less "
-            "(--limit, --analysis-count, --model) or raise the cap (--max-cost, GRABIENT_MAX_COST_USD)"
-        )
-
-
-def _request_parameters(stage: Stage, model: Model, analysis_count: int) -> dict[str, Any]:
-    return {
-        **_model_parameters(stage, model),
-        "analysis_count": analysis_count,
-        "max_failures": MAX_FAILURES,
-    }
-
-
-def _model_parameters(stage: Stage, model: Model) -> dict[str, Any]:
-    return {
-        "stage": stage.name,
-        "provider": model.provider,
-        "model": model.id,
-        "prompt_version": stage.prompt.version,
-    }

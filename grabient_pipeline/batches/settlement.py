@@ -18,6 +18,7 @@ from grabient_pipeline.batches.found_requests import find_requests
 from grabient_pipeline.batches.ledger import finish, free_claims
 from grabient_pipeline.batches.parse import store_parsed
 from grabient_pipeline.batches.pauses import pause_if_failing
+from grabient_pipeline.batches.refusals import record_refusal, refusal_of
 from grabient_pipeline.batches.stages import STAGES
 from grabient_pipeline.batches.staging import show_staged
 from grabient_pipeline.formatting import pluralize
@@ -214,6 +215,7 @@ def settle(
     _store_rows(connection, batch, verdict, _OUTCOMES_OF_THE_REST.get(delivered.status, "missing"), why)
     cost_usd, finished = record_look(connection, batch, delivered, verdict)
     if verdict.settles:
+        _record_full_queue(connection, batch, delivered, error)
         pause_if_failing(connection, batch.provider, batch.model)
     collected = dict(connection.execute(sql(__package__, "count_collected"), of_batch).fetchall())
     failures = dict(connection.execute(sql(__package__, "collected_failures"), {"why": why}).fetchall())
@@ -235,6 +237,15 @@ def settle(
         None if finished else verdict.reason,
         finished,
     )
+
+
+def _record_full_queue(
+    connection: duckdb.DuckDBPyConnection, batch: EndedBatch, delivered: BatchState, error: str | None
+) -> None:
+    """Record that a batch failed because the queue was full: some providers accept it and fail it at once."""
+    refusal = refusal_of(error) if delivered.status == "failed" and batch.access == "batch" else None
+    if refusal is not None:
+        record_refusal(connection, batch.submission, refusal)
 
 
 def store_late(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: list[str]) -> None:

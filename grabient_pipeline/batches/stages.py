@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
@@ -32,13 +34,15 @@ class Subject:
     """A palette to request a response about: its canonical seed and its `palettes.palette_id`.
 
     `source_digest`: digest of the consensus that the prompt includes, whose text is `context_text`; None and empty if
-    the prompt includes the palette alone.
+    the prompt includes the palette alone. `basis_models`, `basis_answers`: what that consensus was counted from.
     """
 
     canonical_seed: str
     palette_id: str
     source_digest: str | None = None
     context_text: str = ""
+    basis_models: int | None = None
+    basis_answers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,14 +72,53 @@ class Stage:
     parameters: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
+    def refines(self) -> bool:
+        """Whether it asks about a consensus, so that palettes have to be ready for it."""
+        return "refine_now" in self.parameters
+
+    @property
+    def refines_now(self) -> bool:
+        """Whether palettes are refined before everything asked about them is settled."""
+        return bool(self.parameters.get("refine_now"))
+
+    @property
     def payload(self) -> PromptPayload:
         """What every request of the stage has in common."""
         return PromptPayload(self.prompt.system, self.prompt.schema, self.schema_name)
 
 
 def _colour_data(subjects: Mapping[str, Subject]) -> dict[str, str]:
-    descriptions = describe_palettes([subject.canonical_seed for subject in subjects.values()])
-    return {seed: description.colour_data.decode() for seed, description in zip(subjects, descriptions, strict=True)}
+    canonical_seeds = [subject.canonical_seed for subject in subjects.values()]
+    return dict(zip(subjects, _DESCRIBED.colour_data(canonical_seeds), strict=True))
+
+
+class _Described:
+    """The colour data of the palettes described last: the models of an order are asked about the same ones in turn."""
+
+    # With 300 bytes each.
+    _MOST: Final = 50_000
+
+    def __init__(self) -> None:
+        self._kept: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def colour_data(self, canonical_seeds: Sequence[str]) -> list[str]:
+        """Return the colour data of palettes, in their order."""
+        with self._lock:
+            found = {seed: self._kept[seed] for seed in canonical_seeds if seed in self._kept}
+        missing = [seed for seed in dict.fromkeys(canonical_seeds) if seed not in found]
+        described = describe_palettes(missing)
+        found.update(
+            {seed: description.colour_data.decode() for seed, description in zip(missing, described, strict=True)}
+        )
+        with self._lock:
+            if len(self._kept) + len(missing) > self._MOST:
+                self._kept.clear()
+            self._kept.update(itertools.islice(((seed, found[seed]) for seed in missing), self._MOST))
+        return [found[seed] for seed in canonical_seeds]
+
+
+_DESCRIBED: Final = _Described()
 
 
 def _tagging_texts(subjects: Mapping[str, Subject]) -> dict[str, str]:
@@ -92,7 +135,7 @@ def _refinement_texts(subjects: Mapping[str, Subject]) -> dict[str, str]:
 def _refinement_subject(row: Sequence[Any]) -> Subject:
     canonical_seed, palette_id, digest, total_models, total_analyses, *counts = row
     text = consensus_text(total_models, total_analyses, dict(zip(FIELDS, counts, strict=True)))
-    return Subject(canonical_seed, palette_id, digest, text)
+    return Subject(canonical_seed, palette_id, digest, text, total_models, total_analyses)
 
 
 TAGGING = Stage(
@@ -121,7 +164,7 @@ REFINEMENT = Stage(
     merge=merge_refined,
     # 10 to 20 associations and up to 8 moods, but no attributes.
     output_ratio=1.6,
-    parameters={"refresh_stale": False, "only_stale": False},
+    parameters={"refresh_stale": False, "only_stale": False, "refine_now": False},
 )
 STAGES = {stage.name: stage for stage in (TAGGING, REFINEMENT)}
 
@@ -132,4 +175,10 @@ def refreshing_stale(stage: Stage, *, only_stale: bool = False) -> Stage:
     Args:
         only_stale: request nothing else.
     """
-    return replace(stage, refresh_stale=True, parameters={"refresh_stale": True, "only_stale": only_stale})
+    parameters = {**stage.parameters, "refresh_stale": True, "only_stale": only_stale}
+    return replace(stage, refresh_stale=True, parameters=parameters)
+
+
+def refining_now(stage: Stage) -> Stage:
+    """Return the stage that also refines palettes whose other answers are outstanding, so that they will be stale."""
+    return replace(stage, parameters={**stage.parameters, "refine_now": True})

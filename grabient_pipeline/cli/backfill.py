@@ -10,11 +10,13 @@ import typer
 from grabient_pipeline.cli import lazy, recording, terminal
 from grabient_pipeline.cli.command_line import Json, failed
 from grabient_pipeline.cli.submission import (
+    Deadline,
     Direct,
     DryRun,
     IgnoreUnknown,
     IncludeRetired,
     MaxCost,
+    Then,
     say_submission,
     submission_facts,
 )
@@ -55,11 +57,13 @@ def backfill(  # noqa: PLR0913  # one parameter per option
     max_cost: MaxCost = None,
     include_retired: IncludeRetired = False,
     direct: Direct = False,
+    deadline: Deadline = None,
+    then: Then = None,
     ignore_unknown: IgnoreUnknown = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Submit batches for all missing responses. Prints the estimated cost; nothing is submitted above the cost cap."""
+    """Order all missing responses. Submits what there is room for; polling sends on the rest, within the cost cap."""
     request = lazy.BackfillRequest(
         models=model or (),
         providers=provider or (),
@@ -70,6 +74,8 @@ def backfill(  # noqa: PLR0913  # one parameter per option
         dry_run=dry_run,
         direct=direct,
         ignore_unknown=ignore_unknown,
+        deadline_hours=deadline,
+        when_late=then,
     )
     pipeline = lazy.Pipeline.from_environment()
     with terminal.progress() as progress:
@@ -88,7 +94,7 @@ def backfill(  # noqa: PLR0913  # one parameter per option
 
 
 def _say_backfill(report: BackfillReport, current: Status) -> None:
-    if report.batches:
+    if report.batches or report.waiting:
         say_submission(report)
     elif not current.palettes:
         terminal.say("There are no palettes yet: grabient import adds them.")

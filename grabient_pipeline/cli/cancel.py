@@ -13,7 +13,10 @@ from grabient_pipeline.errors import SettingsError
 from grabient_pipeline.formatting import pluralize
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from grabient_pipeline.batches.cancel import CancelledBatch
+    from grabient_pipeline.batches.order_ledger import OrderPart
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,29 +29,48 @@ def cancel(
         list[str] | None,
         typer.Argument(metavar="[BATCH ...]", help="Submissions or provider batch ids.", show_default=False),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Cancel all pending batches.")] = False,
+    order: Annotated[list[int] | None, typer.Option(metavar="N", min=1, help="An order; may be repeated.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Cancel all open orders and all pending batches.")] = False,
+    waiting_only: Annotated[
+        bool, typer.Option("--waiting-only", help="With --order or --all: let the batches under way come to their end.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Cancel batches. Finished responses are paid for, so they are collected and kept."""
-    if bool(batch) == every:
-        raise SettingsError("name the batches to cancel, or pass --all; grabient status lists them")
+    """Cancel batches or orders. What waits is not sent any more; finished responses are paid for, so they are kept."""
+    if sum((bool(batch), bool(order), every)) != 1:
+        raise SettingsError("name the batches to cancel, pass --order N, or pass --all; grabient status lists them")
+    if waiting_only and batch:
+        raise SettingsError("--waiting-only goes with --order or --all")
     pipeline = lazy.Pipeline.from_environment()
-    outcomes = pipeline.cancel(None if every else batch)
-    collected, _ = collect_and_follow_up(pipeline)
+    parts: list[OrderPart] = []
+    outcomes: list[CancelledBatch] = []
+    if not batch:
+        parts, outcomes = pipeline.cancel_orders(None if every else order, keep_batches=waiting_only)
+    if batch or (every and not waiting_only):
+        outcomes += pipeline.cancel(batch or None)
+    collected, _ = collect_and_follow_up(pipeline, refine=False)
     kept = sum(each.states.get("succeeded", 0) for each in collected.batches)
     if json:
-        terminal.say_json({"batches": [_facts(outcome) for outcome in outcomes], "kept_answers": kept})
+        batches = [_facts(outcome) for outcome in outcomes]
+        terminal.say_json({"orders": sorted({part.number for part in parts}), "batches": batches, "kept_answers": kept})
     else:
-        for outcome in outcomes:
-            line = f"{outcome.provider}/{outcome.model} {outcome.submission}: {outcome.error or _state(outcome)}"
-            terminal.say(line, "yellow" if outcome.error else "")
-        if not outcomes:
-            terminal.say("No batches are pending.")
+        _say_outcomes(parts, outcomes, batches_are_kept=waiting_only)
         if collected.batches:
             terminal.say(f"Collected the finished part: {pluralize(kept, 'answer')}")
     errors = [outcome.error for outcome in outcomes if outcome.error] + list(collected.failures.values())
     if errors:
         raise failed("; ".join(dict.fromkeys(errors)))
+
+
+def _say_outcomes(parts: Sequence[OrderPart], outcomes: Sequence[CancelledBatch], *, batches_are_kept: bool) -> None:
+    for number in sorted({part.number for part in parts}):
+        models = ", ".join(part.name for part in parts if part.number == number)
+        terminal.say(f"Order {number} ended: {models}")
+    for outcome in outcomes:
+        line = f"{outcome.provider}/{outcome.model} {outcome.submission}: {outcome.error or _state(outcome)}"
+        terminal.say(line, "yellow" if outcome.error else "")
+    if not outcomes and not batches_are_kept:
+        terminal.say("No batches are pending.")
 
 
 def _state(outcome: CancelledBatch) -> str:

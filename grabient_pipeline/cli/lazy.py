@@ -14,9 +14,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from grabient_pipeline import sandbox as sandbox
     from grabient_pipeline.batches.abandon import abandonable as abandonable
+    from grabient_pipeline.batches.account_limits import QUEUE_KINDS as QUEUE_KINDS
+    from grabient_pipeline.batches.account_limits import account_named as account_named
+    from grabient_pipeline.batches.account_limits import read_account_settings as read_account_settings
+    from grabient_pipeline.batches.account_limits import read_account_tier as read_account_tier
+    from grabient_pipeline.batches.account_limits import take_back_tier as take_back_tier
+    from grabient_pipeline.batches.account_limits import write_figures as write_figures
+    from grabient_pipeline.batches.account_limits import write_tier as write_tier
     from grabient_pipeline.batches.collect import ended_batches as ended_batches
     from grabient_pipeline.batches.config import read_patience as read_patience
+    from grabient_pipeline.batches.config import read_refine_after as read_refine_after
+    from grabient_pipeline.batches.config import read_refine_share as read_refine_share
     from grabient_pipeline.batches.config import write_patience as write_patience
+    from grabient_pipeline.batches.config import write_refine_after as write_refine_after
+    from grabient_pipeline.batches.config import write_refine_share as write_refine_share
     from grabient_pipeline.batches.orders import BackfillRequest as BackfillRequest
     from grabient_pipeline.batches.orders import RefinementRequest as RefinementRequest
     from grabient_pipeline.batches.orders import check_analysis_count as check_analysis_count
@@ -60,8 +71,24 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "batches.abandon": ("abandonable",),
+    "batches.account_limits": (
+        "QUEUE_KINDS",
+        "account_named",
+        "read_account_settings",
+        "read_account_tier",
+        "take_back_tier",
+        "write_figures",
+        "write_tier",
+    ),
     "batches.collect": ("ended_batches",),
-    "batches.config": ("read_patience", "write_patience"),
+    "batches.config": (
+        "read_patience",
+        "read_refine_after",
+        "read_refine_share",
+        "write_patience",
+        "write_refine_after",
+        "write_refine_share",
+    ),
     "batches.orders": ("BackfillRequest", "RefinementRequest", "check_analysis_count"),
     "batches.parse": ("ParseReport",),
     "batches.poll": ("PollReport",),

@@ -13,17 +13,21 @@ import typer
 from grabient_pipeline.cli import lazy, recording, terminal
 from grabient_pipeline.cli.command_line import failed
 from grabient_pipeline.cli.refine import reports_by_asset
+from grabient_pipeline.cli.submission import order_facts, waiting_lines
 from grabient_pipeline.deadline import Deadline
 from grabient_pipeline.errors import WarehouseBusy
 from grabient_pipeline.formatting import dollars, pluralize
 
 if TYPE_CHECKING:
     from grabient_pipeline.batches.collect import CollectedBatch, CollectReport
+    from grabient_pipeline.batches.order_progress import PartProgress
     from grabient_pipeline.batches.parse import ParseReport
     from grabient_pipeline.batches.poll import PollReport
     from grabient_pipeline.batches.reconcile import Finding
+    from grabient_pipeline.batches.send_on import SendReport
     from grabient_pipeline.follow_up import FollowUpReport
     from grabient_pipeline.pipeline import Pipeline
+    from grabient_pipeline.providers.base import Route
 
 # A person has more patience than the sensor. Two minutes of this are for lost batches, the rest for the database.
 _TICK_SECONDS = 480.0
@@ -42,7 +46,11 @@ class PollSummary:
         refused: of those not collected, the ones that need a person.
         not_found: why lost batches could not be looked up, by submission.
         palettes_sent: palettes submitted for refinement.
-        batches_sent: refinement batches that the last poll submitted.
+        batches_sent: batches that the last poll submitted.
+        sent_on: requests of open orders that were sent on.
+        late: batches that were cancelled because they were late.
+        orders: the progress of the open orders.
+        unusable: the routes that need a person.
     """
 
     polled: PollReport
@@ -54,11 +62,25 @@ class PollSummary:
     not_found: dict[str, str] = field(default_factory=dict[str, str])
     held_back: tuple[str, ...] = ()
     not_submitted: tuple[str, ...] = ()
+    not_sent: tuple[str, ...] = ()
     not_embedded: str = ""
     answers: int = 0
     usable: int = 0
     palettes_sent: int = 0
+    late: int = 0
     batches_sent: int = 0
+    sent_on: int = 0
+    orders: list[PartProgress] = field(default_factory=list["PartProgress"])
+    unusable: frozenset[Route] = frozenset()
+
+    @property
+    def waiting_requests(self) -> int:
+        """The ordered requests that later polls send on without a person."""
+        return sum(
+            each.counts.waiting
+            for each in self.orders
+            if each.ended is None and not each.is_stuck and each.part.route not in self.unusable
+        )
 
     @property
     def pending(self) -> int:
@@ -74,7 +96,7 @@ class PollSummary:
     def hopeless(self) -> bool:
         """Whether nothing can go on until a person has changed a key or a setting."""
         pending = self.polled.hopeless or not self.pending
-        return pending and not self.waiting and self.refused >= self.not_collected.keys()
+        return pending and not self.waiting and not self.waiting_requests and self.refused >= self.not_collected.keys()
 
     @property
     def reasons(self) -> list[str]:
@@ -86,6 +108,7 @@ class PollSummary:
             *self.not_found.values(),
             *self.held_back,
             *self.not_submitted,
+            *self.not_sent,
             self.not_embedded,
         ]
         return list(dict.fromkeys(filter(None, reasons)))
@@ -99,6 +122,15 @@ class PollSummary:
         self.answers += sum(batch.answers for batch in collected.batches)
         self.usable += sum(batch.states.get("succeeded", 0) for batch in collected.batches)
 
+    def add_sent_on(self, sent: SendReport) -> None:
+        """Add what a poll sent on."""
+        self.sent_on += sent.request_count
+        self.batches_sent = len(sent.submitted)
+        self.late += sum(batch.is_cancelled for batch in sent.late)
+        not_cancelled = [batch.error for batch in sent.late if batch.error is not None]
+        self.not_sent = (*sent.failures.values(), *sent.held_back, *not_cancelled)
+        self.unusable = sent.refused
+
     def add_follow_up(self, report: FollowUpReport) -> None:
         """Add what the steps after collecting did."""
         refinement = report.refinement
@@ -106,7 +138,7 @@ class PollSummary:
         self.not_submitted = tuple(refinement.batches.failures.values())
         self.not_embedded = report.not_embedded
         self.palettes_sent += refinement.batches.request_count
-        self.batches_sent = len(refinement.batches.submitted)
+        self.batches_sent += len(refinement.batches.submitted)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -115,11 +147,13 @@ def add_to(app: typer.Typer) -> None:
 
 
 def poll(
-    watch: Annotated[bool, typer.Option("--watch", help="Keep polling until no batches are pending.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep polling until nothing is pending or to be sent.")
+    ] = False,
     interval: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Time between polls with --watch.")] = 300,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object; with --watch, at the end.")] = False,
 ) -> None:
-    """Poll pending batches and collect the results. Then parses, refines and indexes what was collected."""
+    """Poll pending batches and collect the results. Sends on open orders; parses, refines and indexes the results."""
     pipeline = lazy.Pipeline.from_environment()
     summary = PollSummary(lazy.PollReport())
     if watch:
@@ -136,16 +170,19 @@ def poll(
         terminal.warn(reason)
 
 
-def collect_and_follow_up(pipeline: Pipeline, *, every_late: bool = False) -> tuple[CollectReport, FollowUpReport]:
+def collect_and_follow_up(
+    pipeline: Pipeline, *, every_late: bool = False, refine: bool = True
+) -> tuple[CollectReport, FollowUpReport]:
     """Collect ended batches and run every step that follows; report it all to Dagster.
 
     Args:
         every_late: also ask now for what settled and abandoned batches still owe, which is otherwise asked once a day.
+        refine: whether palettes that are ready are submitted for refinement.
     """
     with terminal.progress() as progress:
         collected = pipeline.collect(every_late=every_late, progress=progress)
         parsed = pipeline.parse_answers(progress=progress)
-        followed = lazy.follow_up(pipeline, progress=progress)
+        followed = lazy.follow_up(pipeline, refine=refine, progress=progress)
     recording.record(pipeline.settings, "grabient poll", _reports_by_asset(collected, parsed, followed))
     return collected, followed
 
@@ -171,10 +208,13 @@ def _poll_once(pipeline: Pipeline, summary: PollSummary, *, every_late: bool = T
     summary.adopted += [*report.reconciled.adopted, *report.listed.adopted]
     summary.not_found = {**report.reconciled.failures, **report.listed.reasons}
     summary.polled = report.polled
+    with terminal.progress() as progress:
+        summary.add_sent_on(pipeline.send_on(progress=progress))
     # Includes batches that ended at an earlier poll, and collected responses that a killed process did not parse.
     collected, followed = collect_and_follow_up(pipeline, every_late=every_late)
     summary.add_collected(collected)
     summary.add_follow_up(followed)
+    summary.orders = pipeline.open_orders()
 
 
 def _watch(pipeline: Pipeline, summary: PollSummary, interval: float) -> None:
@@ -188,7 +228,7 @@ def _watch(pipeline: Pipeline, summary: PollSummary, interval: float) -> None:
             time.sleep(min(interval, _BUSY_SECONDS))
             continue
         polls += 1
-        if not (summary.pending or summary.to_collect):
+        if not (summary.pending or summary.to_collect or summary.waiting_requests):
             return
         # Anything else may pass: a network, a provider, a batch that is not found at the first look.
         if summary.hopeless:
@@ -206,6 +246,8 @@ def _progress_line(summary: PollSummary) -> str:
         line += f" ({pluralize(completed, 'request')} completed)"
     if summary.to_collect:
         line += f", {summary.to_collect:,} to collect"
+    if summary.waiting_requests:
+        line += f", {pluralize(summary.waiting_requests, 'request')} to send on"
     return f"{line}, {len(summary.collected):,} collected"
 
 
@@ -214,8 +256,14 @@ def _say_summary(summary: PollSummary) -> None:
         terminal.say(f"Adopted: {finding.provider}/{finding.model} {finding.batch_id} ({finding.evidence})")
     if summary.collected:
         _say_collected(summary)
+    if summary.sent_on:
+        terminal.say(f"Sent on {pluralize(summary.sent_on, 'request')} of open orders")
+    if summary.late:
+        terminal.say(f"Cancelled {pluralize(summary.late, 'late batch', 'late batches')}")
     if summary.palettes_sent:
         terminal.say(f"Submitted {pluralize(summary.palettes_sent, 'palette')} for refinement")
+    for line in waiting_lines(summary.orders):
+        terminal.note(line)
     if summary.pending:
         terminal.say(f"{pluralize(summary.pending, 'batch', 'batches')} pending: {_pending_states(summary)}")
     if summary.to_collect:
@@ -256,6 +304,8 @@ def _pending_states(summary: PollSummary) -> str:
     words = [f"{count:,} {state}" for state, count in states.items()]
     if summary.polled.failures:
         words.append(f"{len(summary.polled.failures):,} could not be polled")
+    if summary.polled.postponed:
+        words.append(f"{len(summary.polled.postponed):,} asked at the next poll")
     if summary.batches_sent:
         words.append(f"{summary.batches_sent:,} just submitted")
     return ", ".join(words)
@@ -275,6 +325,7 @@ def _facts(summary: PollSummary) -> dict[str, Any]:
             for submission, state in summary.polled.states.items()
         },
         "failures": dict(summary.polled.failures),
+        "postponed": sorted(summary.polled.postponed),
         "found_again": [finding.submission for finding in summary.adopted],
         "collected": [
             {
@@ -293,7 +344,10 @@ def _facts(summary: PollSummary) -> dict[str, Any]:
         ],
         "not_collected": summary.not_collected,
         "waiting": summary.waiting,
+        "cancelled_late": summary.late,
         "sent_to_be_refined": summary.palettes_sent,
+        "sent_on": summary.sent_on,
+        "orders": order_facts(summary.orders),
         "held_back": list(summary.held_back),
         "answers": summary.answers,
         "usable_answers": summary.usable,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -10,12 +11,35 @@ from grabient_pipeline.cli import terminal
 from grabient_pipeline.formatting import dollars, pluralize
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from grabient_pipeline.batches.backfill import BackfillReport
+    from grabient_pipeline.batches.order_progress import PartProgress
+
+WhenLate = Literal["direct", "again", "leave"]
+_HOURS: Final = {"m": 1 / 60, "h": 1.0, "d": 24.0}
+
+
+def parse_hours(text: str) -> float:
+    """Return a time such as `12h`, `90m`, `2d` or `12` (hours) in hours.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    number = text.strip().lower()
+    unit = number[-1:] if number[-1:] in _HOURS else "h"
+    try:
+        return float(number.removesuffix(unit)) * _HOURS[unit]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time; write 12h, 90m or 2d (without a letter: hours)") from None
+
 
 MaxCost = Annotated[
     float | None,
     typer.Option(
-        metavar="USD", help="Submit nothing if the estimate is above this.", show_default="GRABIENT_MAX_COST_USD"
+        metavar="USD",
+        help="The cost cap: nothing is ordered if the estimate is above it.",
+        show_default="GRABIENT_MAX_COST_USD",
     ),
 ]
 IncludeRetired = Annotated[
@@ -35,11 +59,50 @@ IgnoreUnknown = Annotated[
         help="Submit although the providers have batches that the ledger lacks; what these contain may be paid twice.",
     ),
 ]
+Deadline = Annotated[
+    float | None,
+    typer.Option(
+        metavar="TIME",
+        parser=parse_hours,
+        help="Cancel batches that take longer, such as 12h, 90m or 2d; what they finished is kept.",
+        show_default="none",
+    ),
+]
+Then = Annotated[
+    WhenLate | None,
+    typer.Option(
+        help="What happens to the rest of a late batch: ordinary calls at full price within the cap, again as a batch, "
+        "or nothing.",
+        show_default="again",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be submitted.")]
 
 
 def say_submission(report: BackfillReport) -> None:
-    """Print the batches of a report, at least one, and their sum."""
+    """Print the batches of a report and their sum, and what is ordered and waits."""
+    if report.batches:
+        _say_batches(report)
+    if report.order is not None and report.waiting:
+        terminal.say(
+            f"Order {report.order}: {pluralize(report.planned_requests, 'request')}, "
+            f"estimated {dollars(report.planned_cost_usd)}"
+        )
+    for line in waiting_lines(report.orders):
+        terminal.note(line)
+
+
+def waiting_lines(orders: Iterable[PartProgress]) -> list[str]:
+    """Say what waits to be sent and for what, a line for each model of an order."""
+    return [
+        f"order {each.part.number}, {each.part.name}: {pluralize(each.counts.waiting, 'request')} not sent yet; "
+        f"{each.waits_for or 'the next poll sends on'}"
+        for each in orders
+        if each.counts.waiting and each.ended is None
+    ]
+
+
+def _say_batches(report: BackfillReport) -> None:
     terminal.say_table(
         ["model", "requests", "estimated", "batch"],
         [
@@ -80,6 +143,31 @@ def submission_facts(report: BackfillReport) -> dict[str, Any]:
         ],
         "requests": report.request_count,
         "estimated_cost_usd": report.estimated_cost_usd,
+        "order": report.order,
+        "ordered_requests": report.planned_requests,
+        "ordered_cost_usd": report.planned_cost_usd,
+        "waiting": report.waiting,
+        "orders": order_facts(report.orders),
+        "late_cost_usd": report.late_cost_usd,
         "left_out": report.left_out,
         "failures": {route.label: reason for route, reason in report.failures.items()},
     }
+
+
+def order_facts(orders: Iterable[PartProgress]) -> list[dict[str, Any]]:
+    """Return the progress of orders as JSON values, one object for each model of an order."""
+    return [
+        {
+            "order": each.part.number,
+            "stage": each.part.stage,
+            "model": each.part.name,
+            "access": each.part.access,
+            **asdict(each.counts),
+            "spent_usd": each.committed.spent_usd,
+            "outstanding_usd": each.committed.outstanding_usd,
+            "max_cost_usd": each.part.max_cost_usd,
+            "waits_for": each.waits_for if each.counts.waiting else None,
+            "ended": each.ended,
+        }
+        for each in orders
+    ]

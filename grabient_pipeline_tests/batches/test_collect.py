@@ -170,11 +170,11 @@ def test_a_batch_that_fails_as_a_whole_records_the_reason(workbench, monkeypatch
 
     original = OpenAIBatches.request
 
-    def request(self, model, payload, custom_id, text):
+    def request(model, payload, custom_id, text):
         rendered = original(model, payload, custom_id, text)
         return {**rendered, "body": {**rendered["body"], "model": "gpt-99"}}
 
-    monkeypatch.setattr(OpenAIBatches, "request", request)
+    monkeypatch.setattr(OpenAIBatches, "request", staticmethod(request))
     workbench.backfill(MINI, analysis_count=1)
     workbench.settle()
     ((status, error),) = workbench.rows("SELECT status, error FROM tag_batches")

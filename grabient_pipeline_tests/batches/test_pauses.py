@@ -47,10 +47,12 @@ class TestPausing:
         assert len(workbench.pipeline.status().paused) == 1
 
     @pytest.mark.parametrize("key", ["openai", "groq", "google"])
-    def test_a_full_queue_does_not_pause(self, workbench, key):
+    def test_a_full_queue_makes_wait_and_does_not_pause(self, workbench, key):
         workbench.arm("fail_batch", key, **FULL)
         for _ in range(4):
             assert run(workbench, MODELS[key]) == PALETTES
+            assert run(workbench, MODELS[key]) == 0
+            workbench.rows("UPDATE refused_batches SET refused_at = refused_at - INTERVAL 2 DAYS")
         assert workbench.pipeline.status().paused == ()
 
     def test_different_reasons_do_not_pause(self, workbench):
@@ -71,7 +73,7 @@ class TestPausing:
     def test_batches_of_one_round_count_once(self, workbench, monkeypatch):
         from grabient_pipeline.batches import reservation
 
-        monkeypatch.setattr(reservation, "batch_bounds", lambda sizes, *_: [(n, n + 1) for n in range(len(sizes))])
+        monkeypatch.setattr(reservation, "piece_size", lambda *_: 1)
         workbench.arm("fail_batch", "openai", **LIMIT)
         assert len(workbench.backfill(MINI, analysis_count=1).batches) == PALETTES
         workbench.settle()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from grabient_pipeline.batches.custom_ids import new_submission
 from grabient_pipeline.batches.request_file import RequestTemplate, json_text
-from grabient_pipeline.batches.reservation import batch_bounds
+from grabient_pipeline.batches.reservation import piece_size
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.registry import open_provider
@@ -109,49 +109,51 @@ def test_a_submission_is_an_identifier_that_every_provider_accepts():
         assert submission == submission.lower()
 
 
-class TestBounds:
+def cut(sizes, max_requests, max_bytes):
+    """Cut requests of these sizes into batches, one after another: (start, end) of each."""
+    bounds, start = [], 0
+    while start < len(sizes):
+        left = np.array(sizes[start:], dtype=np.int64)
+        end = start + piece_size([(left, max_bytes)], len(left), max_requests)
+        bounds.append((start, end))
+        start = end
+    return bounds
+
+
+class TestPieces:
     @given(
         sizes=st.lists(st.integers(1, 400), max_size=60),
         max_requests=st.integers(1, 20),
-        max_bytes=st.integers(1024 + 400, 1024 + 3000),
+        max_bytes=st.integers(400, 3000),
     )
-    def test_all_rows_are_in_order_and_within_the_limits_in_as_few_batches_as_possible(
-        self, sizes, max_requests, max_bytes
-    ):
-        bounds = batch_bounds(np.array(sizes, dtype=np.int64), max_requests, max_bytes)
+    def test_all_requests_are_in_order_and_within_the_limits(self, sizes, max_requests, max_bytes):
+        bounds = cut(sizes, max_requests, max_bytes)
         covered = [row for start, end in bounds for row in range(start, end)]
         assert covered == list(range(len(sizes)))
         for start, end in bounds:
             assert 1 <= end - start <= max_requests
-            assert sum(sizes[start:end]) <= max_bytes - 1024
-        assert len(bounds) == greedy(sizes, max_requests, max_bytes - 1024)
+            assert sum(sizes[start:end]) <= max_bytes
+
+    @given(count=st.integers(1, 200), size=st.integers(1, 400), max_requests=st.integers(1, 20))
+    def test_equal_requests_make_as_few_batches_as_possible_of_equal_sizes(self, count, size, max_requests):
+        lengths = [end - start for start, end in cut([size] * count, max_requests, 400 * 12)]
+        most = min(max_requests, 400 * 12 // size)
+        assert len(lengths) == -(-count // most)
+        assert max(lengths) - min(lengths) <= 1
 
     def test_batches_have_equal_sizes_where_the_limits_allow(self):
         """Not 20, 20 and 5."""
-        assert batch_bounds(np.full(45, 10, dtype=np.int64), 20, 10_000) == [(0, 15), (15, 30), (30, 45)]
+        assert cut([10] * 45, 20, 10_000) == [(0, 15), (15, 30), (30, 45)]
 
-    def test_batches_are_filled_in_turn_where_equal_ones_would_be_too_large(self):
-        sizes = np.array([10, 10, 10, 90, 90, 10], dtype=np.int64)
-        assert batch_bounds(sizes, 100, 1024 + 125) == [(0, 4), (4, 6)]
-
-    def test_a_row_above_the_limit_has_its_own_batch(self):
-        """The provider rejects it; splitting must still terminate."""
-        sizes = np.array([10, 5000, 10], dtype=np.int64)
-        assert batch_bounds(sizes, 100, 1024 + 100) == [(0, 1), (1, 2), (2, 3)]
+    def test_a_request_above_the_limit_has_its_own_batch(self):
+        """The provider rejects it; cutting must still terminate."""
+        assert cut([10, 5000, 10], 100, 100) == [(0, 1), (1, 2), (2, 3)]
 
     def test_sums_may_exceed_32_bits(self):
-        sizes = np.full(10, 2_000_000_000, dtype=np.int64)
-        assert len(batch_bounds(sizes, 100, 5_000_000_000)) == 5
+        assert len(cut([2_000_000_000] * 10, 100, 5_000_000_000)) == 5
 
-    def test_no_rows_give_no_batches(self):
-        assert batch_bounds(np.array([], dtype=np.int64), 100, 10_000) == []
-
-
-def greedy(sizes, max_requests, capacity):
-    """Count the batches of greedy filling, the slow way."""
-    batches = count = filled = 0
-    for size in sizes:
-        if not batches or count == max_requests or filled + size > capacity:
-            batches, count, filled = batches + 1, 0, 0
-        count, filled = count + 1, filled + size
-    return batches
+    def test_the_strictest_limit_counts(self):
+        lines, tokens = np.full(100, 50, dtype=np.int64), np.full(100, 1.5)
+        assert piece_size([(lines, 1_000), (tokens, 1e9)], 100, 100) == 20
+        assert piece_size([(lines, 1_000), (tokens, 15.0)], 100, 100) == 10
+        assert piece_size([(lines, 1_000), (tokens, None)], 100, 5) == 5

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from grabient_pipeline import settings as settings_module
+from grabient_pipeline.cli.submission import parse_hours
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.sandbox import SandboxServer
+from grabient_pipeline.warehouse import connect
 from grabient_pipeline_tests.catalogue import ENABLED
 from grabient_pipeline_tests.cli.conftest import Grabient
 
@@ -170,3 +173,54 @@ def test_no_key_is_ever_shown(grabient: Grabient, keys: dict[str, str], three_pa
     ]
     shown = "".join(each.out + each.err for each in results)
     assert not [key for name, key in keys.items() if name.endswith("_KEY") and key in shown]
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+class TestDeadline:
+    @pytest.mark.parametrize(
+        ("text", "hours"), [("12h", 12.0), ("90m", 1.5), ("2d", 48.0), ("12", 12.0), (" 1.5H ", 1.5)]
+    )
+    def test_it_is_a_time_with_or_without_a_unit(self, text: str, hours: float) -> None:
+        assert parse_hours(text) == hours
+
+    @pytest.mark.parametrize("text", ["soon", "", "h", "12 hours", "1h30m"])
+    def test_anything_else_is_wrong_usage(self, grabient: Grabient, text: str) -> None:
+        result = grabient("backfill", "--deadline", text)
+        assert result.status == 2
+        assert "write 12h, 90m or 2d" in result.err
+
+    @pytest.mark.parametrize("text", ["0", "-1h", "31d", "nan", "inf"])
+    def test_one_out_of_range_is_rejected(self, grabient: Grabient, text: str) -> None:
+        result = grabient("backfill", "--model", MINI, "--deadline", text)
+        assert result.status == 1
+        assert "more than 0 and at most 720 (30 days)" in result.err
+
+    @pytest.mark.parametrize("command", ["backfill", "refine"])
+    def test_what_happens_then_needs_a_deadline(self, grabient: Grabient, command: str) -> None:
+        result = grabient(command, "--then", "leave")
+        assert result.status == 1
+        assert "no deadline is (--deadline)" in result.err
+        assert grabient(command, "--deadline", "1h", "--then", "never").status == 2
+
+    @pytest.mark.parametrize("dry_run", [True, False])
+    def test_the_cost_of_the_late_rest_is_said(self, grabient: Grabient, dry_run: bool) -> None:
+        options = ["--model", MINI, "--deadline", "12h", "--then", "direct", *(["--dry-run"] if dry_run else [])]
+        result = grabient("backfill", *options, "--json")
+        assert result.json["late_cost_usd"] == pytest.approx(2 * result.json["estimated_cost_usd"])
+        assert "not answered after 12 hours is asked by ordinary calls at full price: at most $" in result.err
+
+    def test_a_poll_cancels_what_is_late(self, grabient: Grabient, sandbox: SandboxServer) -> None:
+        sandbox.sandbox.faults.arm("slow_batch", "openai", 1, seconds=90)
+        grabient("backfill", "--model", MINI, "--analysis-count", 1, "--deadline", "0.0001")
+        time.sleep(0.5)
+        result = grabient("poll")
+        assert "Cancelled 1 late batch\n" in result.out
+        assert sandbox.sandbox.store.batches()[0].cancelled is not None
+        assert grabient("poll", "--json").json["cancelled_late"] == 0
+
+    def test_it_is_recorded_with_the_order(self, grabient: Grabient, data_dir: Path) -> None:
+        grabient("backfill", "--model", MINI, "--deadline", "90m")
+        with connect(data_dir) as connection:
+            assert connection.execute("SELECT deadline_hours, when_late FROM orders").fetchall() == [(1.5, "again")]
+        result = grabient("backfill", "--model", MINI, "--deadline", "1h")
+        assert "nothing new is ordered, so the deadline applies to nothing" in result.err

@@ -140,5 +140,7 @@ def test_through_the_pipeline(workbench, key):
         workbench.pipeline.poll()
         ((error,),) = workbench.rows("SELECT error FROM tag_batches")
     else:
-        (error,) = report.failures.values()
+        # An event, and no failure.
+        assert report.failures == {}
+        (error,) = [batch.error for batch in report.batches]
     assert queue_refusal(error) == QueueRefusal(kind, None if key == "google" else 2)

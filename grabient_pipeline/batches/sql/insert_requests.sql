@@ -1,4 +1,5 @@
--- `reserved` is a registered frame: custom_id, submission, seed, analysis_index, attempt, basis.
+-- `reserved` is a registered frame: custom_id, submission, seed, analysis_index, attempt, basis, basis_models,
+-- basis_answers.
 -- Parameters: stage, provider, model, prompt_version.
 INSERT INTO tag_requests BY NAME
 SELECT
@@ -12,5 +13,7 @@ SELECT
     $prompt_version AS prompt_version,
     attempt,
     'in_flight' AS state,
-    basis
+    basis,
+    basis_models,
+    basis_answers
 FROM reserved

@@ -1,7 +1,8 @@
 -- Palette x analysis index, less what succeeded, is in flight, or is quarantined.
 -- A response on another basis counts as answered unless stale ones are refreshed; a failure on another basis says
--- nothing about this one. `requested` is a registered frame: seed, position, basis.
--- Parameters: stage, provider, model, prompt_version, analysis_count, max_failures, refresh_stale.
+-- nothing about this one. `requested` is a registered frame: seed, position, basis. `late_requests`, `refreshed_requests`
+-- and late: as in the statements that choose palettes.
+-- Parameters: stage, provider, model, prompt_version, analysis_count, max_failures, refresh_stale, late, limit.
 WITH past AS (
     SELECT
         requests.seed,
@@ -10,13 +11,20 @@ WITH past AS (
             requests.state = 'in_flight'
             OR (
                 requests.state = 'succeeded'
-                AND (NOT $refresh_stale OR requests.basis IS NOT DISTINCT FROM requested.basis)
+                AND (
+                    NOT $refresh_stale
+                    OR requests.basis IS NOT DISTINCT FROM requested.basis
+                    OR refreshed.custom_id IS NOT NULL
+                )
             )
         ) AS held,
         count(*) FILTER (requests.state = 'failed' AND requests.basis IS NOT DISTINCT FROM requested.basis) AS failures,
-        count(*) AS attempts
+        count(*) AS attempts,
+        count(late.custom_id) AS late
     FROM tag_requests AS requests
     JOIN requested USING (seed)
+    LEFT JOIN late_requests AS late USING (custom_id)
+    LEFT JOIN refreshed_requests AS refreshed USING (custom_id)
     WHERE requests.stage = $stage
       AND requests.provider = $provider
       AND requests.model = $model
@@ -30,5 +38,8 @@ SELECT
 FROM requested
 CROSS JOIN range($analysis_count) AS wanted (analysis_index)
 LEFT JOIN past ON past.seed = requested.seed AND past.analysis_index = wanted.analysis_index
-WHERE coalesce(past.held, 0) = 0 AND coalesce(past.failures, 0) < $max_failures
+WHERE coalesce(past.held, 0) = 0
+  AND coalesce(past.failures, 0) < $max_failures
+  AND ($late = 'any' OR (coalesce(past.late, 0) > 0) = ($late = 'only'))
 ORDER BY requested.position, wanted.analysis_index
+LIMIT $limit

@@ -12,7 +12,8 @@ SELECT
     CASE
         WHEN collected_at IS NULL THEN estimated_cost_usd * coalesce(waiting_count / request_count, 1)
         ELSE 0
-    END::DOUBLE
+    END::DOUBLE,
+    order_number
 FROM tag_batches
 WHERE status <> 'released'
 ORDER BY created_at DESC, submission

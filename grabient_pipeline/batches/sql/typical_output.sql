@@ -1,5 +1,0 @@
--- The average output tokens of this model's responses to this prompt, and the number of responses.
-SELECT avg(usage.output_tokens), count(*)
-FROM query_table($answers)
-WHERE provider = $provider AND model = $model AND prompt_version = $prompt_version
-  AND usage.output_tokens IS NOT NULL
