@@ -1,4 +1,5 @@
--- How the settled batches of a model ended since it was last resumed, the newest first.
+-- How the settled batches of a model ended since it was last resumed, the newest first; without those that were cancelled
+-- because they were late.
 -- Parameters: provider, model.
 SELECT status, error, created_at, collected_at
 FROM tag_batches
@@ -7,6 +8,7 @@ WHERE provider = $provider
   AND access = 'batch'
   AND endpoint <> 'convex'
   AND collected_at IS NOT NULL
+  AND (late_at IS NULL OR status <> 'cancelled')
   AND created_at > coalesce(
       (SELECT max(resumed_at) FROM paused_models WHERE provider = $provider AND model = $model),
       '1970-01-01 00:00:00+00'::TIMESTAMPTZ
