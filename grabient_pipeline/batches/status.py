@@ -12,10 +12,13 @@ import duckdb
 
 from grabient_pipeline.batches.adoption import read_unresolved
 from grabient_pipeline.batches.ledger import MAX_FAILURES
+from grabient_pipeline.batches.order_progress import read_progress
+from grabient_pipeline.batches.order_status import OrderStatus, read_order_status, stuck_reasons
 from grabient_pipeline.batches.pauses import PausedModel, read_paused_models
 from grabient_pipeline.batches.price_correction import PriceCorrection, read_price_corrections
 from grabient_pipeline.batches.quarantine import QuarantinedRequests, failing_requests
 from grabient_pipeline.batches.stages import REFINEMENT, STAGES, TAGGING
+from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.errors import WarehouseError
 from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.providers.catalogue import load_catalogue
@@ -99,7 +102,7 @@ class Status:
     attempt failed, by reason. `unsuccessful`: models whose last batch failed as a whole or ended early. `paused`:
     models that nothing is submitted to. `price_corrections`: costs that were booked at a wrong price and corrected.
     `spending_pause`: why nothing is paid for without a person. `unresolved`: batches that may
-    contain what the ledger does not know yet. `backups`: the snapshots of this ledger.
+    contain what the ledger does not know yet. `backups`: the snapshots of this ledger. `orders`: those that are open.
     """
 
     palettes: int
@@ -126,6 +129,12 @@ class Status:
     spending_pause: SpendingPause | None = None
     unresolved: tuple[str, ...] = ()
     backups: BackupSummary = field(default_factory=BackupSummary)
+    orders: tuple[OrderStatus, ...] = ()
+
+    @property
+    def stuck(self) -> dict[str, str]:
+        """What keeps open orders waiting until a person does something, by reason, with what waits."""
+        return stuck_reasons(self.orders)
 
     @property
     def complaints(self) -> list[str]:
@@ -133,14 +142,22 @@ class Status:
         return complaints(self.paused, self.unsuccessful, self.failing, self.spending_pause, self.unresolved)
 
 
-def read_status(data_dir: Path) -> Status:
+def read_status(data_dir: Path, workspace: Workspace | None = None) -> Status:
     """Read the state as published. Changes nothing.
+
+    Args:
+        data_dir: where it was published.
+        workspace: whose keys and accounts say what the open orders wait for; without it, the orders are left out.
 
     Raises:
         WarehouseError: nothing has been published yet.
     """
     with connect(data_dir) as connection:
-        return replace(_status(connection), backups=_backups(connection, data_dir))
+        return replace(
+            _status(connection),
+            backups=_backups(connection, data_dir),
+            orders=() if workspace is None else read_order_status(connection, read_progress(connection, workspace)),
+        )
 
 
 def read_complaints(data_dir: Path) -> list[str]:

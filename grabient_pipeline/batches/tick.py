@@ -1,4 +1,4 @@
-"""One tick: reconcile, poll, and say what can be collected, all before one deadline.
+"""One tick: reconcile, poll, and say what can be collected and sent, all before one deadline.
 
 The sensor and `grabient poll` both do this. The deadline covers the network and the waits for the database together.
 """
@@ -10,15 +10,21 @@ from dataclasses import dataclass
 
 from grabient_pipeline.batches.adoption import AdoptionReport, adopt_listed
 from grabient_pipeline.batches.collect import ended_batches
+from grabient_pipeline.batches.deadlines import late_batches
 from grabient_pipeline.batches.direct_calls import stalled_direct_batches
+from grabient_pipeline.batches.order_progress import read_progress
+from grabient_pipeline.batches.order_status import OrderStatus, read_order_status
 from grabient_pipeline.batches.poll import RECORD_SECONDS, PollReport, poll
 from grabient_pipeline.batches.reconcile import MARGIN_SECONDS, ReconcileReport, reconcile
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.deadline import Deadline
+from grabient_pipeline.errors import WarehouseBusy
 from grabient_pipeline.warehouse import WAIT_SECONDS, sql
 
 # Of a tick's time, reconciling gets at most this share.
 _RECONCILE_SHARE = 0.25
+# Reading how far large orders are takes a few seconds.
+_ORDERS_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,8 @@ class TickReport:
     """What a tick saw and recorded.
 
     `listed`: what the listings brought of providers with batches that were unreadable. `collectable`: the submissions
-    to collect, stalled direct batches among them.
+    to collect, stalled direct batches among them. `orders`: the open orders; None if there was no time to read them.
+    `late`: how many pending batches, of providers that answered, are later than their orders allow.
     """
 
     reconciled: ReconcileReport
@@ -44,6 +51,13 @@ class TickReport:
     polled: PollReport
     collectable: tuple[str, ...]
     likely_ends: tuple[LikelyEnd, ...]
+    orders: tuple[OrderStatus, ...] | None = ()
+    late: int = 0
+
+    @property
+    def sendable(self) -> int:
+        """How many parts of open orders have a piece that can be sent now, as far as is known."""
+        return sum(order.sendable for order in self.orders or ())
 
     @property
     def failures(self) -> dict[str, str]:
@@ -85,7 +99,21 @@ def tick(workspace: Workspace, deadline: Deadline, *, wait_seconds: float = WAIT
     ended = [batch.submission for batch in ended_batches(workspace, deadline.remaining(wait_seconds))]
     stalled = stalled_direct_batches(workspace, deadline.remaining(wait_seconds))
     likely = likely_ends(workspace, deadline.remaining(wait_seconds))
-    return TickReport(reconciled, listed, polled, (*ended, *stalled), likely)
+    # A provider that did not answer could not cancel them either.
+    late = sum(batch.submission in polled.states for batch in late_batches(workspace, deadline.remaining(wait_seconds)))
+    orders = _read_orders(workspace, deadline)
+    return TickReport(reconciled, listed, polled, (*ended, *stalled), likely, orders, late)
+
+
+def _read_orders(workspace: Workspace, deadline: Deadline) -> tuple[OrderStatus, ...] | None:
+    """Read the open orders if there is time; the next tick reads them otherwise."""
+    if deadline.remaining() < _ORDERS_SECONDS:
+        return None
+    try:
+        with workspace.warehouse.connect(deadline.remaining() - _ORDERS_SECONDS) as connection:
+            return read_order_status(connection, read_progress(connection, workspace))
+    except WarehouseBusy:
+        return None
 
 
 def likely_ends(workspace: Workspace, wait_seconds: float = WAIT_SECONDS) -> tuple[LikelyEnd, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from grabient_pipeline.cli.command_line import Json
 from grabient_pipeline.formatting import dollars, pluralize
 
 if TYPE_CHECKING:
+    from grabient_pipeline.batches.order_status import OrderStatus, PartStatus
     from grabient_pipeline.batches.status import ModelSummary, OpenBatch, Status
 
 # A batch in one of these states cannot be cancelled any more.
@@ -33,6 +34,7 @@ def status(json: Json = False) -> None:
         return
     _say_totals(current)
     _say_models(current)
+    _say_orders(current)
     _say_open_batches(current)
     _say_needs_attention(current)
     for correction in current.price_corrections:
@@ -45,6 +47,7 @@ def _say_totals(current: Status) -> None:
         ("palettes", f"{current.palettes:,}"),
         ("requests", _counts(current.requests)),
         ("batches", _counts(current.batches)),
+        ("orders", _orders(current.orders)),
         ("usable answers", f"{current.usable_answers:,}{share}"),
         ("consensus", f"{current.consensus:,}"),
         ("refined", f"{current.refined:,}" + (f" ({current.stale:,} stale)" if current.stale else "")),
@@ -55,6 +58,13 @@ def _say_totals(current: Status) -> None:
         ("backups", _backups(current)),
     ):
         terminal.say(f"{name:<16}{value}")
+
+
+def _orders(orders: Sequence[OrderStatus]) -> str:
+    if not orders:
+        return "none open"
+    waiting = sum(order.waiting for order in orders)
+    return f"{len(orders):,} open" + (f" ({pluralize(waiting, 'request')} not sent yet)" if waiting else "")
 
 
 def _backups(current: Status) -> str:
@@ -98,6 +108,39 @@ def _say_models(current: Status) -> None:
     )
 
 
+def _say_orders(current: Status) -> None:
+    """Print a table of the open orders, with one row for each model."""
+    rows = [(order, part) for order in current.orders for part in order.parts]
+    if not rows:
+        return
+    moment = dt.datetime.now(dt.UTC)
+    terminal.say()
+    terminal.say_table(
+        ["order", "model", "sent", "answered", "waiting", "waits for", "room", "likely end"],
+        [
+            [
+                str(order.number),
+                part.model + (" (direct)" if part.access == "direct" else ""),
+                f"{part.sent:,}",
+                f"{part.answered:,}",
+                f"{part.waiting:,}",
+                part.wait_words,
+                part.room_words,
+                _likely_end_of_part(part, moment),
+            ]
+            for order, part in rows
+        ],
+        right={"order", "sent", "answered", "waiting"},
+        styles=["yellow" if part.is_stuck or part.ended else "" for _, part in rows],
+    )
+    for order in current.orders:
+        terminal.say(
+            f"Order {order.number} ({order.stage}): {dollars(order.spent_usd)} spent, "
+            f"{dollars(order.outstanding_usd)} outstanding, {dollars(order.expected_usd)} expected in all, "
+            f"cap {dollars(order.max_cost_usd)}"
+        )
+
+
 def _say_open_batches(current: Status) -> None:
     if not current.open_batches:
         return
@@ -139,6 +182,18 @@ def _likely_end(batch: OpenBatch, moment: dt.datetime) -> str:
     return f"{likely} (90% within {_duration(batch.latest_at - moment)})"
 
 
+def _likely_end_of_part(part: PartStatus, moment: dt.datetime) -> str:
+    if part.latest_at is None:
+        return ""
+    if part.latest_at <= moment:
+        return "later than usual"
+    latest = _duration(part.latest_at - moment)
+    if part.likely_at is None:
+        return f"within {latest}"
+    likely = f"in {_duration(part.likely_at - moment)}" if part.likely_at > moment else "any time"
+    return f"{likely} (90% within {latest})"
+
+
 def _duration(elapsed: dt.timedelta) -> str:
     minutes = max(0, round(elapsed.total_seconds() / 60))
     if minutes < 60:
@@ -152,7 +207,9 @@ def _window_hours(batch: OpenBatch) -> int:
 
 def _say_needs_attention(current: Status) -> None:
     lines = [line for batch in current.open_batches for line in _batch_lines(batch)]
-    lines += current.complaints
+    waiting = current.stuck
+    for reason in dict.fromkeys([*current.complaints, *waiting]):
+        lines.append(f"{reason} (waiting: {waiting[reason]})" if reason in waiting else reason)
     if current.paid_and_not_kept:
         lines.append(
             f"{pluralize(current.paid_and_not_kept, 'answer')} that the providers counted were never delivered "

@@ -1,4 +1,4 @@
-"""The jobs: `backfill` goes from palettes to submitted batches, `collect` from ended batches as far as possible."""
+"""The jobs: `backfill` orders what is missing, `send_on` sends what waits, `collect` takes what has ended further."""
 
 # pyright: reportUnknownMemberType=false
 # (Dagster leaves a type argument open in the signature of `define_asset_job`.)
@@ -8,12 +8,13 @@ import dagster as dg
 from grabient_pipeline.defs.assets.batches import provider_assets
 from grabient_pipeline.defs.assets.palettes import palettes
 from grabient_pipeline.defs.assets.tags import tag_responses
+from grabient_pipeline.defs.send_on import send_on_job
 
 backfill_job = dg.define_asset_job(
     "backfill",
     selection=dg.AssetSelection.assets(palettes, *provider_assets),
-    description="Submits batches for all missing responses of every enabled model whose provider has a key. Costs "
-    "money; see dry_run and max_cost_usd of each provider's asset.",
+    description="Orders all missing responses of every enabled model whose provider has a key, and submits the batches "
+    "that there is room for. Costs money; see dry_run and max_cost_usd of each provider's asset.",
 )
 
 collect_job = dg.define_asset_job(
@@ -22,4 +23,4 @@ collect_job = dg.define_asset_job(
     description="Fetches the results of every ended batch, and brings everything after them up to date.",
 )
 
-JOBS = [backfill_job, collect_job]
+JOBS = [backfill_job, collect_job, send_on_job]

@@ -4,14 +4,17 @@
 # (Dagster leaves a type argument open in the signatures of `MetadataValue`.)
 
 import base64
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import dagster as dg
 import duckdb
 
 from grabient_pipeline.batches.backfill import BackfillReport
+from grabient_pipeline.batches.order_status import OrderStatus, PartStatus, read_order_status
 from grabient_pipeline.batches.status import model_summaries
+from grabient_pipeline.batches.submit import BatchReport
 from grabient_pipeline.images.render import swatch
 from grabient_pipeline.warehouse import sql
 
@@ -21,6 +24,7 @@ Metadata = dict[str, dg.MetadataValue[Any]]
 MAX_ROWS = 20
 SAMPLE_ROWS = 10
 
+_ORDER_COLUMNS = ("order", "model", "sent", "answered", "waiting", "waits for", "room", "likely end (UTC)")
 MODEL_COLUMNS = ("model", "answers", "usable", "usable share", "cost (USD)")
 
 
@@ -65,19 +69,80 @@ def model_rows(connection: duckdb.DuckDBPyConnection, answers: str) -> list[tupl
     ]
 
 
-def submission_metadata(report: BackfillReport) -> Metadata:
-    """Show the batches of a backfill or refinement, and what they are estimated to cost."""
-    prefix = "would be " if report.dry_run else ""
+def submission_metadata(connection: duckdb.DuckDBPyConnection, report: BackfillReport, provider: str = "") -> Metadata:
+    """Show the batches of a backfill or refinement, what they are estimated to cost, and the open orders.
+
+    Args:
+        connection: to the published database.
+        report: of the backfill or refinement.
+        provider: whose part of the orders is shown; by default all of them.
+    """
+    orders = read_order_status(connection, report.orders)
+    parts = [(order, part) for order in orders for part in order.parts if part.provider == (provider or part.provider)]
+    batches, late = report.batches if report.dry_run else report.submitted, report.late_cost_usd
+    return {
+        **batches_metadata(batches, report.batches, is_estimate=report.dry_run),
+        **({} if late is None else {"late rest by ordinary calls, at most (USD)": usd(late)}),
+        **orders_metadata(parts),
+    }
+
+
+def batches_metadata(
+    counted: Sequence[BatchReport], shown: Sequence[BatchReport] | None = None, *, is_estimate: bool = False
+) -> Metadata:
+    """Show batches and what they are estimated to cost.
+
+    Args:
+        counted: those that are submitted, or would be.
+        shown: those in the table, failed ones included; by default the same.
+        is_estimate: whether nothing was submitted.
+    """
+    prefix = "would be " if is_estimate else ""
     rows = [
         (batch.model.id, batch.request_count, round(batch.estimated_cost_usd, 4), batch.batch_id or batch.error or "")
-        for batch in report.batches
+        for batch in (counted if shown is None else shown)
     ]
     return {
-        f"batches {prefix}submitted": dg.MetadataValue.int(len(report.batches if prefix else report.submitted)),
-        f"requests {prefix}submitted": dg.MetadataValue.int(report.request_count),
-        "estimated cost (USD)": usd(report.estimated_cost_usd),
+        f"batches {prefix}submitted": dg.MetadataValue.int(len(counted)),
+        f"requests {prefix}submitted": dg.MetadataValue.int(sum(batch.request_count for batch in counted)),
+        "estimated cost (USD)": usd(sum(batch.estimated_cost_usd for batch in counted)),
         "batches": rows_table(("model", "requests", "estimated cost (USD)", "batch id"), rows),
     }
+
+
+def orders_metadata(parts: Iterable[tuple[OrderStatus, PartStatus]]) -> Metadata:
+    """Show how far these models of open orders are; nothing if there are none."""
+    shown = list(parts)
+    if not shown:
+        return {}
+    orders = {order.number: order for order, _ in shown}
+    rows = [
+        (
+            order.number,
+            part.model.partition("/")[2],
+            part.sent,
+            part.answered,
+            part.waiting,
+            part.ended or (part.waits_for if part.is_stuck else None) or part.wait_words,
+            part.room_words,
+            _end(part),
+        )
+        for order, part in shown
+    ]
+    return {
+        "open orders": rows_table(_ORDER_COLUMNS, rows),
+        "requests waiting": dg.MetadataValue.int(sum(part.waiting for _, part in shown)),
+        "expected cost of the open orders (USD)": usd(sum(order.expected_usd for order in orders.values())),
+    }
+
+
+def _end(part: PartStatus) -> str:
+    if part.latest_at is None:
+        return ""
+    latest = f"{part.latest_at.astimezone(dt.UTC):%d %b %H:%M}"
+    if part.likely_at is None:
+        return f"at most {latest}"
+    return f"{part.likely_at.astimezone(dt.UTC):%d %b %H:%M} (90% by {latest})"
 
 
 def picture(name: str, png: bytes) -> dg.MetadataValue[Any]:

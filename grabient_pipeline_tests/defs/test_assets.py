@@ -163,8 +163,11 @@ def test_a_rejected_key_fails_only_the_asset_of_its_provider(
         (BackfillConfig(limit=0), "1 palette or more"),
         (BackfillConfig(max_cost_usd=0.000001), "above the cap"),
         (BackfillConfig(models=["gpt-99"]), "grabient models"),
+        (BackfillConfig(deadline_hours=0), "the deadline is 0 hours"),
+        (BackfillConfig(when_late="leave"), "no deadline is"),
+        (BackfillConfig(deadline_hours=1, when_late="never"), "direct, again or leave"),
     ],
-    ids=["count 0", "count 21", "limit 0", "cap", "unknown model"],
+    ids=["count 0", "count 21", "limit 0", "cap", "unknown model", "deadline 0", "no deadline", "unknown choice"],
 )
 def test_invalid_configuration_fails_with_the_remedy(
     data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, config: BackfillConfig, reason: str

@@ -38,7 +38,9 @@ def test_the_definitions_load_and_have_the_public_names() -> None:
         "embed_texts_are_within_bounds",
         "search_quality_not_regressed",
     }
-    assert {job.name for job in defs.resolve_all_job_defs()} >= {"backfill", "collect"}
+    assert {job.name for job in defs.resolve_all_job_defs()} >= {"backfill", "collect", "send_on"}
+    assert {job.name for job in defs.resolve_sensor_def("poll_batches").jobs} == {"collect", "send_on"}
+    assert "within the cap of each order" in (defs.resolve_sensor_def("poll_batches").description or "")
     assert defs.resolve_sensor_def("poll_batches").minimum_interval_seconds == 300
     # Polling and collecting begin only when the user starts the sensor.
     assert defs.resolve_sensor_def("poll_batches").default_status == dg.DefaultSensorStatus.STOPPED

@@ -8,7 +8,11 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from grabient_pipeline.defs.sensors import MAX_FAILURES_IN_A_ROW
+from grabient_pipeline.batches.adoption import AdoptionReport
+from grabient_pipeline.batches.poll import PollReport
+from grabient_pipeline.batches.reconcile import ReconcileReport
+from grabient_pipeline.batches.tick import TickReport
+from grabient_pipeline.defs.sensors import MAX_FAILURES_IN_A_ROW, summarize
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.sandbox.server import SandboxServer
 from grabient_pipeline.warehouse import Warehouse
@@ -116,3 +120,9 @@ class TestSensor:
             submit_a_batch(instance, seeds_file)
         with pytest.raises(dg.Failure, match="no provider could be reached"):
             tick(instance)
+
+
+def test_batches_that_there_was_no_time_to_ask_about_are_named() -> None:
+    polled = PollReport(postponed=frozenset(map(str, range(12))))
+    report = TickReport(ReconcileReport(), AdoptionReport(), polled, (), ())
+    assert summarize(report) == "12 pending, nothing has ended, 12 asked at the next poll"

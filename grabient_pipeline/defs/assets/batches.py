@@ -43,6 +43,15 @@ class SubmissionConfig(dg.Config):
         description="Submit although the providers have batches that the ledger lacks; what these contain may be paid "
         "for twice.",
     )
+    deadline_hours: float | None = Field(
+        default=None,
+        description="Cancel batches that take longer than so many hours; what they finished is kept. By default none.",
+    )
+    when_late: str | None = Field(
+        default=None,
+        description="What happens to the rest of a late batch: direct (ordinary calls at full price, within the cap), "
+        "again (as a batch, the default) or leave (nothing).",
+    )
     dry_run: bool = Field(default=False, description="Only report what would be submitted and what it would cost.")
 
 
@@ -105,7 +114,7 @@ provider_assets = [build_provider_asset(provider) for provider in load_catalogue
 
 
 def provider_metadata(data_dir: Path, provider: Provider, report: BackfillReport) -> Metadata:
-    """Show what was submitted to a provider, and its limits."""
+    """Show what was submitted to a provider, what waits, and its limits."""
     with connect(data_dir) as connection:
         ((count,),) = connection.execute(
             "SELECT count(*) FROM tag_batches WHERE provider = ?", [provider.key]
@@ -113,7 +122,7 @@ def provider_metadata(data_dir: Path, provider: Provider, report: BackfillReport
         return {
             **table_metadata(connection, "tag_batches"),
             "dagster/row_count": dg.MetadataValue.int(count),
-            **submission_metadata(report),
+            **submission_metadata(connection, report, provider.key),
             **text_lines("left out", report.left_out),
             **text_lines("limits", [_limits(provider)]),
             **text_lines("good to know", provider.caveats),

@@ -1,0 +1,128 @@
+"""When the models of open orders are likely to end, by our own history, and whether there is room for another piece.
+
+What fits into the queue at once takes about as long as earlier batches did, and what waits goes out in as many rounds
+as it needs.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import duckdb
+
+from grabient_pipeline.batches.estimate import Estimator
+from grabient_pipeline.batches.order_ledger import OrderPart
+from grabient_pipeline.batches.order_progress import PartProgress, model_of
+from grabient_pipeline.batches.reservation import LEAST_SHARE
+from grabient_pipeline.batches.room import Room
+from grabient_pipeline.batches.stages import STAGES
+from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.warehouse import sql
+
+
+class Forecast:
+    """What is known of all open parts, their batches and the history of their providers."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, progress: Sequence[PartProgress], now: dt.datetime
+    ) -> None:
+        self._connection = connection
+        self._now = now
+        self._hours = {
+            provider: (median, p90)
+            for provider, median, p90 in connection.execute(
+                "SELECT provider, median_hours, p90_hours FROM batch_durations"
+            ).fetchall()
+        }
+        self._tokens: dict[str, dict[str, float]] = {}
+        for stage, name, tokens in connection.execute(sql(__package__, "request_tokens")).fetchall():
+            self._tokens.setdefault(stage, {})[name] = tokens
+        self._pending = {
+            (number, name): (oldest, newest)
+            for number, name, oldest, newest in connection.execute(sql(__package__, "part_batches")).fetchall()
+        }
+        # What is in flight or waits in an order and in the older ones, which are sent first.
+        self._of_model = _sum_up(progress, lambda part: part.name)
+        self._of_provider = _sum_up(progress, lambda part: part.provider)
+
+    def ends(self, each: PartProgress) -> tuple[dt.datetime | None, dt.datetime | None]:
+        """Return when half and nine of ten such parts would have ended.
+
+        Without history the first is None, and the second goes by the window of the provider. Both are None for ordinary
+        calls, while a person is needed, and when there is nothing to wait for.
+        """
+        part, room, waiting = each.part, each.room, each.counts.waiting if each.ended is None else 0
+        if room is None or (each.is_stuck and waiting) or not (waiting or each.counts.in_flight):
+            return None, None
+        pending = self._pending.get((part.number, part.name))
+        if pending is None:
+            begin = max(self._now, room.waits_until or self._now)
+        else:
+            oldest, newest = pending
+            # The next round begins when the oldest batch ends.
+            begin = oldest if waiting else newest
+        rounds = self._rounds(part, room)
+        if part.provider not in self._hours:
+            window = load_catalogue().provider(part.provider).window_hours
+            return None, begin + dt.timedelta(hours=rounds * window)
+        median, p90 = self._hours[part.provider]
+        return begin + dt.timedelta(hours=rounds * median), begin + dt.timedelta(hours=rounds * p90)
+
+    def is_too_little(self, each: PartProgress, room: Room) -> bool:
+        """Whether the room is too little for another piece: reserving one would wait for more."""
+        if room.is_idle:
+            return False
+        most, tokens = self._most_of_piece(each.part, room), self._tokens_of(each.part)
+        size = math.ceil(each.counts.waiting / math.ceil(each.counts.waiting / most))
+        free = [size]
+        if room.free_tokens is not None:
+            free.append(math.floor(room.free_tokens / tokens))
+        if room.free_requests is not None:
+            free.append(room.free_requests)
+        return min(free) < size * LEAST_SHARE
+
+    def _rounds(self, part: OrderPart, room: Room) -> int:
+        of_provider = self._of_provider[part.number, part.provider]
+        rounds = [1]
+        for use in room.uses:
+            if use.kind == "tokens":
+                fitting = math.floor(use.most / self._tokens_of(part))
+                rounds.append(math.ceil(self._of_model[part.number, part.name] / max(1, fitting)))
+            elif use.kind == "requests":
+                rounds.append(math.ceil(of_provider / max(1, use.most)))
+            else:
+                rounds.append(math.ceil(of_provider / self._most_of_piece(part, room) / max(1, use.most)))
+        return max(rounds)
+
+    def _most_of_piece(self, part: OrderPart, room: Room) -> int:
+        most = [load_catalogue().provider(part.provider).max_requests]
+        if room.piece_requests is not None:
+            most.append(room.piece_requests)
+        if room.piece_tokens is not None:
+            most.append(math.floor(room.piece_tokens / self._tokens_of(part)))
+        return max(1, min(most))
+
+    def _tokens_of(self, part: OrderPart) -> float:
+        """Return about how many input tokens a request has: as in the last batch of the model, else of another one."""
+        known = self._tokens.setdefault(part.stage, {})
+        if part.name not in known:
+            model = model_of(part)
+            if not known and model is not None:
+                known[part.name] = Estimator.of(self._connection, STAGES[part.stage], model, part.access).least_input
+            else:
+                known[part.name] = max(known.values(), default=1.0)
+        return known[part.name]
+
+
+def _sum_up(progress: Sequence[PartProgress], key: Callable[[OrderPart], str]) -> dict[tuple[int, str], int]:
+    """Return by order and key the requests that are in flight or wait in that order and the older ones."""
+    sums: Counter[str] = Counter()
+    result: dict[tuple[int, str], int] = {}
+    for each in sorted(progress, key=lambda each: each.part.number):
+        name = key(each.part)
+        sums[name] += each.counts.in_flight + (each.counts.waiting if each.ended is None else 0)
+        result[each.part.number, name] = sums[name]
+    return result
