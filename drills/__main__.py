@@ -27,6 +27,7 @@ def drill_kinds(rounds: int) -> dict[str, Callable[[], Iterator[Drill]]]:
     from drills.lost_responses import lost_response_drills
     from drills.money import money_drills
     from drills.odd_responses import odd_response_drills
+    from drills.orders import order_drills
     from drills.partial_results import partial_result_drills
 
     return {
@@ -40,6 +41,7 @@ def drill_kinds(rounds: int) -> dict[str, Callable[[], Iterator[Drill]]]:
         "ledger": lost_ledger_drills,
         "concurrency": concurrency_drills,
         "money": money_drills,
+        "orders": order_drills,
     }
 
 

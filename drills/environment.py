@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -138,6 +139,8 @@ class DrillEnvironment:
             "GRABIENT_DATA_DIR": str(self.data_dir),
             "GRABIENT_SANDBOX": "1",
             "GRABIENT_REFINEMENT_MODEL": refining_model,
+            # The shortest wait after a full queue.
+            "GRABIENT_POLL_SECONDS": "5",
             "DAGSTER_DISABLE_TELEMETRY": "1",
             "COLUMNS": "200",
         }
@@ -228,6 +231,19 @@ class DrillEnvironment:
         """Disarm all faults."""
         self._call("DELETE", "faults")
 
+    def limit_queues(self, limits: list[dict[str, Any]]) -> None:
+        """Limit what the accounts may hold at their providers."""
+        self._call("POST", "limits", json=limits)
+
+    def occupy_queues(self, occupied: list[dict[str, Any]]) -> None:
+        """Let somebody else use a part of the accounts."""
+        self._call("POST", "occupied", json=occupied)
+
+    def queues(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return by provider and model what waits, and how often a creation met a full queue."""
+        queues: dict[str, dict[str, dict[str, Any]]] = self._call("GET", "queues").json()
+        return queues
+
     def delete_batches(self) -> None:
         """Reset the sandbox: delete all batches, bills and faults."""
         self._call("DELETE", "batches")
@@ -294,8 +310,12 @@ class DrillEnvironment:
             if open_batches:
                 self.run("poll")
                 continue
-            if self.run_json(*self.submit_command)["requests"] == 0:
+            submitted = self.run_json(*self.submit_command)
+            if not submitted["requests"] and not submitted["waiting"]:
                 return
+            if not submitted["requests"]:
+                # For room, after a refusal.
+                time.sleep(1)
         raise DrillFailed(f"still pending after {_SETTLING_ROUNDS} rounds: {pending}")
 
     def audit(self) -> tuple[AuditTotals, list[str]]:

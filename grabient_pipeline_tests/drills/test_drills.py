@@ -115,7 +115,14 @@ def test_every_fault_of_batches_is_drilled() -> None:
     drilled |= {fault for fault in FAULTS if fault in names} | faults_of_late_drills()
     # Armed in drills with other names, limited to direct calls, or covered by the security tests.
     elsewhere = {"expire", "slow_batch", "cancel_keeps", "cancel_then_500", "cancel_too_late", "fail_batch", "refuse"}
-    elsewhere |= {"limit_rate", "slow_answers", "answer_then_drop", "hostile_words", "failed_generation_answer"}
+    elsewhere |= {
+        "limit_rate",
+        "slow_answers",
+        "slow_calls",
+        "answer_then_drop",
+        "hostile_words",
+        "failed_generation_answer",
+    }
     assert FAULTS.keys() - drilled - elsewhere == set()
 
 
