@@ -17,6 +17,7 @@ def _benchmarks() -> dict[str, Callable[[bool], list[Measurement]]]:
     from benchmarks.demo import demo
     from benchmarks.gallery import gallery
     from benchmarks.memory import memory
+    from benchmarks.orders import orders
     from benchmarks.palettes import import_palettes, palettes
     from benchmarks.prepare import prepare
     from benchmarks.search import search
@@ -28,6 +29,7 @@ def _benchmarks() -> dict[str, Callable[[bool], list[Measurement]]]:
         "memory": memory,
         "sensor": sensor,
         "ticks": ticks,
+        "orders": orders,
         "palettes": palettes,
         "import": import_palettes,
         "consensus": consensus,

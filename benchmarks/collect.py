@@ -17,7 +17,6 @@ from benchmarks.synthetic import (
     MODELS,
     OfflineProviders,
     Results,
-    group_by_provider,
     mark_ended,
     open_offline_provider,
     open_pipeline,
@@ -68,9 +67,8 @@ def _measure(key: str, lines: list[bytes], requests: int) -> tuple[float, float]
     model = load_catalogue().model(MODELS[key])
     results = Results(lines)
     with open_pipeline(requests // ANALYSES) as pipeline:
-        _, reservations = plan_and_reserve(pipeline, group_by_provider([model]))
         files: dict[str, Path] = {}
-        for reservation in reservations:
+        for reservation in [piece.reservation for piece in plan_and_reserve(pipeline, [model])]:
             file = pipeline.settings.data_dir / f"{reservation.submission}.jsonl"
             results.write(file, (custom_id for custom_id, _ in reservation.requests()))
             files[mark_ended(pipeline, reservation.submission)] = file

@@ -19,7 +19,6 @@ from benchmarks.synthetic import (
     MODELS,
     Results,
     enabled_models,
-    group_by_provider,
     mark_ended,
     open_offline_provider,
     open_pipeline,
@@ -70,16 +69,21 @@ def memory(quick: bool) -> list[Measurement]:
 
 def _measure_peak(requests: int, samples: Path) -> float:
     """Return the peak in megabytes of a new process that handles this number of requests."""
-    command = [*_THROUGH_A_SHELL, sys.executable, "-m", "benchmarks.memory", str(requests), str(samples)]
+    return measure_in_process("benchmarks.memory", str(requests), str(samples))["megabytes"]
+
+
+def measure_in_process(module: str, *arguments: str) -> dict[str, float]:
+    """Run a module in a new process, and return the figures that it prints as JSON."""
+    command = [*_THROUGH_A_SHELL, sys.executable, "-m", module, *arguments]
     finished = subprocess.run(command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, check=True)
-    return orjson.loads(finished.stdout)["megabytes"]
+    return orjson.loads(finished.stdout)
 
 
 def _run_all_steps(requests: int, samples: Path) -> None:
     models = enabled_models()
     results = {key: Results((samples / key).read_bytes().splitlines()) for key in MODELS}
     with open_pipeline(requests // (ANALYSES * len(models))) as pipeline:
-        reserve_and_write(pipeline, group_by_provider(models))
+        reserve_and_write(pipeline, models)
         _end_all_batches(pipeline)
         _collect(pipeline, results)
         parse_answers(pipeline.workspace, TAGGING)

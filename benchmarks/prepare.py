@@ -9,13 +9,13 @@ from pathlib import Path
 import orjson
 
 from benchmarks.report import Measurement
-from benchmarks.synthetic import ANALYSES, enabled_models, group_by_provider, open_pipeline, plan_and_reserve
+from benchmarks.synthetic import ANALYSES, enabled_models, open_pipeline, plan_and_reserve
 from grabient_pipeline.batches.custom_ids import custom_id_length
-from grabient_pipeline.batches.reservation import ProviderModels
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.palette import describe_palettes
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.catalogue import Model
+from grabient_pipeline.providers.registry import request_format
 from grabient_pipeline.tagging import user_message
 
 
@@ -37,13 +37,12 @@ def prepare(quick: bool) -> list[Measurement]:
 
 
 def _measure(palettes: int, models: list[Model], *, rounds: int, target: float | None) -> Measurement:
-    entries = group_by_provider(models)
     requests = palettes * ANALYSES * len(models)
     seconds = floor = float("inf")
     for _ in range(rounds):
         with open_pipeline(palettes) as pipeline:
-            floor = min(floor, _time_floor(pipeline, entries))
-            seconds = min(seconds, reserve_and_write(pipeline, entries))
+            floor = min(floor, _time_floor(pipeline, models))
+            seconds = min(seconds, reserve_and_write(pipeline, models))
     ratio = floor / seconds
     return Measurement(
         f"prepare: {requests:,} requests, {len(models)} model" + ("s" if len(models) > 1 else ""),
@@ -55,26 +54,25 @@ def _measure(palettes: int, models: list[Model], *, rounds: int, target: float |
     )
 
 
-def reserve_and_write(pipeline: Pipeline, entries: list[ProviderModels]) -> float:
-    """Plan and reserve all missing requests, write and delete the file of each batch, and return the seconds."""
+def reserve_and_write(pipeline: Pipeline, models: list[Model]) -> float:
+    """Order and reserve all missing requests, write and delete the file of each batch, and return the seconds."""
     started = time.perf_counter()
-    texts, reservations = plan_and_reserve(pipeline, entries)
-    for reservation in reservations:
-        file = pipeline.settings.spool_dir / f"{reservation.submission}.requests"
-        reservation.template.write(file, reservation.requests(), texts)
+    for piece in plan_and_reserve(pipeline, models):
+        file = pipeline.settings.spool_dir / f"{piece.reservation.submission}.requests"
+        piece.reservation.template.write(file, piece.reservation.requests(), piece.texts)
         file.unlink()
     return time.perf_counter() - started
 
 
-def _time_floor(pipeline: Pipeline, entries: list[ProviderModels]) -> float:
+def _time_floor(pipeline: Pipeline, models: list[Model]) -> float:
     with pipeline.warehouse.connect() as connection:
         canonical_seeds = [seed for (seed,) in connection.execute("SELECT canonical_seed FROM palettes").fetchall()]
     texts = [user_message(description.colour_data.decode()) for description in describe_palettes(canonical_seeds)]
     seconds = 0.0
-    for entry in entries:
-        for model in entry.models:
-            requests = [entry.format.request(model, TAGGING.payload, "", text) for text in texts]
-            seconds += _time_plain_loop(requests, pipeline.settings.spool_dir / "floor.jsonl")
+    for model in models:
+        written = request_format(model.provider)
+        requests = [written.request(model, TAGGING.payload, "", text) for text in texts]
+        seconds += _time_plain_loop(requests, pipeline.settings.spool_dir / "floor.jsonl")
     return seconds
 
 

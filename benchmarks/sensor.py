@@ -87,7 +87,7 @@ def ticks(quick: bool) -> list[Measurement]:
     with (
         SandboxServer(where="process", batch_seconds=3600) as server,
         open_pipeline(batches // len(MODELS), server.environment()) as pipeline,
-        mock.patch.object(reservation, "batch_bounds", lambda sizes, *_: [(n, n + 1) for n in range(len(sizes))]),
+        mock.patch.object(reservation, "piece_size", lambda *_: 1),
     ):
         report = pipeline.backfill(BackfillRequest(models=list(MODELS.values()), analysis_count=1))
         assert len(report.submitted) == batches, report.failures

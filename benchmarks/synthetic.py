@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from grabient_pipeline.batches import ledger
+from grabient_pipeline.batches.backfill import make_order
 from grabient_pipeline.batches.collect import ended_batches
+from grabient_pipeline.batches.order_ledger import open_parts
 from grabient_pipeline.batches.orders import BackfillOrder, BackfillRequest
-from grabient_pipeline.batches.request_file import json_text
-from grabient_pipeline.batches.reservation import ProviderModels, Reservation, missing_subjects, reserve
+from grabient_pipeline.batches.reservation import Demand, Destination, Piece, reserve_piece
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.imports.files import PaletteRow
 from grabient_pipeline.imports.palettes import ImportReport, import_rows
@@ -72,24 +73,17 @@ def enabled_models() -> list[Model]:
     return models
 
 
-def group_by_provider(models: list[Model]) -> list[ProviderModels]:
-    """Return the models by provider, with how their requests are written."""
-    by_provider: dict[str, list[Model]] = {}
-    for model in models:
-        by_provider.setdefault(model.provider, []).append(model)
-    return [
-        ProviderModels(Route(key), request_format(key), "127.0.0.1:9", tuple(members))
-        for key, members in by_provider.items()
-    ]
-
-
-def plan_and_reserve(pipeline: Pipeline, entries: list[ProviderModels]) -> tuple[dict[str, bytes], list[Reservation]]:
-    """Run a backfill up to its files: return the texts of all palettes and the reservations of all missing requests."""
-    models = [model for entry in entries for model in entry.models]
+def plan_and_reserve(pipeline: Pipeline, models: list[Model]) -> Iterator[Piece]:
+    """Order all missing requests of these models, and yield each piece once it is reserved; nothing is sent."""
     order = BackfillOrder(tuple(models), ANALYSES, NO_CAP_USD)
-    subjects = missing_subjects(pipeline.warehouse, TAGGING, models, order)
-    texts = {seed: json_text(text) for seed, text in TAGGING.texts(subjects).items()}
-    return texts, reserve(pipeline.warehouse, TAGGING, entries, subjects, texts, order)
+    make_order(pipeline.workspace, order, TAGGING)
+    with pipeline.warehouse.connect() as connection:
+        parts = open_parts(connection)
+    for part in parts:
+        destination = Destination(part.route, request_format(part.provider), "127.0.0.1:9")
+        demand = Demand(part, load_catalogue().model(part.name), TAGGING, destination)
+        while isinstance(piece := reserve_piece(pipeline.workspace, demand), Piece):
+            yield piece
 
 
 def open_offline_provider(key: str, files: Mapping[str, Path]) -> BatchProvider:
