@@ -12,7 +12,7 @@ from typing import Literal
 import duckdb
 
 from grabient_pipeline.batches.account_limits import QUEUE_KINDS
-from grabient_pipeline.batches.room import read_occupied
+from grabient_pipeline.batches.room import Occupied, read_occupied
 from grabient_pipeline.errors import ProviderBusy, ProviderError, ProviderRefused
 from grabient_pipeline.providers.queue_refusals import QueueKind, queue_refusal
 from grabient_pipeline.warehouse import sql
@@ -63,16 +63,21 @@ def refusal_of(error: str | ProviderError | None) -> Refusal | None:
 def record_refusal(connection: duckdb.DuckDBPyConnection, submission: str, refusal: Refusal) -> None:
     """Record that a batch of the ledger was refused, inside the caller's transaction; once, however often it is called.
 
-    What the other batches hold is counted as the ledger has it now, whether or not this batch is settled or released
-    already.
+    What the other batches held is counted as the ledger has it, whether or not this batch is settled or released
+    already: now if its creation was refused, else at its creation, since others may have ended before we saw it fail.
     """
     batches = connection.execute(
-        "SELECT provider, model, estimated_input_tokens, request_count FROM tag_batches WHERE submission = ?",
+        "SELECT provider, model, estimated_input_tokens, request_count, batch_id IS NOT NULL FROM tag_batches "
+        "WHERE submission = ?",
         [submission],
     ).fetchall()
-    for provider, model, tokens, requests in batches:
-        now = dt.datetime.now(dt.UTC)
-        occupied = read_occupied(connection, provider, model, now=now, except_submission=submission)
+    for provider, model, tokens, requests, was_created in batches:
+        if was_created:
+            (row,) = connection.execute(sql(__package__, "occupied_at_creation"), {"submission": submission}).fetchall()
+            occupied = Occupied(*row)
+        else:
+            now = dt.datetime.now(dt.UTC)
+            occupied = read_occupied(connection, provider, model, now=now, except_submission=submission)
         # Of another kind, tokens say how large the batch was.
         held, size = {"requests": (occupied.requests, requests), "jobs": (occupied.jobs, 1)}.get(
             refusal.kind, (occupied.tokens, tokens)

@@ -323,7 +323,11 @@ class _Planner:
             free.append(fitting(tokens, room.free_tokens))
         if room.free_requests is not None:
             free.append(room.free_requests)
-        return 0 if min(free) < size * LEAST_SHARE and not room.is_idle else min(free)
+        if not room.is_idle:
+            return min(free) if min(free) >= size * LEAST_SHARE else 0
+        # A ceiling that was set too low must not be the end: one request shows whether it still holds.
+        fits_limit = room.limits.tokens is None or tokens[0] <= room.limits.tokens
+        return max(min(free), int(fits_limit and room.free_requests != 0))
 
     def _affordable(self, tokens: _Amounts, committed: Committed) -> int | NoPiece:
         """Return how many of these requests the cap of the order admits.

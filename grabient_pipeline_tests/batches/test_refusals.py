@@ -104,6 +104,18 @@ class TestFailedAtOnce:
         )
         assert workbench.rows(LOG) == [("tokens", 2_000_000, first, second, None)]
 
+    def test_what_had_ended_before_the_failure_was_seen_is_counted_too(self, workbench):
+        """The queue was full when the batch was created, whatever has ended since."""
+        workbench.backfill(MODELS["openai"], analysis_count=1)
+        workbench.arm("fail_batch", "openai", times=1, **FULL)
+        workbench.backfill(MODELS["openai"], analysis_count=2)
+        workbench.rows("UPDATE tag_batches SET submitted_at = submitted_at - INTERVAL 1 HOUR")
+        workbench.settle()
+        first, second = (
+            row[0] for row in workbench.rows("SELECT estimated_input_tokens FROM tag_batches ORDER BY created_at")
+        )
+        assert workbench.rows(LOG) == [("tokens", 2_000_000, first, second, None)]
+
     def test_the_next_one_waits(self, workbench):
         limit(workbench, provider="openai", tokens=10)
         workbench.backfill(MODELS["openai"], analysis_count=1)
