@@ -248,10 +248,13 @@ def costs(folder: Path) -> str:
         pipeline.import_sample_palettes()
         tagging = tagging_costs(pipeline)
         pipeline.backfill(BackfillRequest(analysis_count=ANALYSES, include_retired=True, max_cost_usd=NO_CAP))
-        while pipeline.poll().pending:
-            time.sleep(0.1)
-        pipeline.collect()
-        pipeline.parse_answers()
+        # Until the order is complete: what failed is sent again, and its palettes are not ready before.
+        while pipeline.open_orders():
+            while pipeline.poll().pending:
+                time.sleep(0.1)
+            pipeline.collect()
+            pipeline.parse_answers()
+            pipeline.send_on()
         pipeline.count_consensus()
         refining = {
             name: pipeline.refine(
