@@ -60,7 +60,8 @@ def _send_through(requests: int) -> dict[str, float]:
     under_way: deque[str] = deque()
     with open_pipeline(requests // ANALYSES) as pipeline:
         write_figures(pipeline.warehouse, "anthropic", None, requests=requests // 10)
-        make_order(pipeline.workspace, BackfillOrder((load_catalogue().model(_MODEL),), ANALYSES, NO_CAP_USD), TAGGING)
+        order = BackfillOrder((load_catalogue().model(_MODEL),), ANALYSES, NO_CAP_USD, include_retired=True)
+        make_order(pipeline.workspace, order, TAGGING)
         while True:
             looked = time.perf_counter()
             close_finished(pipeline.workspace)
@@ -79,6 +80,8 @@ def _send_through(requests: int) -> dict[str, float]:
                 under_way.append(_submit(pipeline, piece))
                 pieces += 1
             _end(pipeline, under_way.popleft())
+        ((succeeded,),) = _count_succeeded(pipeline)
+    assert succeeded == requests, f"{succeeded:,} of {requests:,} requests came in"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "seconds": time.perf_counter() - started,
@@ -86,6 +89,11 @@ def _send_through(requests: int) -> dict[str, float]:
         "pieces": pieces,
         "slowest_look": max(looks),
     }
+
+
+def _count_succeeded(pipeline: Pipeline) -> list[tuple[int]]:
+    with pipeline.warehouse.connect() as connection:
+        return connection.execute("SELECT count(*) FROM tag_requests WHERE state = 'succeeded'").fetchall()
 
 
 def _submit(pipeline: Pipeline, piece: Piece) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,8 @@ _STAGES = ("tagging", "refinement")
 _ERROR_FILES = FAULTS["late_output_file"].providers
 # An hour more than the margin of a lookup by time.
 _SKEW_SECONDS = 7200.0
+# Longer than the pause after a third refusal, which begins with five seconds.
+_WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def _singles() -> tuple[_Single, ...]:
         ),
         _Single("abandoned", "a batch that may not exist, given up", _give_up_uncertain),
         _Single("paused", "a billing limit, three times", _pause_at_limit, FAULTS["fail_batch"].providers),
-        _Single("paused", "a full queue, four times", _fill_queue, FAULTS["fail_batch"].providers),
+        _Single("paused", "a full queue, three times", _fill_queue, FAULTS["fail_batch"].providers),
         _Single("paused", "expired, three times", _expire_three_times),
         _Single(
             "clock",
@@ -285,9 +288,13 @@ def _fail_three_times(environment: DrillEnvironment, fault: str, parameters: Map
 def _fill_queue(environment: DrillEnvironment) -> None:
     """A full queue passes by itself, so the model is not paused and no request counts as failed."""
     _arm(environment, {"fail_batch": {"code": "token_limit_exceeded", "message": "Enqueued token limit reached"}})
-    for _ in range(4):
-        if not _resubmit(environment):
-            raise DrillFailed("requests that never ran were not submitted again")
+    for _ in range(3):
+        # After a refusal nothing is sent for a while, which doubles.
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while not _resubmit(environment):
+            if time.monotonic() > deadline:
+                raise DrillFailed("requests that never ran were not submitted again")
+            time.sleep(1)
         _assert_paused(environment, paused=False)
     environment.disarm_faults()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from grabient_pipeline.batches.cancel import KnownBatch, choose, known_batches
+from grabient_pipeline.batches.cancel import KnownBatch, choose, close_part_of, known_batches
 from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS, release_requests
 from grabient_pipeline.batches.submission_lock import SubmissionInProgress, hold_if_idle
 from grabient_pipeline.batches.workspace import Workspace
@@ -71,4 +71,6 @@ def _abandon(workspace: Workspace, batch: KnownBatch) -> int:
             # It was collected or released meanwhile.
             return 0
         release_requests(connection, batch.submission)
+        # They may be paid for already: only a person asks for them again.
+        close_part_of(connection, batch, "was given up")
     return in_flight

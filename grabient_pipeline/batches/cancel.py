@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import duckdb
+
 from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS
 from grabient_pipeline.batches.order_ledger import OrderPart, choose_orders, close_parts, open_parts
 from grabient_pipeline.batches.poll import record_states
@@ -93,10 +95,19 @@ def cancel(workspace: Workspace, names: Collection[str] | None = None) -> list[C
     chosen = choose(batches, names)
     with workspace.warehouse.connect(RECORD_WAIT_SECONDS) as connection, transaction(connection):
         for batch in chosen:
-            model = (batch.order_number, batch.provider, batch.model)
-            parts = [part for part in open_parts(connection) if (part.number, part.provider, part.model) == model]
-            close_parts(connection, parts, f"its batch {batch.submission} was cancelled")
+            close_part_of(connection, batch, "was cancelled")
     return cancel_batches(workspace, chosen)
+
+
+def close_part_of(connection: duckdb.DuckDBPyConnection, batch: KnownBatch, what: str) -> None:
+    """Close the part of an order that a batch is a piece of, so that nobody but a person asks for its rest again.
+
+    Args:
+        what: what a person did to the batch, such as `was cancelled`.
+    """
+    model = (batch.order_number, batch.provider, batch.model)
+    parts = [part for part in open_parts(connection) if (part.number, part.provider, part.model) == model]
+    close_parts(connection, parts, f"its batch {batch.submission} {what}")
 
 
 def cancel_orders(
