@@ -124,6 +124,11 @@ class Demand:
     late: LateRequests = "any"
     is_explicit: bool = False
 
+    @property
+    def template(self) -> RequestTemplate:
+        """One of its requests, to be filled with ids and texts."""
+        return RequestTemplate.of(self.destination.format, self.model, self.stage.payload)
+
     def wanted(self, connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> Wanted:
         """Return what is asked of the model."""
         part = self.part
@@ -180,7 +185,9 @@ def _room(connection: duckdb.DuckDBPyConnection, workspace: Workspace, demand: D
 
 def _most_requests(demand: Demand, room: Room, estimator: Estimator) -> int:
     """Return more requests than a piece can have, without having seen their texts."""
-    limits = [load_catalogue().provider(demand.destination.route.provider).max_requests]
+    provider = load_catalogue().provider(demand.destination.route.provider)
+    least_bytes = demand.template.line_bytes(custom_id_length(demand.stage.name))
+    limits = [provider.max_requests, provider.max_bytes // least_bytes + 1]
     if room.piece_requests is not None:
         limits.append(room.piece_requests)
     if room.piece_tokens is not None:
@@ -277,7 +284,7 @@ class _Planner:
         if room.refusal is not None or not len(missing):
             return NoPiece(room.refusal)
         provider = load_catalogue().provider(self.demand.destination.route.provider)
-        template = RequestTemplate.of(self.demand.destination.format, self.demand.model, self.demand.stage.payload)
+        template = self.demand.template
         positions = missing["position"].to_numpy()
         lines = self.palettes.sizes[positions] + template.line_bytes(custom_id_length(self.demand.stage.name))
         tokens = self.estimator.input_tokens(self.palettes.sizes[positions])
