@@ -94,13 +94,14 @@ def _check_complete(environment: DrillEnvironment) -> None:
 
 
 def _whole_panel(environment: DrillEnvironment) -> None:
-    """Ten models, 182 palettes, eight times each, on accounts of tier 1: one command and a watch."""
+    """Ten models, 182 palettes, eight times each, on tier 1: one command, kills at every moment, and a watch."""
     environment.run_checked("import")
     for provider in PROVIDERS:
         environment.run_checked("config", "set", "tier", provider, "1")
     environment.limit_queues([{"tier": 1}])
     environment.arm_fault("slow_batch", seconds=3)
     ordered = environment.run_json("backfill")
+    _kill_polls(environment)
     _watch(environment)
     _check_complete(environment)
     with connect(environment.data_dir) as connection:
@@ -115,14 +116,18 @@ def _whole_panel(environment: DrillEnvironment) -> None:
 def _killed_everywhere(environment: DrillEnvironment) -> None:
     limit_queues(environment)
     environment.crash_at("order.made", *environment.submit_command)
+    _kill_polls(environment)
+    _watch(environment)
+    _check_complete(environment)
+
+
+def _kill_polls(environment: DrillEnvironment) -> None:
     for crash_point in _CRASH_POINTS:
         completed = environment.start("poll", GRABIENT_CRASH_AT=crash_point).wait()
         if completed.killed:
             environment.record_kill()
         time.sleep(0.5)
     environment.run("reconcile", "--margin", "0")
-    _watch(environment)
-    _check_complete(environment)
 
 
 def _shared_account(environment: DrillEnvironment) -> None:
