@@ -113,7 +113,7 @@ class _DemoRun:
         with self._timed("collect"):
             self._collect(pipeline, progress)
         with self._timed("read"):
-            pipeline.parse_answers(progress=progress)
+            self._complete(pipeline, progress)
             pipeline.count_consensus()
         with self._timed("refine"):
             self._refine(pipeline, progress)
@@ -140,6 +140,17 @@ class _DemoRun:
         if report.failures:
             raise GrabientError("the sandbox rejected a batch: " + "; ".join(report.failures.values()))
         return report
+
+    def _complete(self, pipeline: Pipeline, progress: Progress) -> None:
+        """Parse what was collected, and send again what failed, until the order is complete."""
+        while True:
+            pipeline.parse_answers(progress=progress)
+            sent = pipeline.send_on(progress=progress)
+            if sent.failures:
+                raise GrabientError("the sandbox rejected a batch: " + "; ".join(sent.failures.values()))
+            if not sent.batches:
+                return
+            self._collect(pipeline, progress)
 
     def _refine(self, pipeline: Pipeline, progress: Progress) -> None:
         """Submit refinements until every palette is refined or its requests are in quarantine."""
