@@ -17,8 +17,8 @@ from grabient_pipeline.batches.order_ledger import Bound, OrderPart, PlannedPart
 from grabient_pipeline.batches.orders import BackfillOrder
 from grabient_pipeline.batches.readiness import NOTHING_BLOCKED, Blocked, read_blocked
 from grabient_pipeline.batches.request_file import RequestTemplate, json_text
-from grabient_pipeline.batches.reservation import FRAME_BYTES
-from grabient_pipeline.batches.room import Room, read_room
+from grabient_pipeline.batches.reservation import most_in_piece
+from grabient_pipeline.batches.room import room_of
 from grabient_pipeline.batches.stages import Stage
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.providers.base import Route
@@ -81,7 +81,12 @@ class _Planner:
         if self.order.late_route(model) is not None:
             full = Estimator.of(self.connection, self.stage, model, "direct")
             late_cost = full.cost(float(tokens.sum()) * scale, requests)
-        piece = self._piece(route, model, float(lines.mean()), float(tokens.mean()))
+        piece = most_in_piece(
+            load_catalogue().provider(route.provider),
+            room_of(self.connection, self.workspace, model, route.access),
+            tokens=float(tokens.mean()),
+            line_bytes=float(lines.mean()),
+        )
         return PlannedPart(model, route, bound, requests, cost, math.ceil(requests / piece), late_cost)
 
     def _blocked(self) -> Blocked:
@@ -96,20 +101,3 @@ class _Planner:
             and part.refresh_stale >= self.stage.refresh_stale
             and part.refine_now >= self.stage.refines_now
         ]
-
-    def _piece(self, route: Route, model: Model, line_bytes: float, tokens: float) -> int:
-        """Return how many requests a batch may have."""
-        provider = load_catalogue().provider(route.provider)
-        room = (
-            Room.unlimited()
-            if route.access == "direct"
-            else read_room(
-                self.connection, model, unlimited=self.workspace.unlimited, poll_seconds=self.workspace.poll_seconds
-            )
-        )
-        most = [provider.max_requests, math.floor((provider.max_bytes - FRAME_BYTES) / line_bytes)]
-        if room.piece_requests is not None:
-            most.append(room.piece_requests)
-        if room.piece_tokens is not None:
-            most.append(math.floor(room.piece_tokens / tokens))
-        return max(1, min(most))

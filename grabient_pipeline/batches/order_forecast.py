@@ -16,7 +16,7 @@ import duckdb
 from grabient_pipeline.batches.estimate import Estimator
 from grabient_pipeline.batches.order_ledger import OrderPart
 from grabient_pipeline.batches.order_progress import PartProgress, model_of
-from grabient_pipeline.batches.reservation import LEAST_SHARE
+from grabient_pipeline.batches.reservation import admitted, even_piece, most_in_piece
 from grabient_pipeline.batches.room import Room
 from grabient_pipeline.batches.stages import STAGES
 from grabient_pipeline.providers.catalogue import load_catalogue
@@ -75,14 +75,9 @@ class Forecast:
         """Whether the room is too little for another piece: reserving one would wait for more."""
         if room.is_idle:
             return False
-        most, tokens = self._most_of_piece(each.part, room), self._tokens_of(each.part)
-        size = math.ceil(each.counts.waiting / math.ceil(each.counts.waiting / most))
-        free = [size]
-        if room.free_tokens is not None:
-            free.append(math.floor(room.free_tokens / tokens))
-        if room.free_requests is not None:
-            free.append(room.free_requests)
-        return min(free) < size * LEAST_SHARE
+        size = even_piece(each.counts.waiting, self._most_of_piece(each.part, room))
+        tokens_fit = None if room.free_tokens is None else math.floor(room.free_tokens / self._tokens_of(each.part))
+        return not admitted(room, size, tokens_fit)
 
     def _rounds(self, part: OrderPart, room: Room) -> int:
         of_provider = self._of_provider[part.number, part.provider]
@@ -98,12 +93,8 @@ class Forecast:
         return max(rounds)
 
     def _most_of_piece(self, part: OrderPart, room: Room) -> int:
-        most = [load_catalogue().provider(part.provider).max_requests]
-        if room.piece_requests is not None:
-            most.append(room.piece_requests)
-        if room.piece_tokens is not None:
-            most.append(math.floor(room.piece_tokens / self._tokens_of(part)))
-        return max(1, min(most))
+        provider = load_catalogue().provider(part.provider)
+        return most_in_piece(provider, room, tokens=self._tokens_of(part))
 
     def _tokens_of(self, part: OrderPart) -> float:
         """Return about how many input tokens a request has: as in the last batch of the model, else of another one."""

@@ -26,7 +26,7 @@ from grabient_pipeline.batches.order_ledger import Committed, OrderPart, cap_lin
 from grabient_pipeline.batches.prompt_versions import register_prompt
 from grabient_pipeline.batches.readiness import NOTHING_BLOCKED, read_blocked
 from grabient_pipeline.batches.request_file import RequestTemplate, json_text
-from grabient_pipeline.batches.room import Room, read_room
+from grabient_pipeline.batches.room import Room, room_of
 from grabient_pipeline.batches.stages import Stage, Subject
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
@@ -38,7 +38,7 @@ from grabient_pipeline.warehouse import registered, sql, transaction
 # Room for the frame of a file, such as the brackets round Anthropic's list.
 FRAME_BYTES: Final = 1024
 # Where a model has batches already, less than this share of a piece is not worth another one: there will be more room.
-LEAST_SHARE: Final = 0.5
+_LEAST_SHARE: Final = 0.5
 
 _Positions = np.ndarray[tuple[int], np.dtype[np.int32]]
 _Amounts = np.ndarray[tuple[int], Any]
@@ -125,9 +125,19 @@ class Demand:
     is_explicit: bool = False
 
     @property
+    def provider(self) -> Provider:
+        """Its provider in the catalogue."""
+        return load_catalogue().provider(self.destination.route.provider)
+
+    @property
     def template(self) -> RequestTemplate:
         """One of its requests, to be filled with ids and texts."""
         return RequestTemplate.of(self.destination.format, self.model, self.stage.payload)
+
+    def room(self, connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> Room:
+        """Read the room for a batch of it."""
+        access = self.destination.route.access
+        return room_of(connection, workspace, self.model, access, is_explicit=self.is_explicit)
 
     def wanted(self, connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> Wanted:
         """Return what is asked of the model."""
@@ -142,12 +152,19 @@ def reserve_piece(workspace: Workspace, demand: Demand) -> Piece | NoPiece:
     The database is free while the texts are written, so that other processes go on.
     """
     with workspace.warehouse.connect() as connection:
-        room = _room(connection, workspace, demand)
+        room = demand.room(connection, workspace)
         if (reason := room.refusal) is not None:
             return NoPiece(reason)
         estimator = Estimator.of(connection, demand.stage, demand.model, demand.destination.route.access)
         wanted = demand.wanted(connection, workspace)
-        chosen = missing_palettes(connection, wanted, requests=_most_requests(demand, room, estimator))
+        # More than a piece can have: the texts, which make requests longer, are not known yet.
+        most = most_in_piece(
+            demand.provider,
+            room,
+            tokens=estimator.least_input,
+            line_bytes=demand.template.line_bytes(custom_id_length(demand.stage.name)),
+        )
+        chosen = missing_palettes(connection, wanted, requests=most)
     if not chosen.subjects:
         return NoPiece()
     texts = {seed: json_text(text) for seed, text in demand.stage.texts(chosen.subjects).items()}
@@ -157,7 +174,7 @@ def reserve_piece(workspace: Workspace, demand: Demand) -> Piece | NoPiece:
         # Again, and in the transaction that writes: another process may have taken the room, the requests or the money.
         if not is_open(connection, demand.part):
             return NoPiece()
-        room = _room(connection, workspace, demand)
+        room = demand.room(connection, workspace)
         committed = committed_costs(connection).get(demand.part.number, Committed())
         missing = missing_requests(connection, wanted, palettes.frame(), limit=max(1, chosen.requests))
         planned = planner.plan(connection, missing, room, committed)
@@ -170,29 +187,37 @@ def reserve_piece(workspace: Workspace, demand: Demand) -> Piece | NoPiece:
     return Piece(planned.reservation, texts)
 
 
-def _room(connection: duckdb.DuckDBPyConnection, workspace: Workspace, demand: Demand) -> Room:
-    if demand.destination.route.access == "direct":
-        # Ordinary calls are not queued.
-        return Room.unlimited()
-    return read_room(
-        connection,
-        demand.model,
-        unlimited=workspace.unlimited,
-        poll_seconds=workspace.poll_seconds,
-        is_explicit=demand.is_explicit,
-    )
+def most_in_piece(provider: Provider, room: Room, *, tokens: float, line_bytes: float = 0.0) -> int:
+    """Return how many requests a batch can have at most, at least one.
 
-
-def _most_requests(demand: Demand, room: Room, estimator: Estimator) -> int:
-    """Return more requests than a piece can have, without having seen their texts."""
-    provider = load_catalogue().provider(demand.destination.route.provider)
-    least_bytes = demand.template.line_bytes(custom_id_length(demand.stage.name))
-    limits = [provider.max_requests, provider.max_bytes // least_bytes + 1]
+    Args:
+        tokens: input tokens of a request.
+        line_bytes: its size in the file; 0 if that is not known.
+    """
+    limits = [provider.max_requests]
+    if line_bytes:
+        limits.append(math.floor((provider.max_bytes - FRAME_BYTES) / line_bytes))
     if room.piece_requests is not None:
         limits.append(room.piece_requests)
     if room.piece_tokens is not None:
-        limits.append(math.ceil(room.piece_tokens / estimator.least_input) + 1)
-    return min(limits)
+        limits.append(math.floor(room.piece_tokens / tokens))
+    return max(1, min(limits))
+
+
+def admitted(room: Room, size: int, tokens_fit: int | None) -> int:
+    """Return how many requests of a piece there is room for; 0 if so few that it is better to wait for more.
+
+    Args:
+        size: of the piece that is wanted.
+        tokens_fit: how many requests the free tokens are enough for; None if there is no limit.
+    """
+    free = min(most for most in (size, tokens_fit, room.free_requests) if most is not None)
+    return free if room.is_idle or free >= size * _LEAST_SHARE else 0
+
+
+def even_piece(total: int, full: int) -> int:
+    """Return the size of a piece if `total` requests are cut into as few pieces of at most `full` as possible."""
+    return math.ceil(total / math.ceil(total / full))
 
 
 def fitting(amounts: _Amounts, most: float) -> int:
@@ -213,7 +238,7 @@ def piece_size(sizes: Sequence[tuple[_Amounts, float | None]], total: int, max_r
     full = min(max_requests, *(fitting(amounts, most) for amounts, most in sizes if most is not None))
     if full < 1 or total <= full:
         return max(1, full)
-    return math.ceil(total / math.ceil(total / full))
+    return even_piece(total, full)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,12 +308,11 @@ class _Planner:
     ) -> _PlannedPiece | NoPiece:
         if room.refusal is not None or not len(missing):
             return NoPiece(room.refusal)
-        provider = load_catalogue().provider(self.demand.destination.route.provider)
         template = self.demand.template
         positions = missing["position"].to_numpy()
         lines = self.palettes.sizes[positions] + template.line_bytes(custom_id_length(self.demand.stage.name))
         tokens = self.estimator.input_tokens(self.palettes.sizes[positions])
-        count = self._cut(lines, tokens, provider, room)
+        count = self._cut(lines, tokens, room)
         if not count:
             return NoPiece(room.lack)
         count = self._affordable(tokens[:count], committed)
@@ -318,23 +342,18 @@ class _Planner:
         )
         return _PlannedPiece(reservation, missing[:count], tokens_in, self.estimator.output(count), self.estimator)
 
-    def _cut(self, lines: _Amounts, tokens: _Amounts, provider: Provider, room: Room) -> int:
+    def _cut(self, lines: _Amounts, tokens: _Amounts, room: Room) -> int:
         """Return how many requests go into the piece; 0 if there is too little room."""
+        provider = self.demand.provider
         size = piece_size(
             [(lines, provider.max_bytes - FRAME_BYTES), (tokens, room.piece_tokens)],
             max(self.total, len(lines)),
             min(provider.max_requests, room.piece_requests or provider.max_requests, len(lines)),
         )
-        free = [size]
-        if room.free_tokens is not None:
-            free.append(fitting(tokens, room.free_tokens))
-        if room.free_requests is not None:
-            free.append(room.free_requests)
-        if not room.is_idle:
-            return min(free) if min(free) >= size * LEAST_SHARE else 0
+        count = admitted(room, size, None if room.free_tokens is None else fitting(tokens, room.free_tokens))
         # A ceiling that was set too low must not be the end: one request shows whether it still holds.
         fits_limit = room.limits.tokens is None or tokens[0] <= room.limits.tokens
-        return max(min(free), int(fits_limit and room.free_requests != 0))
+        return max(count, 1) if room.is_idle and fits_limit and room.free_requests != 0 else count
 
     def _affordable(self, tokens: _Amounts, committed: Committed) -> int | NoPiece:
         """Return how many of these requests the cap of the order admits.

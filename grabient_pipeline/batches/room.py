@@ -14,7 +14,9 @@ from typing import Final
 import duckdb
 
 from grabient_pipeline.batches.account_limits import QUEUE_KINDS, UNLIMITED, AccountLimits, read_account_limits
+from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.formatting import printable
+from grabient_pipeline.providers.base import AccessMode
 from grabient_pipeline.providers.catalogue import Model, load_catalogue
 from grabient_pipeline.providers.queue_refusals import QueueKind
 from grabient_pipeline.warehouse import sql
@@ -169,6 +171,29 @@ class _Refused:
             return None
         hours = max(0, (now - self.refused_at) // _CEILING_DOUBLES)
         return max(1, self.occupied, wanted // 2) * 2**hours
+
+
+def room_of(
+    connection: duckdb.DuckDBPyConnection,
+    workspace: Workspace,
+    model: Model,
+    access: AccessMode,
+    *,
+    is_explicit: bool = False,
+) -> Room:
+    """Read the room for a batch of a model on the accounts of a workspace; ordinary calls have no limit.
+
+    `is_explicit` as in `read_room`.
+    """
+    if access == "direct":
+        return Room.unlimited()
+    return read_room(
+        connection,
+        model,
+        unlimited=workspace.unlimited,
+        poll_seconds=workspace.poll_seconds,
+        is_explicit=is_explicit,
+    )
 
 
 def read_room(
