@@ -15,7 +15,7 @@ from grabient_pipeline.batches.missing import LateRequests, Wanted, missing_pale
 from grabient_pipeline.batches.order_ledger import Committed, OrderPart, cap_line, committed_costs, open_parts
 from grabient_pipeline.batches.pauses import read_paused_models
 from grabient_pipeline.batches.readiness import Blocked, read_blocked
-from grabient_pipeline.batches.room import Room, read_room
+from grabient_pipeline.batches.room import Room, room_of
 from grabient_pipeline.batches.stages import STAGES, Stage, refining_now, refreshing_stale
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.errors import UnknownModelError
@@ -51,8 +51,7 @@ class PartProgress:
     """How far a part of an order has come.
 
     `room`: of the queue of its model; None for ordinary calls. `waits_for`: why nothing can be sent now, in one line,
-    and `wait` the kind of it. `ended`: why nothing will ever be sent again. `is_stuck`: whether it waits for a person,
-    of which `is_capped` is the case that the cap of its order is reached.
+    and `wait` the kind of it. `ended`: why nothing will ever be sent again.
     """
 
     part: OrderPart
@@ -61,9 +60,17 @@ class PartProgress:
     room: Room | None = None
     waits_for: str | None = None
     ended: str | None = None
-    is_stuck: bool = False
-    is_capped: bool = False
     wait: WaitKind | None = None
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it waits for a person."""
+        return self.wait not in (None, "room", "retry-after")
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether the cap of its order is reached."""
+        return self.wait == "cap"
 
     @property
     def is_complete(self) -> bool:
@@ -188,21 +195,12 @@ class _Reader:
         if model is None or stage is None:
             return PartProgress(part, self._counts_without_stage(part), committed, ended=ended)
         counts = self._count(part, model, stage)
-        room = None if part.access == "direct" else self._room(model)
-        is_capped = part.is_capped(committed)
-        held = ("cap", cap_line(part, committed)) if is_capped else self._needs_person(part)
+        room = None
+        if part.access == "batch":
+            room = room_of(self.connection, self.workspace, model, part.access, is_explicit=self.is_explicit)
+        held = ("cap", cap_line(part, committed)) if part.is_capped(committed) else self._needs_person(part)
         wait, waits_for = held or _lacks_room(room) or (None, None)
-        is_stuck = held is not None or (room is not None and room.is_hopeless)
-        return PartProgress(part, counts, committed, room, waits_for, ended, is_stuck, is_capped, wait)
-
-    def _room(self, model: Model) -> Room:
-        return read_room(
-            self.connection,
-            model,
-            unlimited=self.workspace.unlimited,
-            poll_seconds=self.workspace.poll_seconds,
-            is_explicit=self.is_explicit,
-        )
+        return PartProgress(part, counts, committed, room, waits_for, ended, wait)
 
     def _needs_person(self, part: OrderPart) -> tuple[WaitKind, str] | None:
         """Return what keeps a part from being sent until a person, or time, has changed something."""
