@@ -16,10 +16,10 @@ from grabient_pipeline.batches.deadlines import late_cost, note_deadline
 from grabient_pipeline.batches.join_imported import join_imported
 from grabient_pipeline.batches.order_estimate import plan_parts
 from grabient_pipeline.batches.order_ledger import OrderPart, PlannedPart, insert_order
-from grabient_pipeline.batches.order_progress import PartProgress, open_order_cost, read_progress
+from grabient_pipeline.batches.order_progress import PartProgress, View, open_order_cost, read_progress
 from grabient_pipeline.batches.orders import BackfillOrder
 from grabient_pipeline.batches.pauses import read_paused_models
-from grabient_pipeline.batches.send_on import Choice, open_providers, send_pieces
+from grabient_pipeline.batches.send_on import open_providers, send_pieces
 from grabient_pipeline.batches.stages import STAGES, TAGGING, Stage
 from grabient_pipeline.batches.submit import BatchReport
 from grabient_pipeline.batches.workspace import Workspace
@@ -110,7 +110,6 @@ def backfill(
             _as_batches(planned), left_out, opened.failures, dry_run=True, late_cost_usd=late_cost(planned)
         )
     not_listed = check_listings(workspace, opened.providers.keys(), ignore=order.ignore_unknown)
-    stages = {**STAGES, stage.name: stage}
     number, planned = make_order(workspace, order, stage, progress)
     crash_point("order.made")
     names = {model.name for model in order.models}
@@ -120,13 +119,10 @@ def backfill(
         """Whether a person asks for the part right now: after a restore, earlier orders wait for `grabient resume`."""
         return part.stage == stage.name and part.name in names and (part.number == number or not is_paused)
 
-    sent = send_pieces(
-        workspace,
-        opened.without(not_listed),
-        Choice(is_asked_for, is_explicit=True, ignore_unread=order.ignore_unknown),
-        stages=stages,
-        progress=progress,
-    )
+    view = View(_stages(stage), is_explicit=True, ignore_unread=order.ignore_unknown)
+    with workspace.warehouse.connect() as connection:
+        asked_for = [each for each in read_progress(connection, workspace, view) if is_asked_for(each.part)]
+    sent = send_pieces(workspace, opened.without(not_listed), asked_for, view, progress=progress)
     return BackfillReport(
         sent.batches,
         left_out,
@@ -178,7 +174,7 @@ def make_order(
         CostCapError: the estimate, with that of the other open orders, is above the cap; nothing was ordered.
     """
     with workspace.warehouse.connect() as connection, transaction(connection):
-        open_orders = read_progress(connection, workspace, {**STAGES, stage.name: stage})
+        open_orders = read_progress(connection, workspace, View(_stages(stage)))
         planned = plan_parts(connection, workspace, order, stage, _covering(open_orders))
         _check_cap(connection, order, stage, planned, open_orders)
         note_deadline(order, planned, progress)
@@ -236,6 +232,11 @@ def _check_cap(
             + f"; that is above the cap of ${order.max_cost_usd:.2f}. Nothing was submitted. Request less "
             "(--limit, --analysis-count, --model) or raise the cap (--max-cost, GRABIENT_MAX_COST_USD)"
         )
+
+
+def _stages(stage: Stage) -> dict[str, Stage]:
+    """Return the stages by name, with this one instead of ours."""
+    return {**STAGES, stage.name: stage}
 
 
 def _routes(order: BackfillOrder) -> list[Route]:

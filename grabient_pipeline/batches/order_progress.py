@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -78,6 +78,11 @@ class PartProgress:
         return not self.counts.waiting and not self.counts.in_flight
 
     @property
+    def is_finished(self) -> bool:
+        """Whether it can be closed: it is complete, or nothing will ever be sent again."""
+        return self.is_complete or self.ended is not None
+
+    @property
     def is_sendable(self) -> bool:
         """Whether something can be sent now."""
         return bool(self.sendable)
@@ -97,24 +102,32 @@ class PartProgress:
         return routes
 
 
+@dataclass(frozen=True)
+class View:
+    """What counts when the progress of orders is read.
+
+    `stages`: by name; orders with another prompt version have ended. `is_explicit`: whether a person asks for it right
+    now, so that no wait counts but that for room. `ignore_unread`: whether adopted batches whose requests are not known
+    yet keep nothing waiting.
+    """
+
+    stages: Mapping[str, Stage] = field(default_factory=lambda: STAGES)
+    is_explicit: bool = False
+    ignore_unread: bool = False
+
+
 def read_progress(
     connection: duckdb.DuckDBPyConnection,
     workspace: Workspace,
-    stages: Mapping[str, Stage] = STAGES,
-    *,
-    is_explicit: bool = False,
-    ignore_unread: bool = False,
+    view: View = View(),
 ) -> list[PartProgress]:
     """Return the progress of every open part, in the order in which they are sent.
 
     Args:
         connection: of the working database or of the published one.
         workspace: whose keys and accounts count.
-        stages: by name; orders with another prompt version have ended.
-        is_explicit: whether a person asks for it right now, so that no wait counts but that for room.
-        ignore_unread: whether adopted batches whose requests are not known yet keep nothing waiting.
     """
-    reader = _Reader(connection, workspace, stages, is_explicit, ignore_unread)
+    reader = _Reader(connection, workspace, view)
     return [reader.read(part) for part in open_parts(connection)]
 
 
@@ -158,9 +171,7 @@ class _Reader:
 
     connection: duckdb.DuckDBPyConnection
     workspace: Workspace
-    stages: Mapping[str, Stage]
-    is_explicit: bool
-    ignore_unread: bool
+    view: View
 
     @cached_property
     def tagging(self) -> dict[tuple[int, str, str], tuple[int, ...]]:
@@ -181,7 +192,7 @@ class _Reader:
 
     @cached_property
     def unread(self) -> dict[str, dict[str, str]]:
-        return {stage: {} if self.ignore_unread else unread_batches(self.connection, stage) for stage in STAGES}
+        return {stage: {} if self.view.ignore_unread else unread_batches(self.connection, stage) for stage in STAGES}
 
     @cached_property
     def spending_pause(self) -> str | None:
@@ -190,21 +201,21 @@ class _Reader:
 
     def read(self, part: OrderPart) -> PartProgress:
         committed = self.committed.get(part.number, Committed())
-        model, stage = model_of(part), stage_of(part, self.stages)
+        model, stage = model_of(part), stage_of(part, self.view.stages)
         ended = _ended(part, model, stage)
         if model is None or stage is None:
             return PartProgress(part, self._counts_without_stage(part), committed, ended=ended)
         counts = self._count(part, model, stage)
         room = None
         if part.access == "batch":
-            room = room_of(self.connection, self.workspace, model, part.access, is_explicit=self.is_explicit)
+            room = room_of(self.connection, self.workspace, model, part.access, is_explicit=self.view.is_explicit)
         held = ("cap", cap_line(part, committed)) if part.is_capped(committed) else self._needs_person(part)
         wait, waits_for = held or _lacks_room(room) or (None, None)
         return PartProgress(part, counts, committed, room, waits_for, ended, wait)
 
     def _needs_person(self, part: OrderPart) -> tuple[WaitKind, str] | None:
         """Return what keeps a part from being sent until a person, or time, has changed something."""
-        if self.spending_pause is not None and not self.is_explicit:
+        if self.spending_pause is not None and not self.view.is_explicit:
             return "pause", self.spending_pause
         if part.provider not in self.workspace.providers.keys:
             provider = load_catalogue().provider(part.provider)

@@ -7,7 +7,7 @@ other. No lock of the database is held while something is sent.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -15,16 +15,15 @@ from grabient_pipeline.batches.adoption import check_listings
 from grabient_pipeline.batches.cancel import CancelledBatch
 from grabient_pipeline.batches.deadlines import cancel_late
 from grabient_pipeline.batches.direct_calls import make_direct_calls
-from grabient_pipeline.batches.order_ledger import OrderPart, close_parts
-from grabient_pipeline.batches.order_progress import PartProgress, model_of, read_progress, stage_of
+from grabient_pipeline.batches.order_ledger import COMPLETE, close_parts
+from grabient_pipeline.batches.order_progress import PartProgress, View, model_of, read_progress, stage_of
 from grabient_pipeline.batches.reservation import Demand, Destination, NoPiece, reserve_piece
-from grabient_pipeline.batches.stages import STAGES, Stage
 from grabient_pipeline.batches.submit import BatchReport, submit
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.errors import GrabientError, UnknownBatchesError
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import BatchProvider, Route
-from grabient_pipeline.warehouse import WAIT_SECONDS, transaction
+from grabient_pipeline.warehouse import transaction
 
 
 @dataclass(frozen=True)
@@ -53,20 +52,15 @@ class SendReport:
         """The requests submitted."""
         return sum(batch.request_count for batch in self.submitted)
 
-    @property
-    def estimated_cost_usd(self) -> float:
-        """The estimated cost of those requests."""
-        return sum(batch.estimated_cost_usd for batch in self.submitted)
 
-
-def close_finished(workspace: Workspace, wait_seconds: float = WAIT_SECONDS) -> None:
-    """Close the parts of orders that are complete, or of which nothing can ever be sent again."""
-    with workspace.warehouse.connect(wait_seconds) as connection, transaction(connection):
+def close_finished(workspace: Workspace) -> list[PartProgress]:
+    """Close the parts of orders that are complete, or of which nothing can ever be sent again; return the others."""
+    with workspace.warehouse.connect() as connection, transaction(connection):
         progress = read_progress(connection, workspace)
-        close_parts(connection, [each.part for each in progress if each.is_complete and each.ended is None])
         for each in progress:
-            if each.ended is not None:
-                close_parts(connection, [each.part], each.ended)
+            if each.is_finished:
+                close_parts(connection, [each.part], each.ended or COMPLETE)
+    return [each for each in progress if not each.is_finished]
 
 
 @dataclass(frozen=True)
@@ -86,28 +80,13 @@ class Opened:
         return replace(self, providers=left, failures={**self.failures, **failures})
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Which parts are sent, and how.
-
-    `is_asked_for`: whether a part is. `is_explicit`: whether a person asks for it right now, so that only waits for
-    room count. `ignore_unread`: send also to models with adopted batches whose requests are not known yet.
-    """
-
-    is_asked_for: Callable[[OrderPart], bool] = lambda part: True
-    is_explicit: bool = False
-    ignore_unread: bool = False
-
-
 def send_on(workspace: Workspace, *, progress: Progress = SILENT) -> SendReport:
     """Send what there is room for, without a person: nothing while paid steps are paused, or batches are unknown.
 
     Batches that are later than their orders allow are cancelled first.
     """
     late = tuple(cancel_late(workspace))
-    close_finished(workspace)
-    with workspace.warehouse.connect() as connection:
-        orders = read_progress(connection, workspace)
+    orders = close_finished(workspace)
     routes = {route for each in orders for route in each.sendable}
     if not routes:
         return SendReport(orders=tuple(orders), late=late)
@@ -116,40 +95,29 @@ def send_on(workspace: Workspace, *, progress: Progress = SILENT) -> SendReport:
         opened = opened.without(check_listings(workspace, opened.providers.keys()))
     except UnknownBatchesError as error:
         return SendReport((), opened.failures, opened.refused, (str(error),), tuple(orders), late)
-    return replace(send_pieces(workspace, opened, progress=progress), late=late)
+    return replace(send_pieces(workspace, opened, orders, progress=progress), late=late)
 
 
 def send_pieces(
     workspace: Workspace,
     opened: Opened,
-    choice: Choice = Choice(),  # frozen
+    orders: Iterable[PartProgress],
+    view: View = View(),  # noqa: B008  # frozen
     *,
-    stages: Mapping[str, Stage] = STAGES,
     progress: Progress = SILENT,
 ) -> SendReport:
-    """Send the next pieces of open orders by the routes that can be used.
+    """Send the next pieces of these parts by the routes that can be used.
 
     Args:
-        stages: by name.
+        orders: read with the same view.
     """
-
-    def read() -> tuple[PartProgress, ...]:
-        with workspace.warehouse.connect() as connection:
-            return tuple(
-                read_progress(
-                    connection,
-                    workspace,
-                    stages,
-                    is_explicit=choice.is_explicit,
-                    ignore_unread=choice.ignore_unread,
-                )
-            )
-
-    parts = [each for each in read() if each.is_sendable and choice.is_asked_for(each.part)]
+    parts = [each for each in orders if each.is_sendable]
     sending = _Sending(workspace, opened.providers, progress, sum(each.counts.waiting for each in parts))
-    sending.run(_demands(workspace, parts, opened.providers, stages, is_explicit=choice.is_explicit))
+    sending.run(_demands(workspace, parts, opened.providers, view))
     failures = {**sending.failures, **opened.failures, **make_direct_calls(workspace, progress=progress)}
-    return SendReport(tuple(sending.reports), failures, opened.refused, orders=read())
+    with workspace.warehouse.connect() as connection:
+        left = tuple(read_progress(connection, workspace, view))
+    return SendReport(tuple(sending.reports), failures, opened.refused, orders=left)
 
 
 def open_providers(workspace: Workspace, routes: Iterable[Route], *, check: bool = True) -> Opened:
@@ -181,9 +149,7 @@ def _demands(
     workspace: Workspace,
     parts: Sequence[PartProgress],
     providers: Mapping[Route, BatchProvider],
-    stages: Mapping[str, Stage],
-    *,
-    is_explicit: bool,
+    view: View,
 ) -> list[Demand]:
     # By the calls that checked the routes.
     destinations = {
@@ -192,12 +158,12 @@ def _demands(
     }
     demands: list[Demand] = []
     for each in parts:
-        model, stage = model_of(each.part), stage_of(each.part, stages)
+        model, stage = model_of(each.part), stage_of(each.part, view.stages)
         if model is None or stage is None:
             continue
         for route, late in each.sendable.items():
             if (destination := destinations.get(route)) is not None:
-                demands.append(Demand(each.part, model, stage, destination, late, is_explicit))
+                demands.append(Demand(each.part, model, stage, destination, late, view.is_explicit))
     return demands
 
 
