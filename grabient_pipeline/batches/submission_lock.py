@@ -8,8 +8,8 @@ stay until the outcome is known.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Generator, Iterable
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,9 @@ class SubmissionInProgress(Exception):
 
 
 @contextmanager
-def hold_submissions(spool: Path, submissions: Iterable[str]) -> Generator[None]:
-    """Hold the locks of these submissions while they are sent."""
-    with ExitStack() as stack:
-        for submission in submissions:
-            stack.enter_context(filelock.FileLock(_path(spool, submission)))
+def hold_submission(spool: Path, submission: str) -> Generator[None]:
+    """Hold the lock of a submission while it is sent."""
+    with filelock.FileLock(_path(spool, submission)):
         yield
 
 

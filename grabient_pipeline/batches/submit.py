@@ -14,7 +14,7 @@ from grabient_pipeline.batches import ledger
 from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS
 from grabient_pipeline.batches.refusals import Refusal, record_refusal, refusal_of
 from grabient_pipeline.batches.reservation import Piece, Reservation
-from grabient_pipeline.batches.submission_lock import hold_submissions, mark_creation_attempt, remove_lock
+from grabient_pipeline.batches.submission_lock import hold_submission, mark_creation_attempt, remove_lock
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.errors import ProviderRefused, ProviderUncertain
@@ -72,7 +72,7 @@ def submit(
         is_stopped: whether nothing may be sent any more; what is reserved and not sent is then released.
     """
     reservation = piece.reservation
-    with hold_submissions(workspace.spool, [reservation.submission]):
+    with hold_submission(workspace.spool, reservation.submission):
         # Before the lock was held, a reconciliation may have released it.
         if not _is_reserved(workspace, reservation.submission):
             remove_lock(workspace.spool, reservation.submission)

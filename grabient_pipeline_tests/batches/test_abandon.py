@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grabient_pipeline.batches.abandon import abandonable
-from grabient_pipeline.batches.submission_lock import hold_submissions
+from grabient_pipeline.batches.submission_lock import hold_submission
 from grabient_pipeline.errors import UnknownBatchError
 from grabient_pipeline_tests.catalogue import MODELS
 
@@ -79,7 +79,7 @@ class TestAbandon:
         workbench.arm("create_then_drop", "openai", times=1)
         submission = workbench.backfill(MODELS["openai"], analysis_count=1).batches[0].submission
         with (
-            hold_submissions(workbench.pipeline.workspace.spool, [submission]),
+            hold_submission(workbench.pipeline.workspace.spool, submission),
             pytest.raises(UnknownBatchError, match="being submitted right now"),
         ):
             abandon(workbench)

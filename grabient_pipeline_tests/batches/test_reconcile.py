@@ -14,7 +14,7 @@ from grabient_pipeline.batches.reconcile import reconcile
 from grabient_pipeline.batches.submission_lock import (
     SubmissionInProgress,
     hold_if_idle,
-    hold_submissions,
+    hold_submission,
     mark_creation_attempt,
 )
 from grabient_pipeline.deadline import Deadline
@@ -153,7 +153,7 @@ class TestRelease:
         """A large upload may take longer than any margin."""
         reserve_without_sending(workbench, "openai")
         submission = workbench.value("SELECT submission FROM tag_batches")
-        with hold_submissions(workbench.settings.spool_dir, [submission]):
+        with hold_submission(workbench.settings.spool_dir, submission):
             mark_creation_attempt(workbench.settings.spool_dir, submission, Moment.now(dt.timedelta(0)))
             report = workbench.pipeline.reconcile(margin_seconds=0)
             assert (report.adopted, report.released, report.waiting, report.failures) == ((), (), (), {})
@@ -305,14 +305,13 @@ class TestConcurrentSubmission:
         """Another process may reconcile between the reservation and its lock."""
 
         @contextmanager
-        def release_then_hold(spool_dir, submissions):
-            submissions = list(submissions)
+        def release_then_hold(spool_dir, submission):
             assert workbench.pipeline.reconcile(margin_seconds=0).released
-            with hold_submissions(spool_dir, submissions):
+            with hold_submission(spool_dir, submission):
                 yield
 
         with monkeypatch.context() as patched:
-            patched.setattr(submit, "hold_submissions", release_then_hold)
+            patched.setattr(submit, "hold_submission", release_then_hold)
             report = workbench.backfill(MODELS["openai"], analysis_count=1)
         assert report.batches == ()
         assert not workbench.provider_batches()
@@ -323,7 +322,7 @@ class TestConcurrentSubmission:
         started, finish = threading.Event(), threading.Event()
 
         def send():
-            with hold_submissions(spool_dir, ["token"]):
+            with hold_submission(spool_dir, "token"):
                 mark_creation_attempt(spool_dir, "token", Moment.now(None))
                 started.set()
                 finish.wait(20)
