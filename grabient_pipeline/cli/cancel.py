@@ -45,9 +45,10 @@ def cancel(
     parts: list[OrderPart] = []
     outcomes: list[CancelledBatch] = []
     if not batch:
-        parts, outcomes = pipeline.cancel_orders(None if every else order, keep_batches=waiting_only)
+        # With --all the batches of orders are cancelled with the other ones, each once.
+        parts, outcomes = pipeline.cancel_orders(order or None, keep_batches=waiting_only or every)
     if batch or (every and not waiting_only):
-        outcomes += pipeline.cancel(batch or None)
+        outcomes = pipeline.cancel(batch or None)
     collected, _ = collect_and_follow_up(pipeline, refine=False)
     kept = sum(each.states.get("succeeded", 0) for each in collected.batches)
     if json:
