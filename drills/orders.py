@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from drills.commands import DrillFailed
 from drills.drill import Drill
 from drills.environment import PROVIDERS, DrillEnvironment
 from grabient_pipeline import connect
+from grabient_pipeline.crash_points import CRASH_POINTS
 
 IN_PIECES = "orders through small queues"
 
@@ -22,35 +24,16 @@ _LIMITS: Final = {
     "google": "tokens=22000",
 }
 _MOST_FULL_QUEUES: Final = 3
-# Every crash point that an open order can reach.
-_CRASH_POINTS: Final = (
-    "reserve.writing",
-    "reserve.written",
-    "submit.file_written",
-    "submit.uploaded",
-    "submit.created",
-    "submit.recorded",
-    "poll.asked",
-    "poll.recorded",
-    "collect.downloaded",
-    "collect.staged",
-    "collect.settling",
-    "collect.settled",
-    "parse.read",
-    "parse.storing",
-    "consensus.counting",
-    "consensus.counted",
-    "score.writing",
-    "publish.copied",
-    "publish.published",
-)
+# Steps that a poll does not take while an order is open.
+_OTHER_STEPS: Final = ("import", "order", "reconcile", "adopt", "join", "compose", "prices")
+_CRASH_POINTS: Final = tuple(point for point in CRASH_POINTS if point.partition(".")[0] not in _OTHER_STEPS)
 
 
 def order_drills() -> Iterator[Drill]:
     """Yield drills of orders that are sent piece by piece."""
 
-    def drill(name: str, run: object, providers: tuple[str, ...] = PROVIDERS) -> Drill:
-        return Drill(IN_PIECES, name, run, providers, analyses=_ANALYSES)  # pyright: ignore[reportArgumentType]
+    def drill(name: str, run: Callable[[DrillEnvironment], None], providers: tuple[str, ...] = PROVIDERS) -> Drill:
+        return Drill(IN_PIECES, name, run, providers, analyses=_ANALYSES)
 
     yield Drill(IN_PIECES, "the whole panel on tier 1", _whole_panel, stage="empty", analyses=_ANALYSES)
     for provider in PROVIDERS:
@@ -193,33 +176,30 @@ def _restore_older(environment: DrillEnvironment) -> None:
 
 
 def _change_prompt(environment: DrillEnvironment) -> None:
-    limit_queues(environment)
-    environment.run_checked(*environment.submit_command)
-    _tamper(environment, "UPDATE orders SET prompt_version = '000000000000'")
-    before = len(environment.provider_batches())
-    _watch(environment)
-    _check_closed(environment, before, "another tagging prompt")
+    _end_order(
+        environment, partial(_tamper, "UPDATE orders SET prompt_version = '000000000000'"), "another tagging prompt"
+    )
 
 
 def _lose_model(environment: DrillEnvironment) -> None:
-    limit_queues(environment)
-    environment.run_checked(*environment.submit_command)
-    _tamper(environment, "UPDATE order_parts SET model = 'gone'")
-    before = len(environment.provider_batches())
-    _watch(environment)
-    _check_closed(environment, before, "not in the catalogue")
+    _end_order(environment, partial(_tamper, "UPDATE order_parts SET model = 'gone'"), "not in the catalogue")
 
 
 def _cancel_order(environment: DrillEnvironment) -> None:
+    _end_order(environment, lambda it: it.run_checked("cancel", "--order", "1", "--waiting-only"), "cancelled")
+
+
+def _end_order(environment: DrillEnvironment, end: Callable[[DrillEnvironment], object], reason: str) -> None:
+    """End an order of which a part is sent: nothing more is sent for it, whatever watches."""
     limit_queues(environment)
     environment.run_checked(*environment.submit_command)
-    environment.run_checked("cancel", "--order", "1", "--waiting-only")
+    end(environment)
     before = len(environment.provider_batches())
     _watch(environment)
-    _check_closed(environment, before, "cancelled")
+    _check_closed(environment, before, reason)
 
 
-def _tamper(environment: DrillEnvironment, statement: str) -> None:
+def _tamper(statement: str, environment: DrillEnvironment) -> None:
     with environment.warehouse.connect() as connection:
         connection.execute(statement)
 
