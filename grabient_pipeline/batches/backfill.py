@@ -107,7 +107,7 @@ def backfill(
         planned = _plan(workspace, order, stage)
         note_deadline(order, planned, progress)
         return BackfillReport(
-            _as_batches(planned), left_out, opened.failures, dry_run=True, late_cost_usd=late_cost(planned)
+            _as_batches(planned, stage), left_out, opened.failures, dry_run=True, late_cost_usd=late_cost(planned)
         )
     not_listed = check_listings(workspace, opened.providers.keys(), ignore=order.ignore_unknown)
     number, planned = make_order(workspace, order, stage, progress)
@@ -137,7 +137,7 @@ def backfill(
 
 def estimate(workspace: Workspace, order: BackfillOrder, stage: Stage) -> tuple[BatchReport, ...]:
     """Return the batches that an order would become. Sends nothing and needs no key."""
-    return _as_batches(_plan(workspace, order, stage))
+    return _as_batches(_plan(workspace, order, stage), stage)
 
 
 def _plan(workspace: Workspace, order: BackfillOrder, stage: Stage) -> list[PlannedPart]:
@@ -146,9 +146,9 @@ def _plan(workspace: Workspace, order: BackfillOrder, stage: Stage) -> list[Plan
         return plan_parts(connection, workspace, order, stage)
 
 
-def _as_batches(planned: Sequence[PlannedPart]) -> tuple[BatchReport, ...]:
+def _as_batches(planned: Sequence[PlannedPart], stage: Stage) -> tuple[BatchReport, ...]:
     return tuple(
-        BatchReport("", part.model, requests, cost_usd, part.route)
+        BatchReport("", part.model, requests, cost_usd, part.route, stage.name)
         for part in planned
         for requests, cost_usd in part.batch_sizes()
     )

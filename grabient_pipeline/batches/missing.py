@@ -30,11 +30,11 @@ _COVERING: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of a model: so many responses about each palette up to the bound, None for all palettes.
+    """What is asked of a model: so many responses about each palette up to the bound.
 
     `order_number`: the order, if there is one already. `covering`: the analysis counts and bounds of orders that ask
-    for a part of it already, which is then not missing. `blocked`: what cannot be sent, which palettes to be refined do
-    not wait for for ever.
+    for a part of it already, which is then not missing. `blocked`: what cannot be sent: palettes to be refined
+    wait for it only for a time.
     """
 
     stage: Stage

@@ -28,7 +28,7 @@ from grabient_pipeline.warehouse import transaction
 class BatchReport:
     """What became of one batch: `batch_id` if the provider has it, else `error`. The cost is in US dollars.
 
-    `refusal`: if the provider refused it, for what. `stage`: by name.
+    `stage`: by name. `refusal`: if the provider refused it, for what.
     """
 
     submission: str
@@ -36,10 +36,10 @@ class BatchReport:
     request_count: int
     estimated_cost_usd: float
     route: Route
+    stage: str
     batch_id: str | None = None
     error: str | None = None
     refusal: Refusal | None = None
-    stage: str = "tagging"
 
     @classmethod
     def of(
@@ -56,10 +56,10 @@ class BatchReport:
             reservation.request_count,
             reservation.estimated_cost_usd,
             reservation.route,
+            reservation.identity.stage,
             batch_id,
             error,
             refusal,
-            reservation.identity.stage,
         )
 
 
