@@ -176,22 +176,22 @@ def _likely_end(batch: OpenBatch, moment: dt.datetime) -> str:
     """Estimate the end from earlier batches; before there are any, from the provider's processing window."""
     if batch.likely_at is None or batch.latest_at is None:
         return f"within {_window_hours(batch)} h" if batch.due_at and not batch.overdue else ""
-    if batch.latest_at <= moment:
+    return _end_words(batch.likely_at, batch.latest_at, moment)
+
+
+def _end_words(likely_at: dt.datetime | None, latest_at: dt.datetime, moment: dt.datetime) -> str:
+    """Say when half and nine of ten of its kind would have ended; without the first, `latest_at` is a limit."""
+    if latest_at <= moment:
         return "later than usual"
-    likely = f"in {_duration(batch.likely_at - moment)}" if batch.likely_at > moment else "any time"
-    return f"{likely} (90% within {_duration(batch.latest_at - moment)})"
+    latest = _duration(latest_at - moment)
+    if likely_at is None:
+        return f"within {latest}"
+    likely = f"in {_duration(likely_at - moment)}" if likely_at > moment else "any time"
+    return f"{likely} (90% within {latest})"
 
 
 def _likely_end_of_part(part: PartStatus, moment: dt.datetime) -> str:
-    if part.latest_at is None:
-        return ""
-    if part.latest_at <= moment:
-        return "later than usual"
-    latest = _duration(part.latest_at - moment)
-    if part.likely_at is None:
-        return f"within {latest}"
-    likely = f"in {_duration(part.likely_at - moment)}" if part.likely_at > moment else "any time"
-    return f"{likely} (90% within {latest})"
+    return "" if part.latest_at is None else _end_words(part.likely_at, part.latest_at, moment)
 
 
 def _duration(elapsed: dt.timedelta) -> str:
