@@ -48,13 +48,13 @@ def order_drills() -> Iterator[Drill]:
     yield drill("ended by a person", _cancel_order, ("anthropic", "openai"))
 
 
-def limit_queues(environment: DrillEnvironment, *, is_told: bool = True) -> None:
-    """Give the accounts small queues; `is_told`: and tell the pipeline how small."""
+def limit_queues(environment: DrillEnvironment, *, is_configured: bool = True) -> None:
+    """Give the accounts small queues; `is_configured`: and set the same limits in the pipeline."""
     documents: list[dict[str, object]] = []
     for provider in environment.providers:
         kind, figure = _LIMITS[provider].split("=")
         documents.append({"provider": provider, kind: int(figure)})
-        if is_told:
+        if is_configured:
             environment.run_checked("config", "set", "limits", provider, f"{kind}={figure}")
         else:
             environment.run_checked("config", "set", "tier", provider, "1")
@@ -123,7 +123,7 @@ def _shared_account(environment: DrillEnvironment) -> None:
 
 def _smaller_than_said(environment: DrillEnvironment) -> None:
     """The pipeline believes in tier 1; the account has a hundredth of that."""
-    limit_queues(environment, is_told=False)
+    limit_queues(environment, is_configured=False)
     environment.run(*environment.submit_command)
     _watch(environment)
     _check_complete(environment)

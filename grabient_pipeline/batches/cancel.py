@@ -100,7 +100,7 @@ def cancel(workspace: Workspace, names: Collection[str] | None = None) -> list[C
 
 
 def close_part_of(connection: duckdb.DuckDBPyConnection, batch: KnownBatch, what: str) -> None:
-    """Close the part of an order that a batch is a piece of, so that nobody but a person asks for its rest again.
+    """Close the part of the order that a batch belongs to, so that its other requests are not sent automatically.
 
     Args:
         what: what a person did to the batch, such as `was cancelled`.

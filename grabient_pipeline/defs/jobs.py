@@ -1,4 +1,4 @@
-"""The jobs: `backfill` orders what is missing, `send_on` sends what waits, `collect` takes what has ended further."""
+"""The jobs: `backfill` orders missing responses, `send_on` submits waiting requests, `collect` processes results."""
 
 # pyright: reportUnknownMemberType=false
 # (Dagster leaves a type argument open in the signature of `define_asset_job`.)

@@ -90,10 +90,10 @@ class TestTiers:
     def test_unknown_ones(self, warehouse):
         with pytest.raises(UnknownTierError, match=r"no tier '9'; there are 1 \(Tier 1\).*, or none for an account"):
             write_tier(warehouse, "openai", "9")
-        with pytest.raises(UnknownModelError, match="no provider 'nobody'"):
-            write_tier(warehouse, "nobody", "1")
+        with pytest.raises(UnknownModelError, match="no provider 'acme'"):
+            write_tier(warehouse, "acme", "1")
         with pytest.raises(UnknownModelError):
-            take_back_tier(warehouse, "nobody")
+            take_back_tier(warehouse, "acme")
         assert read_account_settings(warehouse) == []
 
     def test_one_that_the_catalogue_no_longer_has(self, warehouse):
@@ -175,7 +175,7 @@ class TestFigures:
         with pytest.raises(UnknownModelError):
             write_figures(warehouse, "openai", "gpt-99", tokens=1)
         with pytest.raises(UnknownModelError):
-            write_figures(warehouse, "nobody", None, tokens=1)
+            write_figures(warehouse, "acme", None, tokens=1)
 
     def test_names(self):
         assert account_named("openai") == ("openai", None)

@@ -199,7 +199,7 @@ def test_the_sandbox_takes_limits(started: Started, limits: str) -> None:
         ("true", "must be the number of a tier"),
         ("null", "must be the number of a tier"),
         ("0", "has no tier 0"),
-        ('{"provider": "nobody", "tokens": 1}', "no provider 'nobody'"),
+        ('{"provider": "acme", "tokens": 1}', "no provider 'acme'"),
         ("[1]", "unknown name"),
     ],
 )

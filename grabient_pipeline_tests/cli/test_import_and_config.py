@@ -138,7 +138,7 @@ def test_other_settings_are_stored(grabient: Grabient, name: str, value: str, ou
         ("tier openai", 2, "takes a provider and its tier, such as: grabient config set tier openai 3"),
         ("tier openai 3 4", 2, "such as: grabient config set tier openai 3"),
         ("tier openai 9", 1, "no tier '9'; there are 1 (Tier 1)"),
-        ("tier nobody 1", 1, "no provider 'nobody'; there are anthropic"),
+        ("tier acme 1", 1, "no provider 'acme'; there are anthropic"),
         ("limits openai", 2, "such as: grabient config set limits openai/gpt-4o-mini tokens=4000000 jobs=50"),
         ("limits openai tokens", 2, "a limit is tokens=N, requests=N or jobs=N, not 'tokens'"),
         ("limits openai calls=5", 2, "not 'calls=5'"),

@@ -264,7 +264,7 @@ class TestTiers:
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
-        ({"provider": "nobody", "tokens": 1}, "no provider 'nobody'"),
+        ({"provider": "acme", "tokens": 1}, "no provider 'acme'"),
         ({"provider": "openai", "tier": 9}, "openai has no tier 9; there are 1, 2, 3, 4, 5"),
         ({"tier": 0}, "has no tier 0"),
         ({"provider": "anthropic", "tokens": 1}, "anthropic has no limit of tokens; it has those of requests"),
