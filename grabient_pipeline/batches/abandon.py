@@ -64,13 +64,14 @@ def _abandon(workspace: Workspace, batch: KnownBatch) -> int:
             "SELECT count(*) FROM tag_requests WHERE submission = $submission AND state = 'in_flight'", of_batch
         ).fetchall()
         connection.execute(sql(__package__, "abandon_batch"), {**of_batch, "window_hours": hours})
-        ((status,),) = connection.execute(
-            "SELECT status FROM tag_batches WHERE submission = $submission", of_batch
+        ((status, late_at),) = connection.execute(
+            "SELECT status, late_at FROM tag_batches WHERE submission = $submission", of_batch
         ).fetchall()
         if status != "abandoned":
             # It was collected or released meanwhile.
             return 0
         release_requests(connection, batch.submission)
-        # They may be paid for already: only a person asks for them again.
-        close_part_of(connection, batch, "was given up")
+        if late_at is None:
+            # They may be paid for already: only a person asks for them again. Of a late batch the order has the say.
+            close_part_of(connection, batch, "was given up")
     return in_flight
