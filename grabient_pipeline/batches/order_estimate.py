@@ -15,9 +15,9 @@ from grabient_pipeline.batches.estimate import Estimator
 from grabient_pipeline.batches.missing import Wanted, last_palette, missing_palettes
 from grabient_pipeline.batches.order_ledger import Bound, OrderPart, PlannedPart
 from grabient_pipeline.batches.orders import BackfillOrder
+from grabient_pipeline.batches.piece_sizes import most_in_piece
 from grabient_pipeline.batches.readiness import NOTHING_BLOCKED, Blocked, read_blocked
 from grabient_pipeline.batches.request_file import RequestTemplate, json_text
-from grabient_pipeline.batches.reservation import most_in_piece
 from grabient_pipeline.batches.room import room_of
 from grabient_pipeline.batches.stages import Stage
 from grabient_pipeline.batches.workspace import Workspace

@@ -1,4 +1,4 @@
-"""When the models of open orders are likely to end, by our own history, and whether there is room for another piece.
+"""When the models of open orders are likely to end, by our own history.
 
 What fits into the queue at once takes about as long as earlier batches did, and what waits goes out in as many rounds
 as it needs.
@@ -13,12 +13,10 @@ from collections.abc import Callable, Sequence
 
 import duckdb
 
-from grabient_pipeline.batches.estimate import Estimator
 from grabient_pipeline.batches.order_ledger import OrderPart
-from grabient_pipeline.batches.order_progress import PartProgress, model_of
-from grabient_pipeline.batches.reservation import admitted, even_piece, most_in_piece
+from grabient_pipeline.batches.order_progress import PartProgress
+from grabient_pipeline.batches.piece_sizes import most_in_piece
 from grabient_pipeline.batches.room import Room
-from grabient_pipeline.batches.stages import STAGES
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.warehouse import sql
 
@@ -29,7 +27,6 @@ class Forecast:
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, progress: Sequence[PartProgress], now: dt.datetime
     ) -> None:
-        self._connection = connection
         self._now = now
         self._hours = {
             provider: (median, p90)
@@ -37,9 +34,6 @@ class Forecast:
                 "SELECT provider, median_hours, p90_hours FROM batch_durations"
             ).fetchall()
         }
-        self._tokens: dict[str, dict[str, float]] = {}
-        for stage, name, tokens in connection.execute(sql(__package__, "request_tokens")).fetchall():
-            self._tokens.setdefault(stage, {})[name] = tokens
         self._pending = {
             (number, name): (oldest, newest)
             for number, name, oldest, newest in connection.execute(sql(__package__, "part_batches")).fetchall()
@@ -64,48 +58,27 @@ class Forecast:
             oldest, newest = pending
             # The next round begins when the oldest batch ends.
             begin = oldest if waiting else newest
-        rounds = self._rounds(part, room)
+        rounds = self._rounds(each, room)
         if part.provider not in self._hours:
             window = load_catalogue().provider(part.provider).window_hours
             return None, begin + dt.timedelta(hours=rounds * window)
         median, p90 = self._hours[part.provider]
         return begin + dt.timedelta(hours=rounds * median), begin + dt.timedelta(hours=rounds * p90)
 
-    def is_too_little(self, each: PartProgress, room: Room) -> bool:
-        """Whether the room is too little for another piece: reserving one would wait for more."""
-        if room.is_idle:
-            return False
-        size = even_piece(each.counts.waiting, self._most_of_piece(each.part, room))
-        tokens_fit = None if room.free_tokens is None else math.floor(room.free_tokens / self._tokens_of(each.part))
-        return not admitted(room, size, tokens_fit)
-
-    def _rounds(self, part: OrderPart, room: Room) -> int:
+    def _rounds(self, each: PartProgress, room: Room) -> int:
+        part, tokens = each.part, each.request_tokens
         of_provider = self._of_provider[part.number, part.provider]
         rounds = [1]
         for use in room.uses:
             if use.kind == "tokens":
-                fitting = math.floor(use.most / self._tokens_of(part))
+                fitting = math.floor(use.most / tokens)
                 rounds.append(math.ceil(self._of_model[part.number, part.name] / max(1, fitting)))
             elif use.kind == "requests":
                 rounds.append(math.ceil(of_provider / max(1, use.most)))
             else:
-                rounds.append(math.ceil(of_provider / self._most_of_piece(part, room) / max(1, use.most)))
+                most = most_in_piece(load_catalogue().provider(part.provider), room, tokens=tokens)
+                rounds.append(math.ceil(of_provider / most / max(1, use.most)))
         return max(rounds)
-
-    def _most_of_piece(self, part: OrderPart, room: Room) -> int:
-        provider = load_catalogue().provider(part.provider)
-        return most_in_piece(provider, room, tokens=self._tokens_of(part))
-
-    def _tokens_of(self, part: OrderPart) -> float:
-        """Return about how many input tokens a request has: as in the last batch of the model, else of another one."""
-        known = self._tokens.setdefault(part.stage, {})
-        if part.name not in known:
-            model = model_of(part)
-            if not known and model is not None:
-                known[part.name] = Estimator.of(self._connection, STAGES[part.stage], model, part.access).least_input
-            else:
-                known[part.name] = max(known.values(), default=1.0)
-        return known[part.name]
 
 
 def _sum_up(progress: Sequence[PartProgress], key: Callable[[OrderPart], str]) -> dict[tuple[int, str], int]:

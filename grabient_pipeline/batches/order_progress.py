@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,10 +11,12 @@ from typing import Literal
 import duckdb
 
 from grabient_pipeline.batches.adoption import unread_batches
+from grabient_pipeline.batches.estimate import Estimator
 from grabient_pipeline.batches.ledger import MAX_FAILURES
 from grabient_pipeline.batches.missing import LateRequests, Wanted, missing_palettes
 from grabient_pipeline.batches.order_ledger import Committed, OrderPart, cap_line, committed_costs, open_parts
 from grabient_pipeline.batches.pauses import read_paused_models
+from grabient_pipeline.batches.piece_sizes import admitted, even_piece, most_in_piece
 from grabient_pipeline.batches.readiness import Blocked, read_blocked
 from grabient_pipeline.batches.room import Room, room_of
 from grabient_pipeline.batches.stages import STAGES, Stage, refining_now, refreshing_stale
@@ -51,7 +54,8 @@ class PartProgress:
     """How far a part of an order has come.
 
     `room`: of the queue of its model; None for ordinary calls. `waits_for`: why nothing can be sent now, in one line,
-    and `wait` the kind of it. `ended`: why nothing will ever be sent again.
+    and `wait` the kind of it. `ended`: why nothing will ever be sent again. `request_tokens`: about how many input
+    tokens a request has.
     """
 
     part: OrderPart
@@ -61,6 +65,7 @@ class PartProgress:
     waits_for: str | None = None
     ended: str | None = None
     wait: WaitKind | None = None
+    request_tokens: float = 1.0
 
     @property
     def is_stuck(self) -> bool:
@@ -96,7 +101,7 @@ class PartProgress:
         if self.counts.waiting > self.counts.late and self.waits_for is None:
             routes[self.part.route] = late_requests_of(self.part)
         # Ordinary calls wait for no room.
-        lacks_room = self.room is not None and self.waits_for == self.room.refusal
+        lacks_room = self.wait in ("room", "retry-after", "limit")
         if self.part.late_route is not None and self.counts.late and (self.waits_for is None or lacks_room):
             routes[self.part.late_route] = "only"
         return routes
@@ -183,6 +188,14 @@ class _Reader:
         return committed_costs(self.connection)
 
     @cached_property
+    def tokens(self) -> dict[str, dict[str, float]]:
+        """Tokens of a request by stage and model."""
+        known: dict[str, dict[str, float]] = {}
+        for stage, name, tokens in self.connection.execute(sql(__package__, "request_tokens")).fetchall():
+            known.setdefault(stage, {})[name] = tokens
+        return known
+
+    @cached_property
     def blocked(self) -> Blocked:
         return read_blocked(self.connection, self.workspace.providers.keys)
 
@@ -209,9 +222,18 @@ class _Reader:
         room = None
         if part.access == "batch":
             room = room_of(self.connection, self.workspace, model, part.access, is_explicit=self.view.is_explicit)
+        tokens = 1.0 if room is None else self._request_tokens(part, model, stage)
         held = ("cap", cap_line(part, committed)) if part.is_capped(committed) else self._needs_person(part)
-        wait, waits_for = held or _lacks_room(room) or (None, None)
-        return PartProgress(part, counts, committed, room, waits_for, ended, wait)
+        wait, waits_for = held or _lacks_room(room, counts.waiting, tokens, part) or (None, None)
+        return PartProgress(part, counts, committed, room, waits_for, ended, wait, tokens)
+
+    def _request_tokens(self, part: OrderPart, model: Model, stage: Stage) -> float:
+        """Return about how many input tokens a request has: as in the last batch of the model, else of another one."""
+        known = self.tokens.setdefault(part.stage, {})
+        if part.name not in known:
+            least = Estimator.of(self.connection, stage, model, part.access).least_input
+            known[part.name] = max(known.values(), default=least)
+        return known[part.name]
 
     def _needs_person(self, part: OrderPart) -> tuple[WaitKind, str] | None:
         """Return what keeps a part from being sent until a person, or time, has changed something."""
@@ -253,11 +275,18 @@ class _Reader:
         return counts
 
 
-def _lacks_room(room: Room | None) -> tuple[WaitKind, str] | None:
-    if room is None or room.refusal is None:
+def _lacks_room(room: Room | None, waiting: int, tokens: float, part: OrderPart) -> tuple[WaitKind, str] | None:
+    """Return what a part waits for if nothing more fits into its queue, or too little for another piece."""
+    if room is None:
         return None
-    kind: WaitKind = "limit" if room.is_hopeless else "retry-after" if room.waits_until is not None else "room"
-    return kind, room.refusal
+    if room.refusal is not None:
+        kind: WaitKind = "limit" if room.is_hopeless else "retry-after" if room.waits_until is not None else "room"
+        return kind, room.refusal
+    if not waiting or room.is_idle:
+        return None
+    size = even_piece(waiting, most_in_piece(load_catalogue().provider(part.provider), room, tokens=tokens))
+    tokens_fit = None if room.free_tokens is None else math.floor(room.free_tokens / tokens)
+    return None if admitted(room, size, tokens_fit) else ("room", room.lack)
 
 
 def _ended(part: OrderPart, model: Model | None, stage: Stage | None) -> str | None:

@@ -198,11 +198,7 @@ def _order_status(parts: Sequence[PartProgress], forecast: Forecast, estimated_u
 
 def _part_status(each: PartProgress, forecast: Forecast) -> PartStatus:
     counts, room = each.counts, each.room
-    wait, waits_for = each.wait, each.waits_for
-    if room is not None and each.is_sendable and forecast.is_too_little(each, room):
-        wait, waits_for = "room", room.lack
-    if not counts.waiting:
-        wait, waits_for = None, None
+    wait, waits_for = (each.wait, each.waits_for) if counts.waiting else (None, None)
     likely_at, latest_at = forecast.ends(each)
     return PartStatus(
         each.part.name,

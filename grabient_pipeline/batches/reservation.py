@@ -11,7 +11,6 @@ import datetime as dt
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 import duckdb
 import numpy as np
@@ -23,6 +22,7 @@ from grabient_pipeline.batches.estimate import Estimator
 from grabient_pipeline.batches.ledger import insert_batch
 from grabient_pipeline.batches.missing import LateRequests, Wanted, missing_palettes, missing_requests
 from grabient_pipeline.batches.order_ledger import Committed, OrderPart, cap_line, committed_costs, is_open
+from grabient_pipeline.batches.piece_sizes import FRAME_BYTES, Amounts, admitted, fitting, most_in_piece, piece_size
 from grabient_pipeline.batches.prompt_versions import register_prompt
 from grabient_pipeline.batches.readiness import NOTHING_BLOCKED, read_blocked
 from grabient_pipeline.batches.request_file import RequestTemplate, json_text
@@ -35,13 +35,7 @@ from grabient_pipeline.providers.catalogue import Model, Provider, load_catalogu
 from grabient_pipeline.providers.prices import price_list_version
 from grabient_pipeline.warehouse import registered, sql, transaction
 
-# Room for the frame of a file, such as the brackets round Anthropic's list.
-FRAME_BYTES: Final = 1024
-# Where a model has batches already, less than this share of a piece is not worth another one: there will be more room.
-_LEAST_SHARE: Final = 0.5
-
 _Positions = np.ndarray[tuple[int], np.dtype[np.int32]]
-_Amounts = np.ndarray[tuple[int], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,60 +181,6 @@ def reserve_piece(workspace: Workspace, demand: Demand) -> Piece | NoPiece:
     return Piece(planned.reservation, texts)
 
 
-def most_in_piece(provider: Provider, room: Room, *, tokens: float, line_bytes: float = 0.0) -> int:
-    """Return how many requests a batch can have at most, at least one.
-
-    Args:
-        tokens: input tokens of a request.
-        line_bytes: its size in the file; 0 if that is not known.
-    """
-    limits = [provider.max_requests]
-    if line_bytes:
-        limits.append(math.floor((provider.max_bytes - FRAME_BYTES) / line_bytes))
-    if room.piece_requests is not None:
-        limits.append(room.piece_requests)
-    if room.piece_tokens is not None:
-        limits.append(math.floor(room.piece_tokens / tokens))
-    return max(1, min(limits))
-
-
-def admitted(room: Room, size: int, tokens_fit: int | None) -> int:
-    """Return how many requests of a piece there is room for; 0 if so few that it is better to wait for more.
-
-    Args:
-        size: of the piece that is wanted.
-        tokens_fit: how many requests the free tokens are enough for; None if there is no limit.
-    """
-    free = min(most for most in (size, tokens_fit, room.free_requests) if most is not None)
-    return free if room.is_idle or free >= size * _LEAST_SHARE else 0
-
-
-def even_piece(total: int, full: int) -> int:
-    """Return the size of a piece if `total` requests are cut into as few pieces of at most `full` as possible."""
-    return math.ceil(total / math.ceil(total / full))
-
-
-def fitting(amounts: _Amounts, most: float) -> int:
-    """Return how many amounts from the first on fit together."""
-    return int(np.searchsorted(np.cumsum(amounts, dtype=np.float64), most, side="right"))
-
-
-def piece_size(sizes: Sequence[tuple[_Amounts, float | None]], total: int, max_requests: int) -> int:
-    """Return how many of the next requests make up a batch; at least one, which the provider may then refuse.
-
-    Batches are about equally large where the limits allow it: then they take about as long, and one is stored while the
-    next is read.
-
-    Args:
-        sizes: by kind (bytes, tokens) the size of each of the next requests, at least one, and the most of a batch.
-        total: how many requests are missing in all.
-    """
-    full = min(max_requests, *(fitting(amounts, most) for amounts, most in sizes if most is not None))
-    if full < 1 or total <= full:
-        return max(1, full)
-    return even_piece(total, full)
-
-
 @dataclass(frozen=True, slots=True)
 class _Palettes:
     """The palettes that a piece is cut from, by position, and the sizes of their texts in bytes."""
@@ -342,7 +282,7 @@ class _Planner:
         )
         return _PlannedPiece(reservation, missing[:count], tokens_in, self.estimator.output(count), self.estimator)
 
-    def _cut(self, lines: _Amounts, tokens: _Amounts, room: Room) -> int:
+    def _cut(self, lines: Amounts, tokens: Amounts, room: Room) -> int:
         """Return how many requests go into the piece; 0 if there is too little room."""
         provider = self.demand.provider
         size = piece_size(
@@ -355,7 +295,7 @@ class _Planner:
         fits_limit = room.limits.tokens is None or tokens[0] <= room.limits.tokens
         return max(count, 1) if room.is_idle and fits_limit and room.free_requests != 0 else count
 
-    def _affordable(self, tokens: _Amounts, committed: Committed) -> int | NoPiece:
+    def _affordable(self, tokens: Amounts, committed: Committed) -> int | NoPiece:
         """Return how many of these requests the cap of the order admits.
 
         A piece that does not fit waits for what is outstanding, which may cost less than estimated; then it is cut.

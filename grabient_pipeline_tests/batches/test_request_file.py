@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grabient_pipeline.batches.custom_ids import new_submission
+from grabient_pipeline.batches.piece_sizes import piece_size
 from grabient_pipeline.batches.request_file import RequestTemplate, json_text
-from grabient_pipeline.batches.reservation import piece_size
 from grabient_pipeline.batches.stages import TAGGING
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.registry import open_provider
