@@ -67,7 +67,7 @@ def open_pipeline(palettes: int = 0, variables: Mapping[str, str] = NOWHERE) -> 
 
 def enabled_models() -> list[Model]:
     """Return the models of the default backfill, with prices loaded, which takes a quarter of a second once."""
-    models = [model for model in load_catalogue().models if model.enabled]
+    models = list(load_catalogue().mission)
     for model in models:
         batch_price(model)
     return models

@@ -36,7 +36,7 @@ PROVIDERS: Final = tuple(load_catalogue().providers)
 def _tagging_model(provider: str) -> str:
     """Return the first model of a provider that is not retired; one of the default models if possible."""
     active = [model for model in load_catalogue().models if model.provider == provider and not model.retired()]
-    return min(active, key=lambda model: not model.enabled).name
+    return min(active, key=lambda model: model not in load_catalogue().mission).name
 
 
 MODELS: Final = {provider: _tagging_model(provider) for provider in PROVIDERS}

@@ -14,7 +14,7 @@ KEY_VARIABLES: Final = {provider.key: provider.key_variable for provider in _CAT
 ADDRESS_VARIABLES: Final = {provider.key: provider.base_url_variable for provider in _CATALOGUE.providers.values()}
 # A value for every key, for tests that send nothing.
 KEYS: Final = dict.fromkeys(KEY_VARIABLES.values(), "k")
-ENABLED: Final = tuple(model for model in _CATALOGUE.models if model.enabled)
+ENABLED: Final = _CATALOGUE.mission
 
 # One model of each provider: the first in the catalogue, except where tests depend on what a model does.
 MODELS: Final = {

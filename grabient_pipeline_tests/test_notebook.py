@@ -41,10 +41,9 @@ def test_the_notebook_runs_on_the_data_of_the_demo(tmp_path: Path, monkeypatch: 
             cell.outputs = []
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
     tables = "\n".join(outputs(notebook, "text/html"))
-    for model in load_catalogue().models:
-        if model.enabled:
-            # Once in the costs, once in the scorecard.
-            assert tables.count(f"{model.provider}/{model.id}") == 2
+    for model in load_catalogue().mission:
+        # Once in the costs, once in the scorecard.
+        assert tables.count(f"{model.provider}/{model.id}") == 2
     assert len(outputs(notebook, "image/png")) == 3
     assert not [
         output for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "error"

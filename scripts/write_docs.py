@@ -228,11 +228,11 @@ def tagging_costs(pipeline: Pipeline) -> str:
         f"| model | {SAMPLES} palettes | {MANY:,} palettes | {MANY:,} by direct calls | |",
         "| --- | --: | --: | --: | --- |",
     ]
-    total = 0.0
+    total, mission = 0.0, load_catalogue().mission
     for model in load_catalogue().models:
         cost = batched[model.name]
-        total += cost if model.enabled else 0.0
-        note = "default" if model.enabled else ""
+        total += cost if model in mission else 0.0
+        note = "default" if model in mission else ""
         if model.retired():
             note += f"{', ' if note else ''}retired on {model.ends_on}"
         many, called = cost * MANY / SAMPLES, ordinary[model.name] * MANY / SAMPLES

@@ -32,11 +32,12 @@ Tokens = np.ndarray[tuple[int], np.dtype[np.float64]]
 class Estimator:
     """Estimates the requests of one model: their tokens from the sizes of their texts, and their cost.
 
-    `prose`: characters that every request has beside its text. `average_input`: tokens of the model's own history;
-    None if it is too short. `output_tokens`: of one response.
+    `prose`: characters that every request has beside its text. `token_factor`: that of the model. `average_input`:
+    tokens of the model's own history; None if it is too short. `output_tokens`: of one response.
     """
 
     prose: int
+    token_factor: float
     average_input: float | None
     output_tokens: float
     price: Price
@@ -56,6 +57,7 @@ class Estimator:
         is_enough = answers >= ENOUGH_HISTORY
         return cls(
             prose=len(stage.prompt.system) + len(orjson.dumps(stage.prompt.schema)),
+            token_factor=model.token_factor,
             average_input=average_input if is_enough else None,
             output_tokens=average_output if is_enough else model.expected_output_tokens * stage.output_ratio,
             price=full_price(model) if access == "direct" else batch_price(model),
@@ -85,4 +87,5 @@ class Estimator:
         return math.ceil(self.output_tokens * requests)
 
     def _by_characters(self, sizes: Sizes) -> Tokens:
-        return np.round(self.prose / CHARACTERS_PER_PROSE_TOKEN + sizes / CHARACTERS_PER_NUMBER_TOKEN)
+        tokens = self.prose / CHARACTERS_PER_PROSE_TOKEN + sizes / CHARACTERS_PER_NUMBER_TOKEN
+        return np.round(tokens * self.token_factor)

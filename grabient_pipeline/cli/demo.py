@@ -107,7 +107,7 @@ class _DemoRun:
             pipeline.write_pictures(progress=progress)
         with self._timed("submit"):
             # Show a bar before the first batch is written, which takes a while.
-            models = sum(model.enabled for model in lazy.load_catalogue().models)
+            models = len(lazy.load_catalogue().mission)
             progress.advance("submitting", 0, imported * models * self.analysis_count)
             self.submitted = self._submit(pipeline, progress)
         with self._timed("collect"):

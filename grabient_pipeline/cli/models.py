@@ -59,7 +59,7 @@ def _say_models(catalogue: Catalogue, keys: Collection[str]) -> None:
         styles.append("bold")
         for model in [each for each in catalogue.models if each.provider == provider.key]:
             rows.append(_row(model, model.provider in keys))
-            styles.append("" if model.enabled and not model.retired() else "dim")
+            styles.append("" if model in catalogue.mission and not model.retired() else "dim")
     headers = ["model", "$ in", "$ out", "format", "lifecycle", "backfill"]
     terminal.say_table(headers, rows, right={"$ in", "$ out"}, styles=styles)
 
@@ -98,7 +98,7 @@ def _in_backfill(model: Model, has_key: bool) -> str:
     """Return whether a backfill without `--model` includes a model."""
     if model.retired():
         return "no"
-    if not model.enabled:
+    if model not in lazy.load_catalogue().mission:
         return "named"
     return "yes" if has_key else "no key"
 
@@ -123,7 +123,7 @@ def _model_facts(model: Model) -> dict[str, Any]:
         "model": model.name,
         "provider": model.provider,
         "id": model.id,
-        "enabled": model.enabled,
+        "enabled": model in lazy.load_catalogue().mission,
         "lifecycle": model.lifecycle(),
         "retired": model.retired(),
         "ends_on": model.ends_on,

@@ -98,7 +98,8 @@ class AnthropicBatches(RunsRemotely):
             **model.parameters,
         }
         if model.structured_output == "json_schema":
-            params["output_config"] = {"format": {"type": "json_schema", "schema": payload.schema}}
+            answer_format = {"type": "json_schema", "schema": payload.schema}
+            params["output_config"] = {**model.parameters.get("output_config", {}), "format": answer_format}
         elif model.structured_output == "tool":
             tool = {"name": payload.schema_name, "input_schema": payload.schema}
             params["tools"] = [tool]

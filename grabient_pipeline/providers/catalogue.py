@@ -130,7 +130,8 @@ class Provider(BaseModel):
 class Model(BaseModel):
     """A model of a provider, by the id that the provider's API expects.
 
-    `ends_on` is the day on which the provider shuts it down.
+    `ends_on` is the day on which the provider shuts it down. `token_factor`: how many tokens its tokenizer makes of a
+    text, relative to most models; for estimates.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -142,8 +143,8 @@ class Model(BaseModel):
     structured_output: StructuredOutput
     max_output_tokens: int = Field(gt=0)
     expected_output_tokens: int = Field(gt=0)
+    token_factor: float = Field(default=1.0, ge=1.0)
     parameters: dict[str, Any]
-    enabled: bool
     note: str = ""
 
     @property
@@ -162,13 +163,30 @@ class Model(BaseModel):
         return f"{'retired' if self.retired(today) else 'ends'} {self.ends_on.isoformat()}"
 
 
+class Place(BaseModel):
+    """A seat in a panel: the model that has it first, and those that may take it, in turn, when that has ended.
+
+    All are `provider/id` names.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    successors: tuple[str, ...] = ()
+
+
 class Catalogue(BaseModel):
-    """All providers and models, validated: names are unique, and every model that ends has a replacement."""
+    """All providers and models, validated: names are unique, and every model that ends has a replacement.
+
+    `places`: those of the mission's panel. `refiner`: that of the refining model.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     providers: dict[str, Provider]
     models: tuple[Model, ...]
+    places: tuple[Place, ...] = Field(min_length=1)
+    refiner: Place
 
     @model_validator(mode="after")
     def _check_references(self) -> Catalogue:
@@ -182,7 +200,26 @@ class Catalogue(BaseModel):
                 raise ValueError(f"{model.name}: its replacement {model.replacement} is not in the catalogue")
             if model.ends_on is not None and model.replacement is None:
                 raise ValueError(f"{model.name}: it ends, so it needs a replacement")
+        self._check_places(set(names))
         return self
+
+    def _check_places(self, names: set[str]) -> None:
+        placed = [name for place in (*self.places, self.refiner) for name in (place.model, *place.successors)]
+        for name in placed:
+            if name not in names:
+                raise ValueError(f"{name} has a place and is not in the catalogue")
+            if placed.count(name) > 1:
+                raise ValueError(f"{name} has two places")
+
+    @property
+    def mission(self) -> tuple[Model, ...]:
+        """The ten models that the places were made for."""
+        return tuple(self.model(place.model) for place in self.places)
+
+    def place_of(self, name: str) -> Place | None:
+        """Return the place that a model has or may take; None if it has none."""
+        places = (*self.places, self.refiner)
+        return next((place for place in places if name in (place.model, *place.successors)), None)
 
     def model(self, name: str) -> Model:
         """Return a model by `provider/id`, or by its id alone where only one provider has it.
@@ -227,7 +264,7 @@ def select_models(
     """Select models for a backfill.
 
     Args:
-        names: Models by name; empty selects every enabled model.
+        names: Models by name; empty selects those of the mission.
         providers: Restricts the selection to these providers; empty allows all.
         include_retired: Whether to keep models that their provider has shut down.
         keys: The providers whose API key is set. Models of other providers are left out.
@@ -237,7 +274,7 @@ def select_models(
         UnknownModelError: A model or a provider is not in the catalogue.
     """
     catalogue = load_catalogue()
-    wanted = [catalogue.model(name) for name in names] or [m for m in catalogue.models if m.enabled]
+    wanted = [catalogue.model(name) for name in names] or catalogue.mission
     only = {catalogue.provider(key).key for key in providers}
     if only:
         wanted = [model for model in wanted if model.provider in only]
@@ -263,4 +300,4 @@ def load_catalogue() -> Catalogue:
     text = resources.files(__package__ or "").joinpath("catalogue.toml").read_text("utf-8")
     data = tomllib.loads(text)
     providers = {key: {"key": key, **fields} for key, fields in data["providers"].items()}
-    return Catalogue.model_validate({"providers": providers, "models": data["models"]})
+    return Catalogue.model_validate({**data, "providers": providers})

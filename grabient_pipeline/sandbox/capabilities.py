@@ -25,8 +25,9 @@ class ModelCapabilities:
     # The values of reasoning_effort (or thinkingLevel); empty if the model has no such parameter.
     efforts: tuple[str, ...] = ()
     default_effort: str = "none"
-    # The parameter that controls thinking, besides the effort.
-    thinking: Literal["none", "budget", "level", "format", "include"] = "none"
+    # The parameter that controls thinking, besides the effort. With "adaptive", a model decides how long
+    # to think, unless that is disabled; with "always" it cannot be.
+    thinking: Literal["none", "budget", "level", "format", "include", "adaptive", "always"] = "none"
     # Whether the output limit's older name, max_tokens, is accepted.
     takes_max_tokens: bool = True
     character: Character = field(default_factory=Character)

@@ -77,7 +77,7 @@ def test_a_new_ledger_in_a_chosen_folder_is_not_announced(grabient: Grabient) ->
 def test_models_that_are_retired_are_left_out_with_their_replacement(grabient: Grabient) -> None:
     result = grabient("backfill", "--analysis-count", 1)
     assert f"Submitted {len(ACTIVE)} batches" in result.out
-    assert "its replacement is anthropic/claude-haiku-4-5-20251001" in result.err
+    assert "its replacement is anthropic/claude-haiku-5-5" in result.err
 
 
 @pytest.mark.usefixtures("keys", "three_palettes")

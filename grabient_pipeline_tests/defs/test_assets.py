@@ -209,7 +209,7 @@ def test_a_retired_model_is_left_out_with_its_replacement(
     )
     metadata = metadata_of(result, "anthropic_batches")
     assert metadata["batches submitted"] == 0
-    assert "anthropic/claude-haiku-4-5-20251001" in str(metadata["left out"])
+    assert "anthropic/claude-haiku-5-5" in str(metadata["left out"])
 
 
 class TestStageTwo:

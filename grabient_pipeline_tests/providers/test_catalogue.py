@@ -26,8 +26,8 @@ from grabient_pipeline.providers.registry import open_provider, provider_keys
 TODAY = dt.date(2026, 11, 23)
 VARIABLES = {provider.key: provider.key_variable for provider in load_catalogue().providers.values()}
 EVERY_KEY = dict.fromkeys(VARIABLES, "k")
-ENABLED = {model.name for model in load_catalogue().models if model.enabled}
-RETIRED = {model.name for model in load_catalogue().models if model.enabled and model.retired(TODAY)}
+ENABLED = {model.name for model in load_catalogue().mission}
+RETIRED = {model.name for model in load_catalogue().mission if model.retired(TODAY)}
 TEN = {
     "groq/llama-3.3-70b-versatile",
     "groq/meta-llama/llama-4-scout-17b-16e-instruct",
@@ -195,6 +195,9 @@ class TestCredentials:
         lambda data: data["models"][0].update(replacement=None, ends_on="2026-01-01"),
         lambda data: data["models"][0].update(max_output_tokens=0),
         lambda data: data["models"][0].update(misspelt=1),
+        lambda data: data["places"][0].update(model="openai/nothing"),
+        lambda data: data["places"][0].update(successors=["openai/gpt-5-nano"]),
+        lambda data: data.update(places=[]),
         lambda data: data["models"][0].update(structured_output="yes"),
         lambda data: data["providers"]["openai"].update(module="grabient_pipeline.providers.openai"),
         lambda data: data["providers"]["openai"].update(colour="red"),
@@ -206,6 +209,9 @@ class TestCredentials:
         "no replacement",
         "no output limit",
         "unknown field of a model",
+        "unknown model with a place",
+        "a model with two places",
+        "no places",
         "invalid structured output",
         "module without a class",
         "unknown field of a provider",
@@ -213,7 +219,7 @@ class TestCredentials:
 )
 def test_an_invalid_catalogue_is_rejected(corrupt):
     data = load_catalogue().model_dump()
-    data["models"] = list(data["models"])
+    data["models"], data["places"] = list(data["models"]), list(data["places"])
     corrupt(data)
     with pytest.raises(pydantic.ValidationError):
         Catalogue.model_validate(data)

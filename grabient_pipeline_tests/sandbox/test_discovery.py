@@ -60,8 +60,7 @@ def test_every_provider_and_model_of_the_catalogue_is_in_the_sandbox():
     catalogue = load_catalogue()
     assert set(catalogue.providers) <= set(PROVIDERS)
     for model in catalogue.models:
-        if model.enabled:
-            assert model.id in PROVIDERS[model.provider].models, model.name
+        assert model.id in PROVIDERS[model.provider].models, model.name
 
 
 def test_a_key_is_the_first_segment_of_every_path():

@@ -27,7 +27,7 @@ from grabient_pipeline.sandbox.model.prompt import Prompt, PromptReader, Respons
 Finish = Literal["stop", "length", "refusal", "overloaded"]
 
 # Tokens of reasoning at each effort, around which answers vary.
-_REASONING_TOKENS = {"minimal": 40, "low": 180, "default": 420, "medium": 480, "high": 1500, "xhigh": 3500}
+_REASONING_TOKENS = {"minimal": 40, "low": 180, "default": 420, "medium": 480, "high": 1500, "xhigh": 3500, "max": 8000}
 # The most palettes whose field generators a model remembers.
 _REMEMBERED_PALETTES = 4096
 # An output limit above this is the default of a model, not a limit that the request set.

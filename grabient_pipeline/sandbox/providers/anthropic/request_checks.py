@@ -45,7 +45,7 @@ def find_rejection(params: dict[str, Any], capabilities: ModelCapabilities | Non
         return _invalid("stream: streaming is not supported here")
     return (
         _check_limits(params, capabilities)
-        or _check_sampling(params)
+        or _check_sampling(params, capabilities)
         or _check_messages(params)
         or _check_thinking(params, capabilities)
         or _check_tools(params)
@@ -72,11 +72,13 @@ def _check_limits(params: dict[str, Any], capabilities: ModelCapabilities) -> Re
     return None
 
 
-def _check_sampling(params: dict[str, Any]) -> Rejection | None:
+def _check_sampling(params: dict[str, Any], capabilities: ModelCapabilities) -> Rejection | None:
     for name in ("temperature", "top_p"):
         value = params.get(name)
         if value is not None and not (isinstance(value, (int, float)) and 0 <= value <= 1):
             return _invalid(f"{name}: Input should be between 0 and 1")
+        if value not in (None, 1) and not capabilities.sampling:
+            return _invalid(f"`{name}` may only be set to 1 for {capabilities.model}")
     if "temperature" in params and "top_p" in params and "3-5" not in params["model"]:
         return _invalid("`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
     return None
@@ -105,8 +107,18 @@ def _check_messages(params: dict[str, Any]) -> Rejection | None:
 
 def _check_thinking(params: dict[str, Any], capabilities: ModelCapabilities) -> Rejection | None:
     thinking = params.get("thinking")
-    if thinking is None or thinking.get("type") == "disabled":
+    if thinking is None:
         return None
+    if capabilities.thinking in ("adaptive", "always"):
+        kinds = ("adaptive", "disabled") if capabilities.thinking == "adaptive" else ("adaptive",)
+        kind = thinking.get("type")
+        return None if kind in kinds else _invalid(f'"thinking.type.{kind}" is not supported for this model')
+    return None if thinking.get("type") == "disabled" else _check_budget(thinking, params, capabilities)
+
+
+def _check_budget(
+    thinking: dict[str, Any], params: dict[str, Any], capabilities: ModelCapabilities
+) -> Rejection | None:
     if capabilities.thinking != "budget":
         return _invalid(f"thinking: {capabilities.model} does not support thinking")
     if thinking.get("type") != "enabled":

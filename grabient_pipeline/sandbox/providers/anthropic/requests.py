@@ -54,6 +54,10 @@ class AnthropicDialect:
         thinking = object_in(params, "thinking")
         if thinking.get("type") == "enabled":
             prompt.effort, prompt.reasoning = str(thinking["budget_tokens"]), "field"
+        elif capabilities.thinking in ("adaptive", "always") and thinking.get("type") != "disabled":
+            # What it thinks is billed and left out of the answer, unless a display is asked for.
+            effort = object_in(params, "output_config").get("effort")
+            prompt.effort = str(effort or capabilities.default_effort)
         return Row(custom_id, capabilities.model, prompt, extra=(capabilities.answers_as, tool and tool["name"]))
 
     def format_answer(self, batch: Batch, row: Row, answer: Answer) -> ResultLine:

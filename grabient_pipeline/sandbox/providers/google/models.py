@@ -78,6 +78,26 @@ MODELS = by_name(
             defects={"fence": 0.1, "synonym": 0.02, "slip": 0.02, "refusal": 0.001, "overloaded": 0.001},
         ),
     ),
+    # It ignores temperature, topP and topK, and refuses penalties.
+    ModelCapabilities(
+        "gemini-3.5-flash-lite",
+        answers_as="gemini-3.5-flash-lite",
+        max_output_tokens=65536,
+        json_schema="strict",
+        sampling=False,
+        efforts=("minimal", "low", "medium", "high"),
+        default_effort="minimal",
+        thinking="level",
+        character=Character(
+            accuracy=0.92,
+            breadth=0.6,
+            taste=5,
+            focus=0.7,
+            favourites=("luminous", "crisp", "first light"),
+            indented=True,
+            defects={"fence": 0.05, "synonym": 0.02, "slip": 0.02, "refusal": 0.001, "overloaded": 0.001},
+        ),
+    ),
 )
 EMBEDDING_MODELS = (
     EmbeddingModel("gemini-embedding-001", size=3072, least_size=128, most_tokens=2048, normalises=False),

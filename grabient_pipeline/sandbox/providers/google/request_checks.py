@@ -72,6 +72,10 @@ def _config_problem(config: dict[str, Any], capabilities: ModelCapabilities) -> 
     temperature = config.get("temperature")
     if temperature is not None and not 0 <= temperature <= 2:
         return "* GenerateContentRequest.generation_config.temperature: temperature must be in the range [0.0, 2.0]."
+    if not capabilities.sampling:
+        for name in ("presencePenalty", "frequencyPenalty"):
+            if config.get(name):
+                return f"Penalty is not enabled for models/{capabilities.model}: {name}"
     return _schema_problem(config)
 
 
