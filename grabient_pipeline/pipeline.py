@@ -6,6 +6,7 @@ What a step does is in its own package; here it gets the workspace, and what it 
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from grabient_pipeline.batches.join_imported import join_imported
 from grabient_pipeline.batches.order_ledger import OrderPart, change_cap
 from grabient_pipeline.batches.order_progress import PartProgress, read_progress
 from grabient_pipeline.batches.orders import BackfillRequest, RefinementRequest, resolve_backfill
+from grabient_pipeline.batches.panel import PanelChange, change_panel, read_panel
 from grabient_pipeline.batches.parse import ParseReport, parse_answers
 from grabient_pipeline.batches.pauses import resume
 from grabient_pipeline.batches.plan import Plan, plan
@@ -51,6 +53,7 @@ from grabient_pipeline.images.sync import ImageReport, sync_images
 from grabient_pipeline.imports.palettes import ImportReport, import_palettes, import_sample_palettes
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.providers.panel import Panel, resolve_panel
 from grabient_pipeline.providers.registry import Providers
 from grabient_pipeline.retrieval.embed_palettes import EmbedReport, embed_palettes
 from grabient_pipeline.retrieval.embedders.registry import open_embedder_named
@@ -128,7 +131,7 @@ class Pipeline:
         """Submit batches for all missing responses. Raises `CostCapError` if the estimate is above the cap."""
         with self.publishing(dry_run=request.dry_run) as workspace:
             providers = workspace.providers.keys
-            resolved = resolve_backfill(request, self.settings, providers, self.analysis_count())
+            resolved = resolve_backfill(request, self.settings, providers, self.analysis_count(), self.panel_names())
             report = backfill(workspace, resolved.order, progress=progress)
             return replace(report, left_out=(*resolved.left_out, *report.left_out))
 
@@ -307,7 +310,25 @@ class Pipeline:
     def plan(self, analysis_count: int | None = None, *, include_retired: bool | None = None) -> Plan:
         """Estimate what today's prompts make stale. Sends nothing and needs no key."""
         count = self.analysis_count() if analysis_count is None else analysis_count
-        return plan(self.workspace, self.settings, count, include_retired)
+        return plan(self.workspace, self.settings, count, include_retired, self.panel_names())
+
+    def panel_names(self) -> tuple[str, ...] | None:
+        """The models that the places of the chosen panel are named after; None is the default panel."""
+        if not self.settings.warehouse.exists():
+            return None
+        with self.warehouse.connect() as connection:
+            return read_panel(connection)
+
+    def panel(self, today: dt.date | None = None, *, include_retired: bool | None = None) -> Panel:
+        """The panel of a day, by default today."""
+        keeps = self.settings.sandbox if include_retired is None else include_retired
+        return resolve_panel(self.panel_names(), include_retired=keeps, today=today)
+
+    def change_panel(self, change: PanelChange, names: Sequence[str] = ()) -> Panel:
+        """Change who answers by default, from the next order on. Raises `UnknownModelError` and `SettingsError`."""
+        with self.publishing():
+            change_panel(self.warehouse, change, names, include_retired=self.settings.sandbox)
+        return self.panel()
 
     def analysis_count(self) -> int:
         """The setting: responses per palette and model."""

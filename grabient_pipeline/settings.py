@@ -63,7 +63,8 @@ VARIABLES: Final = (
     ),
     Variable(
         "GRABIENT_REFINEMENT_MODEL",
-        "The refining model, as PROVIDER/MODEL. `none` turns the second stage off.",
+        "The refining model, as PROVIDER/MODEL; when the default has ended, its successor refines. `none` turns the "
+        "second stage off.",
         DEFAULT_REFINEMENT_MODEL,
     ),
     Variable(

@@ -20,7 +20,7 @@ from grabient_pipeline.batches.order_progress import PartProgress, View, open_or
 from grabient_pipeline.batches.orders import BackfillOrder
 from grabient_pipeline.batches.pauses import read_paused_models
 from grabient_pipeline.batches.send_on import open_providers, send_pieces
-from grabient_pipeline.batches.stages import STAGES, TAGGING, Stage
+from grabient_pipeline.batches.stages import STAGES, TAGGING, Stage, asking_again
 from grabient_pipeline.batches.submit import BatchReport
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
@@ -46,6 +46,8 @@ def register_backfill_check(check: BackfillCheck) -> None:
 class BackfillReport:
     """What a backfill submitted, or in a dry run would submit.
 
+    `answered_elsewhere`, `answered_elsewhere_usd`: the requests that are not made because retired models in the same
+    place or older prompts have answered, and what they would cost; counted in a dry run, and if nothing is missing.
     `order`: the number of the order that it made; None if nothing was missing that is not ordered already.
     `planned_requests`, `planned_cost_usd`: of that order. `left_out`: models left out, one line each. `failures`: why a
     route could not be used. `orders`: the progress of the open orders of its models. `late_cost_usd`: what all requests
@@ -61,6 +63,8 @@ class BackfillReport:
     planned_cost_usd: float = 0.0
     orders: tuple[PartProgress, ...] = ()
     late_cost_usd: float | None = None
+    answered_elsewhere: int = 0
+    answered_elsewhere_usd: float = 0.0
 
     @property
     def submitted(self) -> tuple[BatchReport, ...]:
@@ -98,6 +102,8 @@ def backfill(
     """
     for check in _CHECKS:
         check(workspace, stage)
+    if order.anew:
+        stage = asking_again(stage)
     # An import may have been interrupted before this, and what waits for its palettes is paid for.
     join_imported(workspace)
     order, left_out = _without_held(workspace, order, stage)
@@ -106,8 +112,15 @@ def backfill(
     if order.dry_run:
         planned = _plan(workspace, order, stage)
         note_deadline(order, planned, progress)
+        requests, cost_usd = _answered_elsewhere(workspace, order, stage, planned)
         return BackfillReport(
-            _as_batches(planned, stage), left_out, opened.failures, dry_run=True, late_cost_usd=late_cost(planned)
+            _as_batches(planned, stage),
+            left_out,
+            opened.failures,
+            dry_run=True,
+            late_cost_usd=late_cost(planned),
+            answered_elsewhere=requests,
+            answered_elsewhere_usd=cost_usd,
         )
     not_listed = check_listings(workspace, opened.providers.keys(), ignore=order.ignore_unknown)
     number, planned = make_order(workspace, order, stage, progress)
@@ -122,6 +135,8 @@ def backfill(
     view = View(_stages(stage), is_explicit=True, ignore_unread=order.ignore_unknown)
     with workspace.warehouse.connect() as connection:
         asked_for = [each for each in read_progress(connection, workspace, view) if is_asked_for(each.part)]
+    # What a person may wonder about: why nothing is missing.
+    requests, cost_usd = (0, 0.0) if planned else _answered_elsewhere(workspace, order, stage, planned)
     sent = send_pieces(workspace, opened.without(not_listed), asked_for, view, progress=progress)
     return BackfillReport(
         sent.batches,
@@ -132,6 +147,8 @@ def backfill(
         planned_cost_usd=sum(part.cost_usd for part in planned),
         orders=tuple(each for each in sent.orders if each.part.stage == stage.name and each.part.name in names),
         late_cost_usd=late_cost(planned),
+        answered_elsewhere=requests,
+        answered_elsewhere_usd=cost_usd,
     )
 
 
@@ -144,6 +161,17 @@ def _plan(workspace: Workspace, order: BackfillOrder, stage: Stage) -> list[Plan
     # Open orders apart: a backfill sends on what they ask of its models as well.
     with workspace.warehouse.connect() as connection:
         return plan_parts(connection, workspace, order, stage)
+
+
+def _answered_elsewhere(
+    workspace: Workspace, order: BackfillOrder, stage: Stage, planned: Sequence[PlannedPart]
+) -> tuple[int, float]:
+    """Return how many requests would be made beside the planned ones if everything was asked again, and their cost."""
+    if order.anew or stage.refines:
+        return 0, 0.0
+    everything = _plan(workspace, replace(order, anew=True), asking_again(stage))
+    requests = sum(part.requests for part in everything) - sum(part.requests for part in planned)
+    return requests, sum(part.cost_usd for part in everything) - sum(part.cost_usd for part in planned)
 
 
 def _as_batches(planned: Sequence[PlannedPart], stage: Stage) -> tuple[BatchReport, ...]:
@@ -196,6 +224,7 @@ def _columns(order: BackfillOrder, stage: Stage) -> dict[str, object]:
         "include_retired": order.include_retired,
         "refresh_stale": stage.refresh_stale,
         "refine_now": stage.refines_now,
+        "ask_again": stage.ask_again,
         "deadline_hours": order.deadline_hours,
         "when_late": order.when_late,
     }

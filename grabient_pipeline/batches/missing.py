@@ -34,7 +34,7 @@ class Wanted:
 
     `order_number`: the order, if there is one already. `covering`: the analysis counts and bounds of orders that ask
     for a part of it already, which is then not missing. `blocked`: what cannot be sent: palettes to be refined
-    wait for it only for a time.
+    wait for it only for a time. `predecessors`: models, as `provider/model`, whose answers count for this one.
     """
 
     stage: Stage
@@ -45,6 +45,7 @@ class Wanted:
     late: LateRequests = "any"
     covering: Sequence[tuple[int, Bound]] = ()
     blocked: Blocked = NOTHING_BLOCKED
+    predecessors: tuple[str, ...] = ()
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of the statements."""
@@ -133,7 +134,13 @@ def missing_requests(
         requested: palettes: seed, position, basis.
     """
     _create_order_tables(connection, wanted)
-    parameters = {**wanted.parameters(), "refresh_stale": wanted.stage.refresh_stale, "limit": limit}
+    stage = wanted.stage
+    modes = {
+        "refines": stage.refines,
+        "refresh_stale": stage.refresh_stale,
+        "ask_again": stage.ask_again,
+    }
+    parameters = {**wanted.parameters(), **modes, "limit": limit}
     with registered(connection, "requested", requested):
         return connection.sql(sql(__package__, "missing_requests"), params=parameters).pl()
 
@@ -151,7 +158,7 @@ def _chosen(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> Generator[
         if not wanted.stage.refines:
             yield parameters
             return
-        stale = {name: wanted.stage.parameters[name] for name in ("refresh_stale", "only_stale")}
+        stale = {name: wanted.stage.parameters[name] for name in ("refresh_stale", "only_stale", "ask_again")}
         # A palette is refined once.
         del parameters["analysis_count"]
         create_ready_tables(connection, {**parameters, **stale}, MAX_FAILURES, wanted.blocked)
@@ -159,7 +166,10 @@ def _chosen(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> Generator[
 
 
 def _create_order_tables(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> None:
-    """Create the temporary tables of what the order has done that the statements look at."""
+    """Create the temporary tables of what the order has done, and of what other models have answered in its place."""
     of_order = {"order_number": wanted.order_number}
     connection.execute(sql(__package__, "late_requests"), of_order)
     connection.execute(sql(__package__, "refreshed_requests"), of_order)
+    of_model = {name: wanted.parameters()[name] for name in ("stage", "provider", "model", "prompt_version")}
+    elsewhere = {"ask_again": wanted.stage.ask_again, "predecessors": list(wanted.predecessors)}
+    connection.execute(sql(__package__, "counted_elsewhere"), {**of_model, **elsewhere})

@@ -13,7 +13,7 @@ import numpy as np
 from grabient_pipeline.batches.custom_ids import custom_id_length
 from grabient_pipeline.batches.estimate import Estimator
 from grabient_pipeline.batches.missing import Wanted, last_palette, missing_palettes
-from grabient_pipeline.batches.order_ledger import Bound, OrderPart, PlannedPart
+from grabient_pipeline.batches.order_ledger import Bound, OrderPart, PlannedPart, predecessors
 from grabient_pipeline.batches.orders import BackfillOrder
 from grabient_pipeline.batches.piece_sizes import most_in_piece
 from grabient_pipeline.batches.readiness import NOTHING_BLOCKED, Blocked, read_blocked
@@ -62,6 +62,7 @@ class _Planner:
             last,
             covering=self._covering(model, route),
             blocked=self._blocked(),
+            predecessors=predecessors(self.order.place(model), model.name),
         )
         missing = missing_palettes(self.connection, wanted, limit=self.order.limit or _SAMPLE)
         requests = missing.requests if self.order.limit is not None else missing.total
@@ -87,7 +88,8 @@ class _Planner:
             tokens=float(tokens.mean()),
             line_bytes=float(lines.mean()),
         )
-        return PlannedPart(model, route, bound, requests, cost, math.ceil(requests / piece), late_cost)
+        place = self.order.place(model)
+        return PlannedPart(model, route, bound, requests, cost, math.ceil(requests / piece), late_cost, place)
 
     def _blocked(self) -> Blocked:
         return read_blocked(self.connection, self.workspace.providers.keys) if self.stage.refines else NOTHING_BLOCKED
@@ -100,4 +102,5 @@ class _Planner:
             == (self.stage.name, model.name, route, self.stage.prompt.version)
             and part.refresh_stale >= self.stage.refresh_stale
             and part.refine_now >= self.stage.refines_now
+            and part.ask_again >= self.stage.ask_again
         ]

@@ -14,9 +14,9 @@ from typing import Literal, NamedTuple
 
 import duckdb
 
-from grabient_pipeline.errors import SettingsError, UnknownOrderError
+from grabient_pipeline.errors import SettingsError, UnknownModelError, UnknownOrderError
 from grabient_pipeline.providers.base import AccessMode, Route
-from grabient_pipeline.providers.catalogue import Model
+from grabient_pipeline.providers.catalogue import Model, load_catalogue
 from grabient_pipeline.providers.prices import BATCH_DISCOUNT
 from grabient_pipeline.warehouse import sql
 
@@ -35,8 +35,8 @@ class Bound(NamedTuple):
 class OrderPart:
     """One model of an order that is not closed, with what the whole order says. Costs are US dollars.
 
-    `model`: the id at the provider. `max_cost_usd`: the cap of the order. `estimated_requests`,
-    `estimated_cost_usd`: of this part, when the order was made.
+    `model`: the id at the provider. `place`: the model whose place it has taken, as `provider/model`. `max_cost_usd`:
+    the cap of the order. `estimated_requests`, `estimated_cost_usd`: of this part, when the order was made.
     """
 
     number: int
@@ -44,12 +44,14 @@ class OrderPart:
     provider: str
     model: str
     access: AccessMode
+    place: str | None
     analysis_count: int
     prompt_version: str
     max_cost_usd: float
     include_retired: bool
     refresh_stale: bool
     refine_now: bool
+    ask_again: bool
     deadline_hours: float | None
     when_late: WhenLate | None
     last_palette_at: dt.datetime
@@ -67,6 +69,11 @@ class OrderPart:
     def route(self) -> Route:
         """How its requests are sent."""
         return Route(self.provider, self.access)
+
+    @property
+    def predecessors(self) -> tuple[str, ...]:
+        """The models that have ended and whose answers count for its place, as `provider/model`."""
+        return predecessors(self.place, self.name)
 
     @property
     def bound(self) -> Bound:
@@ -97,6 +104,7 @@ class PlannedPart:
     """What is missing of a model: requests, their estimated cost in US dollars, and the batches that they become.
 
     `late_cost_usd`: what all of them cost as ordinary calls, if those of late batches become such; otherwise None.
+    `place`: the model whose place it has taken, as `provider/model`.
     """
 
     model: Model
@@ -106,6 +114,7 @@ class PlannedPart:
     cost_usd: float
     batches: int
     late_cost_usd: float | None = None
+    place: str | None = None
 
     def batch_sizes(self) -> list[tuple[int, float]]:
         """Return the requests and the cost of each batch, about equally large."""
@@ -124,6 +133,23 @@ class Committed(NamedTuple):
     def total_usd(self) -> float:
         """Both."""
         return self.spent_usd + self.outstanding_usd
+
+
+def predecessors(place: str | None, name: str) -> tuple[str, ...]:
+    """Return the ended models whose answers count for a model that has taken a place; none if it has taken none.
+
+    Args:
+        place: the model whose place it is, as `provider/model`.
+        name: the model that has it now.
+    """
+    if place is None:
+        return ()
+    catalogue = load_catalogue()
+    try:
+        return catalogue.place_of(place).predecessors(catalogue.ended(), name)
+    except UnknownModelError:
+        # An older version of the catalogue had it.
+        return (place,)
 
 
 def open_parts(connection: duckdb.DuckDBPyConnection) -> list[OrderPart]:
@@ -159,6 +185,7 @@ def insert_order(
                 "provider": part.route.provider,
                 "model": part.model.id,
                 "access": part.route.access,
+                "place": part.place,
                 "last_palette_at": part.bound.created_at,
                 "last_seed": part.bound.seed,
                 "estimated_requests": part.requests,

@@ -17,9 +17,9 @@ from grabient_pipeline.batches.missing import LateRequests, Wanted, missing_pale
 from grabient_pipeline.batches.order_ledger import Committed, OrderPart, cap_line, committed_costs, open_parts
 from grabient_pipeline.batches.pauses import read_paused_models
 from grabient_pipeline.batches.piece_sizes import admitted, even_piece, most_in_piece
-from grabient_pipeline.batches.readiness import Blocked, read_blocked
+from grabient_pipeline.batches.readiness import Blocked, count_for_parts, read_blocked
 from grabient_pipeline.batches.room import Room, room_of
-from grabient_pipeline.batches.stages import STAGES, Stage, refining_now, refreshing_stale
+from grabient_pipeline.batches.stages import STAGES, Stage, asking_again, refining_now, refreshing_stale
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.errors import UnknownModelError
 from grabient_pipeline.providers.base import Route
@@ -152,7 +152,9 @@ def stage_of(part: OrderPart, stages: Mapping[str, Stage] = STAGES) -> Stage | N
     stage = stages[part.stage]
     if stage.prompt.version != part.prompt_version:
         return None
-    if part.refresh_stale:
+    if part.ask_again:
+        stage = asking_again(stage)
+    elif part.refresh_stale:
         stage = refreshing_stale(stage)
     return refining_now(stage) if part.refine_now else stage
 
@@ -180,6 +182,7 @@ class _Reader:
 
     @cached_property
     def tagging(self) -> dict[tuple[int, str, str], tuple[int, ...]]:
+        count_for_parts(self.connection)
         rows = self.connection.execute(sql(__package__, "part_progress"), {"max_failures": MAX_FAILURES}).fetchall()
         return {(number, provider, model): tuple(counts) for number, provider, model, *counts in rows}
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, get_args
 
 from grabient_pipeline.batches.order_ledger import WhenLate
 from grabient_pipeline.errors import SettingsError
 from grabient_pipeline.providers.base import Route
-from grabient_pipeline.providers.catalogue import Model, Selection, load_catalogue, select_models
+from grabient_pipeline.providers.catalogue import Model, load_catalogue
+from grabient_pipeline.providers.panel import resolve_refiner
+from grabient_pipeline.providers.selection import Selection, select_models
 from grabient_pipeline.settings import Settings
 
 MAX_ANALYSIS_COUNT = 20
@@ -21,12 +23,13 @@ MAX_DEADLINE_HOURS: Final = 720
 class BackfillRequest:
     """What a person requests of a backfill; what is None or empty comes from the settings.
 
-    `models`: `provider/model` names; by default every enabled model. `providers`: only models of these.
+    `models`: `provider/model` names; by default the panel. `providers`: only models of these.
     `analysis_count`: responses per palette and model. `limit`: the most palettes per model. `max_cost_usd`: the cap in
     US dollars. `include_retired`: by default only on the sandbox. `direct`: by ordinary calls, at full price; by
     default only the providers and models named in GRABIENT_DIRECT. `ignore_unknown`: submit although the providers have
     batches that the ledger lacks. `deadline_hours`: after so long a batch is late and is cancelled; `when_late`: what
-    becomes of what it did not answer.
+    becomes of what it did not answer. `anew`: also request what retired models answered in the same place, and what was
+    answered to an older prompt.
     """
 
     models: Sequence[str] = ()
@@ -40,15 +43,17 @@ class BackfillRequest:
     ignore_unknown: bool = False
     deadline_hours: float | None = None
     when_late: WhenLate | None = None
+    anew: bool = False
 
 
 @dataclass(frozen=True)
 class RefinementRequest:
     """What a person requests of a refinement; what is None comes from the settings.
 
-    `model`: as `provider/model`. `stale`: also refine again what was refined from an older consensus, which is paid for
-    again. `now`: also refine palettes with outstanding answers, which will make them stale. `limit`: the most palettes.
-    `max_cost_usd`: the cap in US dollars. `ignore_unknown`, `deadline_hours`, `when_late`: as in `BackfillRequest`.
+    `model`: as `provider/model`. `stale`: also refine again what was refined from an older consensus or to another
+    prompt, which is paid for again. `anew`: also refine again what another model refined. `now`: also refine palettes
+    with outstanding answers, which will make them stale. `limit`: the most palettes. `max_cost_usd`: the cap in US
+    dollars. `ignore_unknown`, `deadline_hours`, `when_late`: as in `BackfillRequest`.
     """
 
     model: str | None = None
@@ -62,6 +67,7 @@ class RefinementRequest:
     ignore_unknown: bool = False
     deadline_hours: float | None = None
     when_late: WhenLate | None = None
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,8 @@ class BackfillOrder:
     `limit`: the most palettes per model. `max_cost_usd`: the cap in US dollars. `direct`: providers and models
     (`provider/model`) to reach by ordinary calls. `ignore_unknown`: as in `BackfillRequest`. `new_ledger_notice`: what
     to say before the first batch of a ledger. `include_retired`: whether models are asked that their provider retires
-    meanwhile. `deadline_hours`, `when_late`: as in `BackfillRequest`.
+    meanwhile. `deadline_hours`, `when_late`, `anew`: as in `BackfillRequest`. `places`: the places that models have
+    taken from others, by `provider/model`.
     """
 
     models: tuple[Model, ...]
@@ -85,6 +92,8 @@ class BackfillOrder:
     include_retired: bool = False
     deadline_hours: float | None = None
     when_late: WhenLate | None = None
+    anew: bool = False
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         check_analysis_count(self.analysis_count)
@@ -98,6 +107,10 @@ class BackfillOrder:
         """Return how a model is reached: by its provider's batches, or by ordinary calls."""
         direct = bool({model.name, model.provider} & self.direct)
         return Route(model.provider, "direct" if direct else "batch")
+
+    def place(self, model: Model) -> str | None:
+        """Return the model whose place another one has taken, if it counts; None if it has taken none."""
+        return None if self.anew else self.places.get(model.name)
 
     def late_route(self, model: Model) -> Route | None:
         """Return how what late batches of a model do not answer is sent, if otherwise than the rest."""
@@ -125,20 +138,27 @@ def check_analysis_count(count: int) -> int:
 
 
 def resolve_backfill(
-    request: BackfillRequest, settings: Settings, providers: Collection[str], analysis_count: int
+    request: BackfillRequest,
+    settings: Settings,
+    providers: Collection[str],
+    analysis_count: int,
+    panel: Sequence[str] | None = None,
 ) -> ResolvedOrder:
     """Fill the gaps of a request.
 
     Args:
         providers: those to order from; models of others are left out.
         analysis_count: the setting in the database.
+        panel: the models of the panel that a person chose, as `provider/model`; None is the default panel.
 
     Raises:
         UnknownModelError: a model or provider that the catalogue does not have.
         SettingsError: a count, limit or cap that cannot be used.
     """
     include_retired = settings.sandbox if request.include_retired is None else request.include_retired
-    selection = select_models(request.models, request.providers, include_retired=include_retired, keys=providers)
+    selection = select_models(
+        request.models, request.providers, include_retired=include_retired, keys=providers, panel=panel
+    )
     order = BackfillOrder(
         models=selection.models,
         analysis_count=request.analysis_count if request.analysis_count is not None else analysis_count,
@@ -151,6 +171,8 @@ def resolve_backfill(
         include_retired=include_retired,
         deadline_hours=request.deadline_hours,
         when_late=request.when_late or (None if request.deadline_hours is None else "again"),
+        anew=request.anew,
+        places=selection.places,
     )
     return ResolvedOrder(order, selection.left_out)
 
@@ -162,6 +184,9 @@ def resolve_refinement(
     model = request.model or settings.refinement_model
     if model is None:
         return None
+    include_retired = settings.sandbox if request.include_retired is None else request.include_retired
+    if request.model is None and not include_retired:
+        model = resolve_refiner(model).name
     backfill = BackfillRequest(
         models=[model],
         limit=request.limit,
@@ -172,6 +197,7 @@ def resolve_refinement(
         ignore_unknown=request.ignore_unknown,
         deadline_hours=request.deadline_hours,
         when_late=request.when_late,
+        anew=request.anew,
     )
     return resolve_backfill(backfill, settings, providers, analysis_count=1)
 

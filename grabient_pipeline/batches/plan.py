@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from grabient_pipeline.batches.backfill import estimate
 from grabient_pipeline.batches.orders import (
@@ -13,7 +14,7 @@ from grabient_pipeline.batches.orders import (
     resolve_backfill,
     resolve_refinement,
 )
-from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, refreshing_stale
+from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, asking_again, refreshing_stale
 from grabient_pipeline.batches.submit import BatchReport
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.providers.catalogue import load_catalogue
@@ -42,8 +43,9 @@ class ModelPlan:
 class Plan:
     """What a backfill and a refinement under today's prompts would be. Costs are US dollars.
 
-    `refinements`: palettes that could be refined now, of which `stale_refinements` were refined by another prompt or
-    from another consensus. `refining_model`: None if refinement is off.
+    `missing_requests`, `missing_cost_usd`: what a backfill requests by default, without what retired models or older
+    prompts have answered. `refinements`: palettes that could be refined now, of which `stale_refinements` were refined
+    by another prompt or from another consensus. `refining_model`: None if refinement is off.
     """
 
     tagging_prompt: str
@@ -55,10 +57,12 @@ class Plan:
     refinements: int
     stale_refinements: int
     refinement_cost_usd: float
+    missing_requests: int
+    missing_cost_usd: float
 
     @property
     def requests(self) -> int:
-        """All tagging requests that are missing."""
+        """All tagging requests that are missing under today's prompt."""
         return sum(model.requests for model in self.models)
 
     @property
@@ -67,29 +71,44 @@ class Plan:
         return sum(model.estimated_cost_usd for model in self.models)
 
 
-def plan(workspace: Workspace, settings: Settings, analysis_count: int, include_retired: bool | None = None) -> Plan:
-    """Estimate a backfill and a refinement of everything, with every provider of the catalogue."""
+def plan(
+    workspace: Workspace,
+    settings: Settings,
+    analysis_count: int,
+    include_retired: bool | None = None,
+    panel: Sequence[str] | None = None,
+) -> Plan:
+    """Estimate a backfill and a refinement of everything under today's prompts, with every provider of the catalogue.
+
+    Args:
+        panel: the models of the panel that a person chose; None is the default panel.
+    """
     everywhere = frozenset(load_catalogue().providers)
-    tagging = resolve_backfill(BackfillRequest(include_retired=include_retired), settings, everywhere, analysis_count)
+    tagging = resolve_backfill(
+        BackfillRequest(include_retired=include_retired, anew=True), settings, everywhere, analysis_count, panel
+    )
     refinement = resolve_refinement(RefinementRequest(include_retired=include_retired), settings, everywhere)
     refinements = _estimate_refinements(workspace, refinement, only_stale=False)
+    missing = estimate(workspace, replace(tagging.order, anew=False), TAGGING)
     return Plan(
         tagging_prompt=TAGGING.prompt.version,
         refinement_prompt=REFINEMENT.prompt.version,
         analysis_count=analysis_count,
         models=_plan_models(workspace, tagging.order),
         left_out=tagging.left_out,
-        refining_model=settings.refinement_model,
+        refining_model=None if refinement is None else next((each.name for each in refinement.order.models), None),
         refinements=sum(batch.request_count for batch in refinements),
         stale_refinements=sum(
             batch.request_count for batch in _estimate_refinements(workspace, refinement, only_stale=True)
         ),
         refinement_cost_usd=sum(batch.estimated_cost_usd for batch in refinements),
+        missing_requests=sum(batch.request_count for batch in missing),
+        missing_cost_usd=sum(batch.estimated_cost_usd for batch in missing),
     )
 
 
 def _plan_models(workspace: Workspace, order: BackfillOrder) -> tuple[ModelPlan, ...]:
-    batches = estimate(workspace, order, TAGGING)
+    batches = estimate(workspace, order, asking_again(TAGGING))
     answers = _answers_by_model(workspace.warehouse, TAGGING.prompt.version)
     return tuple(
         ModelPlan(

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
+import polars as pl
 
 from grabient_pipeline.batches.order_ledger import Committed, committed_costs, open_parts
 from grabient_pipeline.providers.catalogue import load_catalogue
-from grabient_pipeline.warehouse import sql
+from grabient_pipeline.warehouse import registered, sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Blocked:
 
 
 NOTHING_BLOCKED: Final = Blocked()
+_SOURCES: Final = {"number": pl.Int64, "provider": pl.String, "model": pl.String, "source": pl.String}
 
 
 def read_blocked(connection: duckdb.DuckDBPyConnection, keys: Collection[str]) -> Blocked:
@@ -37,6 +39,17 @@ def read_blocked(connection: duckdb.DuckDBPyConnection, keys: Collection[str]) -
     committed = committed_costs(connection)
     capped = {part.number for part in open_parts(connection) if part.is_capped(committed.get(part.number, Committed()))}
     return Blocked([key for key in load_catalogue().providers if key not in keys], sorted(capped))
+
+
+def count_for_parts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the temporary table of the analyses that open parts need not ask for, because others have answered."""
+    rows = [
+        (part.number, part.provider, part.model, source)
+        for part in open_parts(connection)
+        for source in (part.name, *part.predecessors)
+    ]
+    with registered(connection, "part_sources", pl.DataFrame(rows, schema=_SOURCES, orient="row")):
+        connection.execute(sql(__package__, "counted_for_parts"))
 
 
 def create_ready_tables(
@@ -48,6 +61,7 @@ def create_ready_tables(
         parameters: those of `refinable_palettes.sql`.
     """
     connection.execute(sql(__package__, "refinable_palettes"), parameters)
+    count_for_parts(connection)
     settling = {
         "max_failures": max_failures,
         "blocked_models": list(blocked.models),

@@ -52,7 +52,7 @@ def refine(
     report = replace(report, left_out=(*resolved.left_out, *report.left_out))
     # Nothing may have been submitted after all.
     unsettled = min(unsettled, report.request_count)
-    if request.stale:
+    if request.stale or request.anew:
         return RefinementReport(report, unsettled_palettes=unsettled, held_back=report.left_out)
     only_stale = refreshing_stale(REFINEMENT, only_stale=True)
     stale = backfill(workspace, as_estimate(resolved.order), stage=only_stale)

@@ -137,7 +137,16 @@ class Demand:
         """Return what is asked of the model."""
         part = self.part
         blocked = read_blocked(connection, workspace.providers.keys) if self.stage.refines else NOTHING_BLOCKED
-        return Wanted(self.stage, self.model, part.analysis_count, part.bound, part.number, self.late, blocked=blocked)
+        return Wanted(
+            self.stage,
+            self.model,
+            part.analysis_count,
+            part.bound,
+            part.number,
+            self.late,
+            blocked=blocked,
+            predecessors=part.predecessors,
+        )
 
 
 def reserve_piece(workspace: Workspace, demand: Demand) -> Piece | NoPiece:

@@ -54,7 +54,8 @@ class Stage:
     `parse` takes a response's text and finish reason. `answers`: the table of parsed responses; `merge` brings it up to
     date with the table or view `parsed` (custom_id, tags, error) of its connection. `output_ratio`: the length of a
     response, relative to a tagging response of the same model. `refresh_stale`: whether to request again what was
-    answered with another source digest.
+    answered with another source digest or, in the second stage, to another prompt. `ask_again`: whether to request what
+    ended models, other refiners or older prompts have answered.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Stage:
     merge: Callable[[duckdb.DuckDBPyConnection], object]
     output_ratio: float = 1.0
     refresh_stale: bool = False
+    ask_again: bool = False
     parameters: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
@@ -164,7 +166,7 @@ REFINEMENT = Stage(
     merge=merge_refined,
     # 10 to 20 associations and up to 8 moods, but no attributes.
     output_ratio=1.6,
-    parameters={"refresh_stale": False, "only_stale": False, "refine_now": False},
+    parameters={"refresh_stale": False, "only_stale": False, "refine_now": False, "ask_again": False},
 )
 STAGES = {stage.name: stage for stage in (TAGGING, REFINEMENT)}
 
@@ -177,6 +179,14 @@ def refreshing_stale(stage: Stage, *, only_stale: bool = False) -> Stage:
     """
     parameters = {**stage.parameters, "refresh_stale": True, "only_stale": only_stale}
     return replace(stage, refresh_stale=True, parameters=parameters)
+
+
+def asking_again(stage: Stage) -> Stage:
+    """Return the stage that also requests what ended models, other refiners or older prompts have answered."""
+    if not stage.refines:
+        return replace(stage, ask_again=True)
+    stage = refreshing_stale(stage)
+    return replace(stage, ask_again=True, parameters={**stage.parameters, "ask_again": True})
 
 
 def refining_now(stage: Stage) -> Stage:

@@ -17,6 +17,7 @@ from grabient_pipeline.cli.submission import (
     IncludeRetired,
     MaxCost,
     Then,
+    say_answered_elsewhere,
     say_submission,
     submission_facts,
 )
@@ -39,7 +40,7 @@ def backfill(  # noqa: PLR0913  # one parameter per option
         typer.Option(
             metavar="PROVIDER/MODEL",
             help="Only this model; may be repeated.",
-            show_default="every enabled model with a key",
+            show_default="the panel",
         ),
     ] = None,
     provider: Annotated[
@@ -55,6 +56,14 @@ def backfill(  # noqa: PLR0913  # one parameter per option
     ] = None,
     limit: Annotated[int | None, typer.Option(metavar="N", help="At most this many palettes per model.")] = None,
     max_cost: MaxCost = None,
+    anew: Annotated[
+        bool,
+        typer.Option(
+            "--anew",
+            help="Also request what retired models have answered in the same place, and what was answered to an older "
+            "prompt.",
+        ),
+    ] = False,
     include_retired: IncludeRetired = False,
     direct: Direct = False,
     deadline: Deadline = None,
@@ -76,6 +85,7 @@ def backfill(  # noqa: PLR0913  # one parameter per option
         ignore_unknown=ignore_unknown,
         deadline_hours=deadline,
         when_late=then,
+        anew=anew,
     )
     pipeline = lazy.Pipeline.from_environment()
     with terminal.progress() as progress:
@@ -107,6 +117,7 @@ def _say_backfill(report: BackfillReport, current: Status) -> None:
         )
     else:
         terminal.say("Nothing is missing: every response is collected or pending.")
+        say_answered_elsewhere(report)
     for each in current.failing:
         terminal.warn(
             f"{each.provider}/{each.model}: {pluralize(each.requests, 'request')} failed so far: {each.reason}"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import orjson
 import typer
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from grabient_pipeline.batches.status import ModelSummary, Status
     from grabient_pipeline.pipeline import Pipeline
     from grabient_pipeline.progress import Progress
+
+_PanelChoice = Literal["mission", "living"]
 
 _BATCH_SECONDS = 1.0
 _POLL_SECONDS = 0.3
@@ -59,6 +61,10 @@ def demo(
     analysis_count: Annotated[
         int, typer.Option(metavar="N", help="How often each model describes each palette, from 1 to 20.")
     ] = 8,
+    panel: Annotated[
+        _PanelChoice,
+        typer.Option(help="Who answers: the ten models of the mission, of which some have ended, or today's panel."),
+    ] = "mission",
     open: Annotated[bool, typer.Option("--open", help="Open the gallery in the browser at the end.")] = False,
     json: Json = False,
 ) -> None:
@@ -68,7 +74,7 @@ def demo(
     os.environ.update(lazy.proxy_exceptions())
     with lazy.in_use(settings):
         lazy.delete_demo(settings)
-        demo_run = _DemoRun(analysis_count, palettes)
+        demo_run = _DemoRun(analysis_count, palettes, include_retired=panel == "mission")
         with lazy.running_sandbox(lazy.sandbox.SandboxServer(where="process", batch_seconds=_BATCH_SECONDS)) as sandbox:
             # Only the sandbox's variables, so that no real API key or address is used.
             pipeline = lazy.Pipeline(settings, sandbox.environment())
@@ -92,10 +98,11 @@ def demo(
 
 @dataclass
 class _DemoRun:
-    """One run of the demo. `seconds`: how long each step took."""
+    """One run of the demo. `include_retired`: by the mission's ten models. `seconds`: how long each step took."""
 
     analysis_count: int
     palettes: int | None
+    include_retired: bool = True
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     submitted: BackfillReport | None = None
 
@@ -107,7 +114,7 @@ class _DemoRun:
             pipeline.write_pictures(progress=progress)
         with self._timed("submit"):
             # Show a bar before the first batch is written, which takes a while.
-            models = len(lazy.load_catalogue().mission)
+            models = len(pipeline.panel(include_retired=self.include_retired).models)
             progress.advance("submitting", 0, imported * models * self.analysis_count)
             self.submitted = self._submit(pipeline, progress)
         with self._timed("collect"):
@@ -132,7 +139,7 @@ class _DemoRun:
     def _submit(self, pipeline: Pipeline, progress: Progress) -> BackfillReport:
         request = lazy.BackfillRequest(
             analysis_count=self.analysis_count,
-            include_retired=True,
+            include_retired=self.include_retired,
             # The sandbox costs nothing.
             max_cost_usd=math.inf,
         )
@@ -155,7 +162,8 @@ class _DemoRun:
     def _refine(self, pipeline: Pipeline, progress: Progress) -> None:
         """Submit refinements until every palette is refined or its requests are in quarantine."""
         while True:
-            report = pipeline.refine(lazy.RefinementRequest(max_cost_usd=math.inf), progress=progress).batches
+            request = lazy.RefinementRequest(max_cost_usd=math.inf, include_retired=self.include_retired)
+            report = pipeline.refine(request, progress=progress).batches
             if report.failures:
                 raise GrabientError("the sandbox rejected a batch: " + "; ".join(report.failures.values()))
             if not report.batches:

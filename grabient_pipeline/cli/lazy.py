@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from grabient_pipeline.imports.palettes import ImportReport as ImportReport
     from grabient_pipeline.pipeline import Pipeline as Pipeline
     from grabient_pipeline.providers.catalogue import load_catalogue as load_catalogue
+    from grabient_pipeline.providers.panel import mission_price_usd as mission_price_usd
+    from grabient_pipeline.providers.panel import panel_ends as panel_ends
+    from grabient_pipeline.providers.panel import request_price as request_price
     from grabient_pipeline.providers.prices import batch_price as batch_price
     from grabient_pipeline.providers.prices import price_list_version as price_list_version
     from grabient_pipeline.providers.registry import provider_keys as provider_keys
@@ -102,6 +105,7 @@ _NAMES = {
     "imports.palettes": ("ImportReport",),
     "pipeline": ("Pipeline",),
     "providers.catalogue": ("load_catalogue",),
+    "providers.panel": ("mission_price_usd", "panel_ends", "request_price"),
     "providers.prices": ("batch_price", "price_list_version"),
     "providers.registry": ("provider_keys",),
     "retrieval.evaluation": ("DEPTH", "RANKERS"),

@@ -32,34 +32,35 @@ def models(json: Json = False) -> None:
     """List the models. Shows prices, limits, retirement dates, and which models a backfill includes."""
     catalogue = lazy.load_catalogue()
     keys = lazy.provider_keys()
+    panel = {model.name for model in lazy.Pipeline.from_environment().panel().models}
     if json:
         terminal.say_json(
             {
                 "price_list": lazy.price_list_version(),
                 "providers": [_provider_facts(each, each.key in keys) for each in catalogue.providers.values()],
-                "models": [_model_facts(each) for each in catalogue.models],
+                "models": [_model_facts(each, each.name in panel) for each in catalogue.models],
             }
         )
         return
-    _say_models(catalogue, keys)
+    _say_models(catalogue, keys, panel)
     terminal.say()
     _say_limits(catalogue, keys)
     terminal.say()
     terminal.say(f"$: US dollars per million tokens, batch price ({lazy.price_list_version()})", "dim")
     terminal.say("format: how answers are constrained; schema* is shown to the model but not enforced", "dim")
     terminal.say("requests, MB, hours: the limits of a batch", "dim")
-    terminal.say("backfill: whether a backfill includes the model; named: only with --model", "dim")
+    terminal.say("backfill: whether a backfill includes the model (grabient panel); named: only with --model", "dim")
 
 
-def _say_models(catalogue: Catalogue, keys: Collection[str]) -> None:
+def _say_models(catalogue: Catalogue, keys: Collection[str], panel: Collection[str]) -> None:
     rows: list[list[object]] = []
     styles: list[str] = []
     for provider in catalogue.providers.values():
         rows.append([provider.name, *[""] * 5])
         styles.append("bold")
         for model in [each for each in catalogue.models if each.provider == provider.key]:
-            rows.append(_row(model, model.provider in keys))
-            styles.append("" if model in catalogue.mission and not model.retired() else "dim")
+            rows.append(_row(model, model.provider in keys, model.name in panel))
+            styles.append("" if model.name in panel else "dim")
     headers = ["model", "$ in", "$ out", "format", "lifecycle", "backfill"]
     terminal.say_table(headers, rows, right={"$ in", "$ out"}, styles=styles)
 
@@ -81,7 +82,7 @@ def _say_limits(catalogue: Catalogue, keys: Collection[str]) -> None:
     )
 
 
-def _row(model: Model, has_key: bool) -> list[object]:
+def _row(model: Model, has_key: bool, in_panel: bool) -> list[object]:
     price = lazy.batch_price(model)
     replaced = f"\n → {model.replacement.removeprefix(model.provider + '/')}" if model.replacement else ""
     return [
@@ -90,16 +91,14 @@ def _row(model: Model, has_key: bool) -> list[object]:
         f"{price.output_usd_per_million:.3f}",
         _FORMATS[model.structured_output],
         model.lifecycle(),
-        _in_backfill(model, has_key),
+        _in_backfill(model, has_key, in_panel),
     ]
 
 
-def _in_backfill(model: Model, has_key: bool) -> str:
+def _in_backfill(model: Model, has_key: bool, in_panel: bool) -> str:
     """Return whether a backfill without `--model` includes a model."""
-    if model.retired():
-        return "no"
-    if model not in lazy.load_catalogue().mission:
-        return "named"
+    if not in_panel:
+        return "no" if model.retired() else "named"
     return "yes" if has_key else "no key"
 
 
@@ -117,13 +116,13 @@ def _provider_facts(provider: Provider, has_key: bool) -> dict[str, Any]:
     }
 
 
-def _model_facts(model: Model) -> dict[str, Any]:
+def _model_facts(model: Model, in_panel: bool) -> dict[str, Any]:
     price = lazy.batch_price(model)
     return {
         "model": model.name,
         "provider": model.provider,
         "id": model.id,
-        "enabled": model in lazy.load_catalogue().mission,
+        "enabled": in_panel,
         "lifecycle": model.lifecycle(),
         "retired": model.retired(),
         "ends_on": model.ends_on,

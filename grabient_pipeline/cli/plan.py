@@ -65,7 +65,13 @@ def _say_plan(planned: Plan) -> None:
         ],
         right={"answered", "stale", "to submit", "estimated"},
     )
-    terminal.say(f"{planned.requests:,} requests, estimated {dollars(planned.tagging_cost_usd)}: grabient backfill")
+    terminal.say(
+        f"{planned.missing_requests:,} requests, estimated {dollars(planned.missing_cost_usd)}: grabient backfill"
+    )
+    if planned.requests > planned.missing_requests:
+        terminal.say(
+            f"{planned.requests:,} requests, estimated {dollars(planned.tagging_cost_usd)}: grabient backfill --anew"
+        )
     terminal.say()
     if planned.refining_model is None:
         terminal.say("Refinement is off.")

@@ -40,8 +40,12 @@ def refine(  # noqa: PLR0913  # one parameter per option
     stale: Annotated[
         bool,
         typer.Option(
-            "--stale", help="Also refine palettes again whose consensus has changed, which costs money again."
+            "--stale", help="Also refine palettes again whose consensus or prompt has changed, which costs money again."
         ),
+    ] = False,
+    anew: Annotated[
+        bool,
+        typer.Option("--anew", help="Also refine palettes again that another model refined, which costs money again."),
     ] = False,
     now: Annotated[
         bool,
@@ -73,6 +77,7 @@ def refine(  # noqa: PLR0913  # one parameter per option
         ignore_unknown=ignore_unknown,
         deadline_hours=deadline,
         when_late=then,
+        anew=anew,
     )
     with terminal.progress() as progress:
         consensus = pipeline.count_consensus()

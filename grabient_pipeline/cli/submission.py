@@ -83,6 +83,7 @@ def say_submission(report: BackfillReport) -> None:
     """Print the batches of a report and their sum, and what is ordered and waits."""
     if report.batches:
         _say_batches(report)
+    say_answered_elsewhere(report)
     if report.order is not None and report.waiting:
         terminal.say(
             f"Order {report.order}: {pluralize(report.planned_requests, 'request')}, "
@@ -90,6 +91,15 @@ def say_submission(report: BackfillReport) -> None:
         )
     for line in waiting_lines(report.orders):
         terminal.note(line)
+
+
+def say_answered_elsewhere(report: BackfillReport) -> None:
+    """Say how many requests are not made because their places have answers, and what they would cost."""
+    if report.answered_elsewhere:
+        terminal.note(
+            f"{pluralize(report.answered_elsewhere, 'request')} not needed, because a retired model answered in the "
+            f"same place or an older prompt was answered; --anew asks again: {dollars(report.answered_elsewhere_usd)}"
+        )
 
 
 def waiting_lines(orders: Iterable[PartProgress]) -> list[str]:
@@ -143,6 +153,8 @@ def submission_facts(report: BackfillReport) -> dict[str, Any]:
         ],
         "requests": report.request_count,
         "estimated_cost_usd": report.estimated_cost_usd,
+        "answered_elsewhere": report.answered_elsewhere,
+        "answered_elsewhere_usd": report.answered_elsewhere_usd,
         "order": report.order,
         "ordered_requests": report.planned_requests,
         "ordered_cost_usd": report.planned_cost_usd,

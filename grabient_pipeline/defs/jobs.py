@@ -13,8 +13,8 @@ from grabient_pipeline.defs.send_on import send_on_job
 backfill_job = dg.define_asset_job(
     "backfill",
     selection=dg.AssetSelection.assets(palettes, *provider_assets),
-    description="Orders all missing responses of every enabled model whose provider has a key, and submits the batches "
-    "that there is room for. Costs money; see dry_run and max_cost_usd of each provider's asset.",
+    description="Orders all missing responses of every model of the panel whose provider has a key, and submits the "
+    "batches that there is room for. Costs money; see dry_run and max_cost_usd of each provider's asset.",
 )
 
 collect_job = dg.define_asset_job(

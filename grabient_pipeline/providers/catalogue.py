@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -174,6 +174,10 @@ class Place(BaseModel):
     model: str
     successors: tuple[str, ...] = ()
 
+    def predecessors(self, ended: Collection[str], model: str) -> tuple[str, ...]:
+        """Return the models whose answers count for another one that has the place now: those that have ended."""
+        return tuple(name for name in (self.model, *self.successors) if name in ended and name != model)
+
 
 class Catalogue(BaseModel):
     """All providers and models, validated: names are unique, and every model that ends has a replacement.
@@ -216,10 +220,18 @@ class Catalogue(BaseModel):
         """The ten models that the places were made for."""
         return tuple(self.model(place.model) for place in self.places)
 
-    def place_of(self, name: str) -> Place | None:
-        """Return the place that a model has or may take; None if it has none."""
-        places = (*self.places, self.refiner)
-        return next((place for place in places if name in (place.model, *place.successors)), None)
+    def ended(self, today: dt.date | None = None) -> frozenset[str]:
+        """Return the names of the models that have ended by the given day, by default today."""
+        return frozenset(model.name for model in self.models if model.retired(today))
+
+    def place_of(self, name: str) -> Place:
+        """Return the place that a model has first; one without successors if the catalogue names none.
+
+        Raises:
+            UnknownModelError: the catalogue does not have the model.
+        """
+        model = self.model(name).name
+        return next((place for place in self.places if place.model == model), Place(model=model))
 
     def model(self, name: str) -> Model:
         """Return a model by `provider/id`, or by its id alone where only one provider has it.
@@ -243,55 +255,6 @@ class Catalogue(BaseModel):
         if key not in self.providers:
             raise UnknownModelError(f"there is no provider {key!r}; there are {', '.join(self.providers)}")
         return self.providers[key]
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The selected models, and one line for each model or provider that was left out, with the reason."""
-
-    models: tuple[Model, ...]
-    left_out: tuple[str, ...]
-
-
-def select_models(
-    names: Sequence[str] = (),
-    providers: Sequence[str] = (),
-    *,
-    include_retired: bool = False,
-    keys: Collection[str],
-    today: dt.date | None = None,
-) -> Selection:
-    """Select models for a backfill.
-
-    Args:
-        names: Models by name; empty selects those of the mission.
-        providers: Restricts the selection to these providers; empty allows all.
-        include_retired: Whether to keep models that their provider has shut down.
-        keys: The providers whose API key is set. Models of other providers are left out.
-        today: The day that decides which models are retired.
-
-    Raises:
-        UnknownModelError: A model or a provider is not in the catalogue.
-    """
-    catalogue = load_catalogue()
-    wanted = [catalogue.model(name) for name in names] or catalogue.mission
-    only = {catalogue.provider(key).key for key in providers}
-    if only:
-        wanted = [model for model in wanted if model.provider in only]
-    chosen: list[Model] = []
-    left_out: dict[str, None] = {}
-    for model in {model.name: model for model in wanted}.values():
-        provider = catalogue.providers[model.provider]
-        if model.retired(today) and not include_retired:
-            left_out[
-                f"{model.name} left out: {provider.name} retired it on {model.ends_on}; "
-                f"its replacement is {model.replacement} (--model {model.replacement}, or --include-retired)"
-            ] = None
-        elif model.provider not in keys:
-            left_out[f"{provider.name} left out: {provider.key_variable} is not set"] = None
-        else:
-            chosen.append(model)
-    return Selection(tuple(chosen), tuple(left_out))
 
 
 @cache

@@ -176,6 +176,10 @@ class TestPlan:
         planned = pipeline.plan(analysis_count=4)
         environment = {"OPENAI_API_KEY": "key"}
         with_key = Pipeline(pipeline.settings, environment)
-        report = with_key.backfill(BackfillRequest(models=[MINI], analysis_count=4, dry_run=True))
+        request = BackfillRequest(models=[MINI], analysis_count=4, dry_run=True)
+        report = with_key.backfill(replace(request, anew=True))
         (mini,) = [model for model in planned.models if model.model == "gpt-4o-mini"]
         assert mini.requests == report.request_count == 12
+        # By default, what an older prompt was answered is not asked again.
+        assert with_key.backfill(request).request_count == 6
+        assert planned.missing_requests == planned.requests - 6 * len(exports.MODELS)

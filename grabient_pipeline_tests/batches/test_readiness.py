@@ -138,9 +138,20 @@ class TestWhatAnOrderWants:
         want(tagged, ([FLASH], 1, {"palettes": 2}))
         assert ready(tagged) == seeds(tagged)[2:]
 
-    def test_answers_to_another_prompt_do_not_count(self, tagged):
-        want(tagged, ([MINI], 1, {"prompt": "000000000000"}))
+    def test_answers_to_another_prompt_count_unless_all_is_asked_again(self, tagged):
+        (number,) = want(tagged, ([MINI], 1, {"prompt": "000000000000"}))
+        assert ready(tagged) == seeds(tagged)
+        tagged.rows("UPDATE orders SET ask_again = true WHERE number = ?", [number])
         assert ready(tagged) == []
+
+    def test_answers_of_an_ended_model_count_for_the_one_that_has_its_place(self, tagged):
+        (number,) = want(tagged, (["anthropic/claude-haiku-5-5"], 1, {}))
+        record(tagged, "anthropic/claude-3-5-haiku-20241022", "succeeded")
+        assert ready(tagged) == []
+        tagged.rows(
+            "UPDATE order_parts SET place = 'anthropic/claude-3-5-haiku-20241022' WHERE order_number = ?", [number]
+        )
+        assert ready(tagged) == seeds(tagged)
 
     def test_answers_beyond_the_count_do_not_count(self, tagged):
         want(tagged, ([FLASH], 1, {}))

@@ -8,12 +8,14 @@ import pytest
 from grabient_pipeline import settings as settings_module
 from grabient_pipeline.cli.submission import parse_hours
 from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.providers.panel import resolve_panel
 from grabient_pipeline.sandbox import SandboxServer
 from grabient_pipeline.warehouse import connect
 from grabient_pipeline_tests.catalogue import ENABLED
 from grabient_pipeline_tests.cli.conftest import Grabient
+from grabient_pipeline_tests.conftest import wait_for_batches
 
-ACTIVE = [model for model in ENABLED if not model.retired()]
+PANEL = resolve_panel().models
 MINI = "openai/gpt-4o-mini"
 
 
@@ -74,10 +76,37 @@ def test_a_new_ledger_in_a_chosen_folder_is_not_announced(grabient: Grabient) ->
 
 
 @pytest.mark.usefixtures("keys", "three_palettes")
-def test_models_that_are_retired_are_left_out_with_their_replacement(grabient: Grabient) -> None:
-    result = grabient("backfill", "--analysis-count", 1)
-    assert f"Submitted {len(ACTIVE)} batches" in result.out
+def test_one_line_says_that_retired_models_have_successors(grabient: Grabient) -> None:
+    result = grabient("backfill", "--analysis-count", 1, "--dry-run")
+    assert f"Would submit {len(PANEL)} batches" in result.out
+    assert [line.split()[0] for line in result.out.splitlines() if "would be submitted" in line] == [
+        model.name for model in PANEL
+    ]
+    (line,) = result.err.splitlines()
+    assert line.endswith("of the mission's models are retired; their successors answer (grabient panel)")
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+def test_a_named_model_that_is_retired_is_left_out_with_its_replacement(grabient: Grabient) -> None:
+    result = grabient("backfill", "--model", "anthropic/claude-3-5-haiku-20241022")
     assert "its replacement is anthropic/claude-haiku-5-5" in result.err
+    assert result.out == "Nothing was submitted.\n"
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+def test_what_a_retired_model_answered_is_asked_only_on_request(grabient: Grabient, sandbox: SandboxServer) -> None:
+    place = ("--model", "anthropic/claude-3-5-haiku-20241022", "--include-retired")
+    assert "Submitted 1 batch, 3 requests" in grabient("backfill", *place, "--analysis-count", 1).out
+    wait_for_batches(sandbox)
+    assert grabient("poll").status == 0
+    successor = ("backfill", "--model", "anthropic/claude-haiku-5-5", "--analysis-count", 1)
+    result = grabient(*successor)
+    assert result.out.startswith("Nothing is missing")
+    assert "3 requests not needed, because a retired model answered" in result.out + result.err
+    facts = grabient(*successor, "--dry-run", "--json").json
+    assert (facts["requests"], facts["answered_elsewhere"]) == (0, 3)
+    anew = grabient(*successor, "--anew", "--dry-run", "--json").json
+    assert (anew["requests"], anew["estimated_cost_usd"]) == (3, pytest.approx(facts["answered_elsewhere_usd"]))
 
 
 @pytest.mark.usefixtures("keys", "three_palettes")
@@ -137,7 +166,7 @@ def test_a_missing_key_leaves_out_only_its_provider(grabient: Grabient, monkeypa
     result = grabient("backfill", "--analysis-count", 1)
     assert result.status == 0
     assert "Groq left out: GROQ_API_KEY is not set" in result.err.splitlines()
-    remaining = sum(model.provider != "groq" for model in ACTIVE)
+    remaining = sum(model.provider != "groq" for model in PANEL)
     assert f"Submitted {remaining} batches" in result.out
 
 
@@ -148,7 +177,7 @@ def test_a_wrong_key_fails_its_provider_and_is_never_shown(grabient: Grabient, m
     assert result.status == 1
     assert "openai" in result.err.splitlines()[-1]
     assert "401" in result.err.splitlines()[-1]
-    remaining = sum(model.provider != "openai" for model in ACTIVE)
+    remaining = sum(model.provider != "openai" for model in PANEL)
     assert f"Submitted {remaining} batches" in result.out
     assert "wrong-key-3f9c" not in result.out + result.err
 

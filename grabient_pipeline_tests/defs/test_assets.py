@@ -197,7 +197,7 @@ def test_a_dry_run_reports_and_submits_nothing(data_dir: Path, instance: dg.Dags
     assert rows(data_dir, "SELECT count(*) FROM tag_batches") == [(0,)]
 
 
-def test_a_retired_model_is_left_out_with_its_replacement(
+def test_the_successor_of_a_retired_model_answers(
     data_dir: Path, instance: dg.DagsterInstance, seeds_file: str
 ) -> None:
     result = materialize(
@@ -205,11 +205,12 @@ def test_a_retired_model_is_left_out_with_its_replacement(
         "palettes",
         "anthropic_batches",
         palettes=PalettesConfig(files=[seeds_file]),
-        anthropic_batches=BackfillConfig(include_retired=False),
+        anthropic_batches=BackfillConfig(include_retired=False, analysis_count=1),
     )
     metadata = metadata_of(result, "anthropic_batches")
-    assert metadata["batches submitted"] == 0
-    assert "anthropic/claude-haiku-5-5" in str(metadata["left out"])
+    assert metadata["batches submitted"] == 1
+    assert "their successors answer (grabient panel)" in str(metadata["left out"])
+    assert rows(data_dir, "SELECT DISTINCT model FROM tag_batches") == [("claude-haiku-5-5",)]
 
 
 class TestStageTwo:

@@ -11,21 +11,19 @@ import datetime as dt
 import pydantic
 import pytest
 
-from grabient_pipeline.errors import MissingKeyError, SettingsError, UnknownModelError, UnknownTierError
+from grabient_pipeline.errors import MissingKeyError, SettingsError, UnknownTierError
 from grabient_pipeline.providers.catalogue import (
     Catalogue,
     Provider,
     QueueLimits,
     Tier,
     load_catalogue,
-    select_models,
 )
 from grabient_pipeline.providers.prices import batch_price
 from grabient_pipeline.providers.registry import open_provider, provider_keys
 
 TODAY = dt.date(2026, 11, 23)
 VARIABLES = {provider.key: provider.key_variable for provider in load_catalogue().providers.values()}
-EVERY_KEY = dict.fromkeys(VARIABLES, "k")
 ENABLED = {model.name for model in load_catalogue().mission}
 RETIRED = {model.name for model in load_catalogue().mission if model.retired(TODAY)}
 TEN = {
@@ -48,10 +46,6 @@ RETIRED_OF_THE_TEN = {
     "google/gemini-2.0-flash",
     "anthropic/claude-3-5-haiku-20241022",
 }
-
-
-def names(models):
-    return {model.name for model in models}
 
 
 def test_the_ten_models_and_four_providers_are_there():
@@ -103,55 +97,6 @@ def test_a_model_is_active_until_its_end_date(name, today, lifecycle):
     model = load_catalogue().model(name)
     assert model.lifecycle(today) == lifecycle
     assert model.retired(today) == lifecycle.startswith("retired")
-
-
-class TestSelection:
-    def test_by_default_every_enabled_model_that_is_not_retired_is_selected(self):
-        selection = select_models(keys=EVERY_KEY, today=TODAY)
-        assert names(selection.models) == ENABLED - RETIRED
-        assert len(selection.left_out) == len(RETIRED)
-        for name in RETIRED:
-            (line,) = [line for line in selection.left_out if line.startswith(f"{name} left out")]
-            assert load_catalogue().model(name).replacement in line
-            assert "--include-retired" in line
-
-    def test_retired_models_are_selected_on_request(self):
-        selection = select_models(keys=EVERY_KEY, include_retired=True, today=TODAY)
-        assert (names(selection.models), selection.left_out) == (ENABLED, ())
-
-    def test_the_date_decides_which_models_are_retired(self):
-        after = select_models(keys=EVERY_KEY, today=dt.date(2027, 2, 1))
-        assert "openai/gpt-4o-mini" not in names(after.models)
-
-    @pytest.mark.parametrize("missing", VARIABLES)
-    def test_a_missing_key_is_named_once_by_its_variable(self, missing):
-        keys = {provider: key for provider, key in EVERY_KEY.items() if provider != missing}
-        selection = select_models(keys=keys, include_retired=True, today=TODAY)
-        assert names(selection.models) == {name for name in ENABLED if not name.startswith(f"{missing}/")}
-        (line,) = selection.left_out
-        assert f"{VARIABLES[missing]} is not set" in line
-
-    def test_only_named_models_are_selected(self):
-        selection = select_models(["gpt-4o-mini", "openai/gpt-6-luna", "gpt-4o-mini"], keys=EVERY_KEY, today=TODAY)
-        assert [model.name for model in selection.models] == ["openai/gpt-4o-mini", "openai/gpt-6-luna"]
-
-    def test_only_models_of_named_providers_are_selected(self):
-        selection = select_models(providers=["openai"], keys=EVERY_KEY, today=TODAY)
-        assert names(selection.models) == {name for name in ENABLED - RETIRED if name.startswith("openai/")}
-        assert names(selection.models) >= {"openai/gpt-4o-mini", "openai/gpt-5-nano"}
-
-    def test_named_models_of_other_providers_are_left_out(self):
-        selection = select_models(["openai/gpt-4o-mini"], ["groq"], keys=EVERY_KEY, today=TODAY)
-        assert selection.models == ()
-
-    @pytest.mark.parametrize("name", ["gpt-9", "openai/", "", "groq/gpt-4o-mini", "OPENAI/gpt-4o-mini"])
-    def test_an_unknown_model_is_rejected(self, name):
-        with pytest.raises(UnknownModelError, match="grabient models"):
-            select_models([name], keys=EVERY_KEY)
-
-    def test_an_unknown_provider_is_rejected(self):
-        with pytest.raises(UnknownModelError, match=f"there are {', '.join(VARIABLES)}"):
-            select_models(providers=["unknown-provider"], keys=EVERY_KEY)
 
 
 class TestCredentials:

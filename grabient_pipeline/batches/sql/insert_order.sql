@@ -1,5 +1,5 @@
 -- Parameters: number, stage, analysis_count, prompt_version, max_cost_usd, include_retired, refresh_stale, refine_now,
--- deadline_hours, when_late, estimated_requests, estimated_cost_usd.
+-- ask_again, deadline_hours, when_late, estimated_requests, estimated_cost_usd.
 INSERT INTO orders BY NAME
 SELECT
     $number AS number,
@@ -10,6 +10,7 @@ SELECT
     $include_retired AS include_retired,
     $refresh_stale AS refresh_stale,
     $refine_now AS refine_now,
+    $ask_again AS ask_again,
     $deadline_hours AS deadline_hours,
     $when_late AS when_late,
     $estimated_requests AS estimated_requests,

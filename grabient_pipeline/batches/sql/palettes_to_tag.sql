@@ -1,7 +1,8 @@
 -- The palettes with a request missing for this model, oldest first: how many are missing, and of how many in all.
 -- `$last_palette_at` and `$last_seed` name the last palette that counts. Orders that ask for the same already cover a
 -- palette's first requests, as `covering` (analysis_count, last_palette_at, last_seed) says. What a late batch did not
--- answer (`late_requests`) counts as any, is left out (except), or is all that counts (only).
+-- answer (`late_requests`) counts as any, is left out (except), or is all that counts (only). `counted_elsewhere` (seed,
+-- analysis_index) need not be asked.
 -- Parameters: stage, provider, model, prompt_version, analysis_count, max_failures, last_palette_at, last_seed, late, limit.
 WITH chosen AS (
     SELECT
@@ -14,7 +15,7 @@ WITH chosen AS (
     WHERE (palettes.created_at, palettes.seed) <= ($last_palette_at, $last_seed)
     GROUP BY palettes.seed, palettes.created_at
 ),
-past AS (
+own AS (
     SELECT
         requests.seed,
         requests.analysis_index,
@@ -29,6 +30,15 @@ past AS (
       AND requests.prompt_version = $prompt_version
       AND requests.analysis_index < $analysis_count
     GROUP BY requests.seed, requests.analysis_index
+),
+past AS (
+    SELECT seed, analysis_index, bool_or(is_settled) AS is_settled, bool_or(is_late) AS is_late
+    FROM (
+        FROM own
+        UNION ALL
+        SELECT seed, analysis_index, true, false FROM counted_elsewhere WHERE analysis_index < $analysis_count
+    )
+    GROUP BY ALL
 ),
 counted AS (
     SELECT

@@ -1,5 +1,6 @@
--- By open part of tagging orders: all requests that it asks for, and those that are in flight, succeeded, failed as often
--- as they may, left because a batch was late, or to be sent by ordinary calls for that reason. Parameters: max_failures.
+-- By open part of tagging orders: all requests that it asks for, and those that are in flight, succeeded (of another model or
+-- prompt too, where that counts), failed as often as they may, left because a batch was late, or to be sent by ordinary
+-- calls for that reason. After counted_for_parts.sql. Parameters: max_failures.
 WITH parts AS (
     SELECT
         orders.number, orders.analysis_count, orders.prompt_version, orders.when_late, parts.provider, parts.model,
@@ -84,6 +85,12 @@ settled_or_late AS (
         AND others.model = not_held.model
         AND others.prompt_version = not_held.prompt_version
         AND others.analysis_index = not_held.analysis_index
+    ANTI JOIN counted_for_parts AS elsewhere
+        ON elsewhere.order_number = parts.number
+        AND elsewhere.provider = parts.provider
+        AND elsewhere.model = parts.model
+        AND elsewhere.seed = not_held.seed
+        AND elsewhere.analysis_index = not_held.analysis_index
     WHERE not_held.is_quarantined
        OR (parts.when_late IN ('leave', 'direct') AND list_contains(not_held.late_for, parts.number))
     GROUP BY ALL
@@ -94,11 +101,14 @@ SELECT
     parts.model,
     coalesce(sizes.palettes, 0) * parts.analysis_count,
     coalesce(held.in_flight, 0),
-    coalesce(held.succeeded, 0),
+    coalesce(held.succeeded, 0) + coalesce(elsewhere.analyses, 0),
     coalesce(settled_or_late.quarantined, 0),
     coalesce(settled_or_late.left_late, 0),
     coalesce(settled_or_late.to_call, 0)
 FROM parts
 LEFT JOIN sizes USING (last_palette_at, last_seed)
 LEFT JOIN held USING (number, provider, model)
+LEFT JOIN (
+    SELECT order_number AS number, provider, model, count(*) AS analyses FROM counted_for_parts GROUP BY ALL
+) AS elsewhere USING (number, provider, model)
 LEFT JOIN settled_or_late USING (number, provider, model)

@@ -1,6 +1,7 @@
--- Creates `refinable_palettes`: those with a consensus that are not refined yet; with refresh_stale also those refined from
--- another consensus. `palette` numbers them. Whether they are ready is another question (unsettled_palettes.sql).
--- Parameters: stage, provider, model, prompt_version, max_failures, refresh_stale, only_stale.
+-- Creates `refinable_palettes`: those with a consensus that are not refined yet, by whatever model and prompt; with
+-- refresh_stale also those refined from another consensus or to another prompt; with ask_again all but those that this model
+-- has refined to this prompt from this consensus. `palette` numbers them. Whether they are ready is another question (unsettled_palettes.sql).
+-- Parameters: stage, provider, model, prompt_version, max_failures, refresh_stale, only_stale, ask_again.
 CREATE OR REPLACE TEMP TABLE refinable_palettes AS
 WITH past AS (
     SELECT
@@ -9,18 +10,23 @@ WITH past AS (
             requests.state = 'in_flight'
             OR (
                 requests.state = 'succeeded'
-                AND (NOT $refresh_stale OR requests.basis = consensus.digest OR refreshed.custom_id IS NOT NULL)
+                AND (
+                    NOT $refresh_stale
+                    OR (requests.basis = consensus.digest AND requests.prompt_version = $prompt_version)
+                    OR refreshed.custom_id IS NOT NULL
+                )
             )
         ) AS held,
         count(*) FILTER (requests.state = 'succeeded') AS refined,
-        count(*) FILTER (requests.state = 'failed' AND requests.basis = consensus.digest) AS failures
-    FROM tag_requests AS requests
+        count(*) FILTER (own AND requests.state = 'failed' AND requests.basis = consensus.digest) AS failures
+    FROM (
+        SELECT *, provider = $provider AND model = $model AND prompt_version = $prompt_version AS own
+        FROM tag_requests
+    ) AS requests
     JOIN current_consensus AS consensus USING (seed)
     LEFT JOIN refreshed_requests AS refreshed USING (custom_id)
     WHERE requests.stage = $stage
-      AND requests.provider = $provider
-      AND requests.model = $model
-      AND requests.prompt_version = $prompt_version
+      AND (own OR NOT $ask_again)
       AND requests.analysis_index = 0
     GROUP BY requests.seed
 ),

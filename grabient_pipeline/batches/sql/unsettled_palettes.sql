@@ -2,6 +2,7 @@
 -- open order wants and that is not settled. `holds` tells whether the palette must wait for it.
 -- An analysis is settled if it was answered, is in quarantine, or was left because its batch was late. What a blocked
 -- model or order still wants holds a palette only until its newest answer is old enough and enough models have answered.
+-- After counted_for_parts.sql: what it says counts as answered.
 -- Settled analyses are counted per palette and model; those in quarantine or left are few, so only they are grouped singly.
 -- Parameters: max_failures, blocked_models (provider or provider/model), blocked_orders.
 CREATE OR REPLACE TEMP TABLE unsettled_palettes AS
@@ -34,9 +35,17 @@ requests AS (
     JOIN parts USING (provider, model, prompt_version)
     WHERE requests.stage = 'tagging' AND requests.analysis_index < parts.analysis_count
 ),
--- At most one request of an analysis succeeds: it holds the claim.
+-- At most one request of an analysis succeeds: it holds the claim. What counts elsewhere has no request that holds it.
+succeeded AS (
+    SELECT palette, part, analysis_index FROM requests WHERE state = 'succeeded'
+    UNION ALL
+    SELECT refinable.palette, parts.part, elsewhere.analysis_index
+    FROM counted_for_parts AS elsewhere
+    JOIN refinable_palettes AS refinable USING (seed)
+    JOIN parts USING (order_number, provider, model)
+),
 answered AS (
-    SELECT palette, part, count(*) AS analyses FROM requests WHERE state = 'succeeded' GROUP BY ALL
+    SELECT palette, part, count(*) AS analyses FROM succeeded GROUP BY ALL
 ),
 given_up AS (
     SELECT requests.palette, requests.part, requests.analysis_index
@@ -53,7 +62,7 @@ given_up AS (
 without_answer AS (
     SELECT palette, part, count(*) AS analyses
     FROM given_up
-    ANTI JOIN (FROM requests WHERE state = 'succeeded') AS succeeded USING (palette, part, analysis_index)
+    ANTI JOIN succeeded USING (palette, part, analysis_index)
     GROUP BY ALL
 ),
 wanted AS (

@@ -52,6 +52,11 @@ class SubmissionConfig(dg.Config):
         description="What happens to the rest of a late batch: direct (ordinary calls at full price, within the cap), "
         "again (as a batch, the default) or leave (nothing).",
     )
+    anew: bool = Field(
+        default=False,
+        description="Also request what is answered already by a retired model in the same place, by another refining "
+        "model, or to an older prompt. That is paid for again.",
+    )
     dry_run: bool = Field(default=False, description="Only report what would be submitted and what it would cost.")
 
 
@@ -60,7 +65,7 @@ class BackfillConfig(SubmissionConfig):
 
     models: list[str] = Field(
         default=[],
-        description="The models, by id or as provider/id. By default every enabled model of this provider.",
+        description="The models, by id or as provider/id. By default those of the panel (grabient panel).",
     )
     analysis_count: int | None = Field(
         default=None,

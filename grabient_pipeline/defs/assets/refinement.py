@@ -29,6 +29,7 @@ from grabient_pipeline.defs.metadata import (
 from grabient_pipeline.defs.resources import LogProgress
 from grabient_pipeline.defs.steps import WAREHOUSE_POOL, step_asset
 from grabient_pipeline.pipeline import Pipeline
+from grabient_pipeline.settings import DEFAULT_REFINEMENT_MODEL
 from grabient_pipeline.warehouse import connect, sql
 
 
@@ -38,12 +39,12 @@ class RefinementConfig(SubmissionConfig):
     model: str | None = Field(
         default=None,
         description="The refining model as provider/model. By default GRABIENT_REFINEMENT_MODEL, or "
-        "anthropic/claude-opus-4-5-20251101.",
+        f"{DEFAULT_REFINEMENT_MODEL} and, when that has ended, its successor.",
     )
     stale: bool = Field(
         default=False,
-        description="Also refine palettes again whose consensus has changed since. That is paid for again; the last "
-        "run shows how many they are and what it would cost.",
+        description="Also refine palettes again whose consensus or prompt has changed since. That is paid for again; "
+        "the last run shows how many they are and what it would cost.",
     )
     now: bool = Field(
         default=False,
