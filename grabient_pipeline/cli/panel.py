@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from grabient_pipeline.pipeline import Pipeline
     from grabient_pipeline.providers.panel import Panel, Seat
 
-# A year's end of models is announced at most; two of them show where the panel is going.
+# How many of the next days on which a model ends are looked at.
 _ENDS_SHOWN = 2
 _MANY = 10_000
 
@@ -112,11 +112,14 @@ def _say_panel(day: dt.date, panel: Panel, pipeline: Pipeline, *, before: Panel 
         right={"$"},
         styles=["dim" if seat.model is None else "" for seat in seats],
     )
+    for seat in seats:
+        if seat.model is None:
+            terminal.say(f"{seat.place} has no successor: {seat.reason}", "dim")
 
 
 def _row(seat: Seat, pipeline: Pipeline) -> list[object]:
     if seat.model is None:
-        return [f"(empty: {seat.reason})", seat.place, "", ""]
+        return ["(empty)", seat.place, "", ""]
     price = lazy.request_price(seat.model)
     return [
         seat.model.name,

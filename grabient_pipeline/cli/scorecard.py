@@ -39,12 +39,26 @@ def scorecard(
 
 
 def _say_scores(scores: list[ModelScore]) -> None:
-    headers = ["model", "usable", "correct", "overlap", "alpha", "per 1,000", "hours", "impact", "efficient"]
+    # The second column only where it says something.
+    has_places = any(score.place for score in scores)
+    headers = [
+        "model",
+        *(["in the place of"] if has_places else []),
+        "usable",
+        "correct",
+        "overlap",
+        "alpha",
+        "per 1,000",
+        "hours",
+        "impact",
+        "efficient",
+    ]
     terminal.say_table(
         headers,
         [
             [
                 score.name,
+                *([score.place or ""] if has_places else []),
                 _percent(score.usable_share),
                 _percent(score.measured_agreement),
                 _percent(score.open_overlap),
@@ -56,7 +70,7 @@ def _say_scores(scores: list[ModelScore]) -> None:
             ]
             for score in scores
         ],
-        right=headers[1:-1],
+        right=headers[2 if has_places else 1 : -1],
         styles=["bold" if score.efficient else "" for score in scores],
     )
     terminal.say()

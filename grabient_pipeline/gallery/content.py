@@ -37,7 +37,8 @@ class GalleryContent:
     """The two documents. All columns have one entry per palette, in the order of import.
 
     Attributes:
-        palettes: `words`, `models`, `model_sets` (lists of models), and the columns. The entry of a tag column is a
+        palettes: `words`, `models`, `places` (of each model the one whose place it has taken, or null), `model_sets`
+            (lists of models), and the columns. The entry of a tag column is a
             flat list of triples: word, share in percent, model set.
         details: Blocks with `first` (the number of the first palette) and the columns. The entry of `votes` has for
             each of FIELDS a flat list of quadruples: word, share in percent, answers, model set.
@@ -59,7 +60,8 @@ def read_content(data_dir: Path) -> GalleryContent:
         names = [column[0] for column in result.description]
         rows: list[Row] = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
         votes = [_PaletteVotes() for _ in rows]
-        models = [model for (model,) in connection.execute(sql(__package__, "models")).fetchall()]
+        places = dict(connection.execute(sql(__package__, "models")).fetchall())
+        models = list(places)
         table = _StringTable(models)
         entries = connection.execute(sql(__package__, "consensus"), {"models": models})
         piece: list[tuple[int, str, str, int, int, str]]
@@ -71,7 +73,7 @@ def read_content(data_dir: Path) -> GalleryContent:
     details = [_details(first, palettes[first : first + _PALETTES_PER_BLOCK]) for first in blocks]
     columns = _palettes(palettes, table)
     # After the columns, which add their words to the table.
-    return GalleryContent({**table.document(), **columns}, details)
+    return GalleryContent({**table.document(), "places": list(places.values()), **columns}, details)
 
 
 class _StringTable:

@@ -62,6 +62,8 @@ class ModelScore:
     cost_per_usable_usd: float | None = None
     median_hours: float | None = None
     p90_hours: float | None = None
+    # The model whose place it has taken, as provider/model.
+    place: str | None = None
 
     @property
     def name(self) -> str:
@@ -91,6 +93,12 @@ def read_scores(connection: duckdb.DuckDBPyConnection) -> list[ModelScore]:
     return [ModelScore(**fields) for fields in found]
 
 
+def read_places(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the models that have answered in the place of another one, and which that is, as `provider/model`."""
+    rows = connection.execute("SELECT provider || '/' || model, place FROM model_places").fetchall()
+    return dict(rows)
+
+
 def _newest_version(connection: duckdb.DuckDBPyConnection) -> str | None:
     row = connection.execute(sql(__package__, "newest_version")).fetchone()
     return row[0] if row else None
@@ -109,6 +117,7 @@ def _score(connection: duckdb.DuckDBPyConnection, prompt_version: str) -> list[M
         _by_model(connection, "times", {"prompt_version": prompt_version}),
     )
     alpha = alpha_of_all(ratings)
+    taken = read_places(connection)
     scores: list[ModelScore] = []
     for key, usage in _usage(connection, prompt_version).items():
         values: dict[str, Any] = dict(usage)
@@ -117,6 +126,7 @@ def _score(connection: duckdb.DuckDBPyConnection, prompt_version: str) -> list[M
         # A single model has no overlap with others: its quality is then its measured agreement.
         values["quality"] = _mean([values.get("measured_agreement"), values.get("open_overlap")])
         provider, model = key
+        values["place"] = taken.get(f"{provider}/{model}")
         scores.append(
             ModelScore(provider=provider, model=model, prompt_version=prompt_version, alpha_of_all=alpha, **values)
         )
@@ -229,7 +239,8 @@ def _mean(values: Iterable[float | None]) -> float | None:
 def _score_frame(scores: Sequence[ModelScore]) -> pl.DataFrame:
     kinds = {"str": pl.String, "int": pl.Int64, "bool": pl.Boolean}
     schema: dict[str, Any] = {
-        name: kinds.get(str(field.type), pl.Float64) for name, field in ModelScore.__dataclass_fields__.items()
+        name: kinds.get(str(field.type).removesuffix(" | None"), pl.Float64)
+        for name, field in ModelScore.__dataclass_fields__.items()
     }
     schema["failure_reasons"] = pl.List(pl.Struct({"reason": pl.String, "requests": pl.Int64}))
     rows = [

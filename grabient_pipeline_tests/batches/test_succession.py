@@ -10,8 +10,10 @@ from grabient_pipeline.batches.backfill import backfill
 from grabient_pipeline.batches.order_progress import View, read_progress
 from grabient_pipeline.batches.orders import BackfillRequest, RefinementRequest, resolve_backfill
 from grabient_pipeline.batches.stages import REFINEMENT, STAGES, TAGGING
+from grabient_pipeline.gallery.content import read_content
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.scorecard import read_scores
 
 PALETTES = 3
 HAIKU = "anthropic/claude-3-5-haiku-20241022"
@@ -109,6 +111,20 @@ class TestPanel:
     def test_an_answer_keeps_its_model(self, finished):
         models = finished.rows("SELECT DISTINCT provider || '/' || model FROM palette_tags")
         assert {name for (name,) in models} == {model.name for model in load_catalogue().mission}
+
+    def test_scorecard_and_gallery_say_whose_place_a_model_has_taken(self, workbench):
+        workbench.backfill(MINI, SUCCESSOR, analysis_count=1, include_retired=False)
+        workbench.settle()
+        workbench.pipeline.count_consensus()
+        assert {score.name: score.place for score in workbench.pipeline.score_models()} == {
+            MINI: None,
+            SUCCESSOR: HAIKU,
+        }
+        with workbench.pipeline.warehouse.connect() as connection:
+            assert {score.name: score.place for score in read_scores(connection)} == {MINI: None, SUCCESSOR: HAIKU}
+        workbench.pipeline.warehouse.publish()
+        document = read_content(workbench.settings.data_dir).palettes
+        assert dict(zip(document["models"], document["places"], strict=True)) == {MINI: None, SUCCESSOR: HAIKU}
 
     def test_a_change_of_the_panel_changes_no_open_order(self, workbench):
         workbench.arm("slow_batch")

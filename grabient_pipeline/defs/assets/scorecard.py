@@ -13,7 +13,17 @@ from grabient_pipeline.scorecard import ModelScore
 from grabient_pipeline.scorecard.plot import plot_scores
 from grabient_pipeline.warehouse import connect
 
-_COLUMNS = ("model", "worth it", "usable share", "right", "overlap", "alpha", "cost / 1,000 usable (USD)", "hours")
+_COLUMNS = (
+    "model",
+    "in the place of",
+    "worth it",
+    "usable share",
+    "right",
+    "overlap",
+    "alpha",
+    "cost / 1,000 usable (USD)",
+    "hours",
+)
 
 
 @step_asset(
@@ -50,4 +60,4 @@ def _score_row(score: ModelScore) -> tuple[object, ...]:
         score.median_hours,
     )
     rounded = ("" if value is None else round(value, 4) for value in figures)
-    return (score.name, "yes" if score.efficient else "", *rounded)
+    return (score.name, score.place, "yes" if score.efficient else "", *rounded)

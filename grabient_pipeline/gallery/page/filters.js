@@ -32,8 +32,10 @@ const boxes = GROUPS.map(({ name, options, used }) => {
   document.getElementById("facets").append(fieldset);
   return group;
 });
-for (const model of PALETTES.models) {
-  document.getElementById("model").append(element("option", { value: model }, shortName(model)));
+for (const [number, model] of PALETTES.models.entries()) {
+  const place = PALETTES.places[number];
+  const label = place ? `${shortName(model)} (for ${shortName(place)})` : shortName(model);
+  document.getElementById("model").append(element("option", { value: model }, label));
 }
 if (PALETTES.models.length) {
   const cost = PALETTES.cost.reduce((sum, each) => sum + each, 0);

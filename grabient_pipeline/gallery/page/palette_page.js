@@ -114,7 +114,7 @@ function tagsSection(palette, details) {
         "tr",
         {},
         element("th", { scope: "col" }, element("span", { className: "visually-hidden" }, "Tag")),
-        PALETTES.models.map((model, number) => modelHead(model, answering.has(number))),
+        PALETTES.models.map((model, number) => modelHead(model, PALETTES.places[number], answering.has(number))),
         element("th", { scope: "col", className: "share" }, "Share"),
       ),
     ),
@@ -146,8 +146,9 @@ function sectionsOf(palette, { votes }) {
   return [...tags, ...measured].filter(({ rows }) => rows.length);
 }
 
-function modelHead(model, answers) {
-  const name = element("span", { title: answers ? model : `${model}: no usable answer` }, shortName(model));
+function modelHead(model, place, answers) {
+  const title = place ? `${model}, in the place of ${place}` : model;
+  const name = element("span", { title: answers ? title : `${title}: no usable answer` }, shortName(model));
   return element("th", { scope: "col", className: answers ? "model" : "model silent" }, name);
 }
 

@@ -15,3 +15,16 @@ COMMENT ON COLUMN orders.ask_again IS
 ALTER TABLE order_parts ADD COLUMN place VARCHAR;
 COMMENT ON COLUMN order_parts.place IS
     'The model whose place this one has taken, as provider/model: what ended models answered for it is not asked again';
+
+CREATE VIEW model_places AS
+SELECT provider, model, arg_max(place, order_number) AS place
+FROM order_parts
+WHERE place IS NOT NULL
+GROUP BY provider, model;
+COMMENT ON VIEW model_places IS 'The models that have answered in the place of another one, by the newest order';
+COMMENT ON COLUMN model_places.provider IS 'The provider';
+COMMENT ON COLUMN model_places.model IS 'The model''s id at the provider';
+COMMENT ON COLUMN model_places.place IS 'The model whose place it has taken, as provider/model';
+
+ALTER TABLE model_scorecard ADD COLUMN place VARCHAR;
+COMMENT ON COLUMN model_scorecard.place IS 'The model whose place it has taken, as provider/model; null if it has taken none';
