@@ -232,12 +232,12 @@ def tagging_costs(pipeline: Pipeline) -> str:
     for model in load_catalogue().models:
         cost = batched[model.name]
         total += cost if model in mission else 0.0
-        note = "default" if model in mission else ""
+        note = "of the ten" if model in mission else ""
         if model.retired():
             note += f"{', ' if note else ''}retired on {model.ends_on}"
         many, called = cost * MANY / SAMPLES, ordinary[model.name] * MANY / SAMPLES
         lines.append(f"| `{model.name}` | {_usd(cost)} | {_usd(many)} | {_usd(called)} | {note} |")
-    lines.append(f"| all default models | {_usd(total)} | {_usd(total * MANY / SAMPLES)} | | |")
+    lines.append(f"| the ten together | {_usd(total)} | {_usd(total * MANY / SAMPLES)} | | |")
     return "\n".join(lines)
 
 
@@ -285,7 +285,7 @@ Direct calls, for accounts without batch access, cost the full price.
 
 ## Refinement
 
-One response per palette from one model, which receives the counted tags of all default models.
+One response per palette from one model, which receives the counted tags of all models.
 
 | model | {SAMPLES} palettes | {MANY:,} palettes |
 | --- | --: | --: |
