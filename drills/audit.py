@@ -37,6 +37,12 @@ class Bill(NamedTuple):
     custom_id: str
     model: str
     question: str
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    service_tier: str
 
     @property
     def prompt(self) -> tuple[str, str, str]:
@@ -215,11 +221,18 @@ def find_violations(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return violations
 
 
-def count_kept_tokens(connection: duckdb.DuckDBPyConnection, custom_ids: Iterable[str]) -> tuple[int, int]:
-    """Return the input and output tokens that the ledger holds for these requests."""
-    ((input_tokens, output_tokens),) = connection.execute(
-        "SELECT coalesce(sum(usage.input_tokens), 0)::BIGINT, coalesce(sum(usage.output_tokens), 0)::BIGINT "
-        "FROM tag_responses WHERE custom_id IN (SELECT unnest($custom_ids)) AND outcome = 'succeeded'",
+def count_kept_tokens(connection: duckdb.DuckDBPyConnection, custom_ids: Iterable[str]) -> tuple[int, ...]:
+    """Return the tokens that the ledger holds for these requests: input, output, cached and reasoning."""
+    (tokens,) = connection.execute(
+        """
+        SELECT
+            coalesce(sum(usage.input_tokens), 0)::BIGINT,
+            coalesce(sum(usage.output_tokens), 0)::BIGINT,
+            coalesce(sum(cached_input_tokens), 0)::BIGINT,
+            coalesce(sum(reasoning_tokens), 0)::BIGINT
+        FROM tag_responses
+        WHERE custom_id IN (SELECT unnest($custom_ids)) AND outcome = 'succeeded'
+        """,
         {"custom_ids": list(custom_ids)},
     ).fetchall()
-    return input_tokens, output_tokens
+    return tokens

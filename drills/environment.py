@@ -262,13 +262,11 @@ class DrillEnvironment:
         lines = self._call("GET", "billed/requests").text.splitlines()
         return [Bill(**json.loads(line)) for line in lines]
 
-    def count_billed_tokens(self) -> tuple[int, int]:
-        """Return the input and output tokens billed for batches and direct calls."""
+    def count_billed_tokens(self) -> tuple[int, ...]:
+        """Return the tokens billed for batches and direct calls: input, output, cached and reasoning."""
         bills = self._call("GET", "billed").json().values()
-        return (
-            sum(bill["input_tokens"] + bill["direct_input_tokens"] for bill in bills),
-            sum(bill["output_tokens"] + bill["direct_output_tokens"] for bill in bills),
-        )
+        names = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+        return tuple(sum(bill[name] + bill[f"direct_{name}"] for bill in bills) for name in names)
 
     def cancel_at_provider(self) -> None:
         """Cancel every batch as in the provider's own console."""

@@ -30,3 +30,8 @@ def printable(text: object, limit: int | None = None, replacement: str = " ") ->
         marked = "".join(character if character.isprintable() else "\n" for character in value)
         value = _NEWLINES.sub(replacement, marked)
     return value if limit is None or len(value) <= limit else f"{value[: limit - 1]}…"
+
+
+def known_count(count: int | None, unknown: str = "–") -> str:
+    """Return `14,560`, or a dash for a count that nobody knows."""
+    return unknown if count is None else f"{count:,}"

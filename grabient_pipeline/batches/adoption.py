@@ -32,7 +32,7 @@ from grabient_pipeline.deadline import Deadline
 from grabient_pipeline.errors import UnknownBatchesError
 from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.providers.base import Route
-from grabient_pipeline.providers.prices import BATCH_DISCOUNT, REQUEST_TOKENS, Price, price_list_version, price_on
+from grabient_pipeline.providers.prices import REQUEST_TOKENS, Price, booked_price, price_list_version
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, sql, transaction
 
 # How long the providers have to list their batches, unless the caller's deadline is earlier.
@@ -213,8 +213,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, batch: UnknownBatch, endpoint
             "prompt_version": identity.prompt_version,
             # With which parameters the requests were sent is not known.
             "parameters": orjson.dumps({"price_list": price_list_version()}).decode(),
-            "input_usd_per_million": price.input_usd_per_million,
-            "output_usd_per_million": price.output_usd_per_million,
+            **price.columns,
             "estimated_input_tokens": tokens_in,
             "estimated_output_tokens": tokens_out,
             "estimated_cost_usd": price.cost(tokens_in, tokens_out),
@@ -235,10 +234,9 @@ def _price(batch: UnknownBatch) -> Price:
     """Return the price on the day of the batch; 0 for a model that the price list does not have."""
     day = (batch.created_at or dt.datetime.now(dt.UTC)).date()
     try:
-        price = price_on(day, batch.route.provider, batch.model)
+        return booked_price(batch.route.provider, batch.model, batch.route.access, day=day)
     except LookupError:
         return Price(0.0, 0.0)
-    return price if batch.route.access == "direct" else price.times(BATCH_DISCOUNT)
 
 
 def _record_seen(

@@ -39,9 +39,17 @@ _STAGED = {
     "error": pl.String,
     "input_tokens": pl.Int64,
     "output_tokens": pl.Int64,
+    "cached_input_tokens": pl.Int64,
+    "cache_write_tokens": pl.Int64,
+    "cache_write_hour_tokens": pl.Int64,
+    "reasoning_tokens": pl.Int64,
+    "service_tier": pl.String,
     "reason": pl.String,
     "tags": pl.String,
 }
+
+# The columns after `error` of a line that cannot be read.
+_NOTHING = (None,) * (len(_STAGED) - 5)
 
 # The most fetched batches that wait for the database or are being stored.
 _MAX_FETCHED = 2
@@ -262,7 +270,7 @@ class _Reading:
         for row in self._results:
             if isinstance(row, UnreadableRow):
                 unreadable += 1
-                yield None, None, row.line, None, row.reason, None, None, None, None
+                yield None, None, row.line, None, row.reason, *_NOTHING
                 continue
             readable += 1
             if row.outcome == "succeeded":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import duckdb
@@ -12,8 +12,8 @@ import orjson
 
 from grabient_pipeline.batches.stages import Stage
 from grabient_pipeline.providers.base import AccessMode
-from grabient_pipeline.providers.catalogue import Model
-from grabient_pipeline.providers.prices import Price, batch_price, full_price
+from grabient_pipeline.providers.catalogue import Model, load_catalogue
+from grabient_pipeline.providers.prices import Price, booked_price
 from grabient_pipeline.warehouse import sql
 
 # The providers' tokenizers are not available offline. Prose has about four characters per token, numbers and hex codes
@@ -33,7 +33,8 @@ class Estimator:
     """Estimates the requests of one model: their tokens from the sizes of their texts, and their cost.
 
     `prose`: characters that every request has beside its text. `token_factor`: that of the model. `average_input`:
-    tokens of the model's own history; None if it is too short. `output_tokens`: of one response.
+    tokens of the model's own history; None if it is too short. `output_tokens`: of one response. `writes_cache`:
+    whether the provider charges for what it puts into its cache without being asked.
     """
 
     prose: int
@@ -41,6 +42,7 @@ class Estimator:
     average_input: float | None
     output_tokens: float
     price: Price
+    writes_cache: bool = False
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection, stage: Stage, model: Model, access: AccessMode) -> Estimator:
@@ -60,7 +62,8 @@ class Estimator:
             token_factor=model.token_factor,
             average_input=average_input if is_enough else None,
             output_tokens=average_output if is_enough else model.expected_output_tokens * stage.output_ratio,
-            price=full_price(model) if access == "direct" else batch_price(model),
+            price=booked_price(model.provider, model.id, access),
+            writes_cache=load_catalogue().provider(model.provider).cached_input.writes_unasked,
         )
 
     @property
@@ -79,8 +82,19 @@ class Estimator:
         return tokens * (self.average_input / tokens.mean())
 
     def cost(self, input_tokens: float, requests: int) -> float:
-        """Return the cost of so many requests with so many input tokens together, in US dollars."""
-        return self.price.cost(math.ceil(input_tokens), self.output(requests))
+        """Return the most that so many requests with so many input tokens together cost, in US dollars.
+
+        No token is assumed to come from the provider's cache, whatever the history says: no provider promises that, and
+        caches empty within hours. Where writing into the cache costs extra, all of the input is assumed to be written.
+        """
+        return self._dearest.cost(math.ceil(input_tokens), self.output(requests))
+
+    @property
+    def _dearest(self) -> Price:
+        usd, written = self.price.input_usd_per_million, self.price.cache_write_usd_per_million
+        if not self.writes_cache or written is None:
+            return self.price
+        return replace(self.price, input_usd_per_million=max(usd, written))
 
     def output(self, requests: int) -> int:
         """Return the output tokens of so many requests together."""

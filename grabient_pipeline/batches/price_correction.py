@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any, Final
 
 import duckdb
 import polars as pl
 
+from grabient_pipeline.batches.costs import define_token_cost
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.formatting import dollars, pluralize
-from grabient_pipeline.providers.prices import BATCH_DISCOUNT, Price, price_on
+from grabient_pipeline.providers.base import AccessMode
+from grabient_pipeline.providers.prices import Price, booked_price
 from grabient_pipeline.warehouse import registered, sql, transaction
 
 _LOG = logging.getLogger(__name__)
@@ -62,6 +66,7 @@ def correct_prices(connection: duckdb.DuckDBPyConnection) -> tuple[PriceCorrecti
         ((started_at,),) = connection.execute("SELECT now()").fetchall()
         right_prices = _right_prices(connection)
         if len(right_prices):
+            define_token_cost(connection)
             with registered(connection, "right_prices", right_prices):
                 connection.execute(sql(__package__, "correct_costs"))
         connection.execute("DELETE FROM pending_steps WHERE name = ?", [_STEP])
@@ -82,24 +87,30 @@ def read_price_corrections(connection: duckdb.DuckDBPyConnection) -> tuple[Price
 
 
 def _right_prices(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Return submission, input_usd_per_million and output_usd_per_million of each batch with a wrong price."""
+    """Return the submission and the right prices of each batch with a wrong price."""
     rows = connection.execute(sql(__package__, "booked_prices")).fetchall()
-    right: list[tuple[str, float, float]] = []
-    for submission, provider, model, access, day, *booked in rows:
-        share = 1.0 if access == "direct" else BATCH_DISCOUNT
-        price = _right_price(day, provider, model, share, Price(*booked))
+    right: list[dict[str, Any]] = []
+    for submission, provider, model, access, service_tier, day, *booked in rows:
+        price = _right_price(day, provider, model, access, service_tier, booked)
         if price is not None:
-            right.append((submission, price.input_usd_per_million, price.output_usd_per_million))
-    schema = {"submission": pl.String, "input_usd_per_million": pl.Float64, "output_usd_per_million": pl.Float64}
-    return pl.DataFrame(right, schema=schema, orient="row")
+            right.append({"submission": submission, **price.columns})
+    prices = {field.name: pl.Float64 for field in fields(Price)}
+    return pl.DataFrame(right, schema={"submission": pl.String, **prices})
 
 
-def _right_price(day: dt.date, provider: str, model: str, share: float, booked: Price) -> Price | None:
-    """Return the price of the day if the batch was booked at the price of a million tokens at once, else None."""
+def _right_price(
+    day: dt.date, provider: str, model: str, access: AccessMode, service_tier: str | None, booked: Sequence[float]
+) -> Price | None:
+    """Return the price of the day if the batch was booked at the price of a million tokens at once, else None.
+
+    Args:
+        booked: The booked prices of input and of output.
+    """
+    booked_at = partial(booked_price, provider, model, access, service_tier, day=day)
     try:
-        wrong = price_on(day, provider, model, _MILLION_AT_ONCE).times(share)
-        right = price_on(day, provider, model).times(share)
+        wrong, right = booked_at(request_tokens=_MILLION_AT_ONCE), booked_at()
     except LookupError:
         # The earlier system used models that the list does not have.
         return None
-    return right if booked == wrong != right else None
+    of_wrong, of_right = ([price.input_usd_per_million, price.output_usd_per_million] for price in (wrong, right))
+    return right if list(booked) == of_wrong != of_right else None

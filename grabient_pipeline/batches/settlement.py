@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import duckdb
 
+from grabient_pipeline.batches.costs import show_responses
 from grabient_pipeline.batches.found_requests import find_requests
 from grabient_pipeline.batches.ledger import finish, free_claims
 from grabient_pipeline.batches.parse import store_parsed
@@ -207,7 +208,7 @@ def settle(
     if collected_at != batch.collected_at or (status == "abandoned") != (batch.status == "abandoned"):
         return None
     show_staged(connection, staged)
-    connection.execute(sql(__package__, "staged_responses"))
+    show_responses(connection, batch.submission)
     rows = _count_rows(connection, batch, delivered)
     verdict = judge(batch, delivered, rows, owed)
     error = delivered.error or batch.error
@@ -251,7 +252,7 @@ def _record_full_queue(
 def store_late(connection: duckdb.DuckDBPyConnection, batch: EndedBatch, staged: list[str]) -> None:
     """Store results that were kept aside until their palettes were imported, inside the caller's transaction."""
     show_staged(connection, staged)
-    connection.execute(sql(__package__, "staged_responses"))
+    show_responses(connection, batch.submission)
     find_requests(connection, batch.submission, batch.provider, batch.model)
     connection.execute(sql(__package__, "delivered"), {"submission": batch.submission})
     _store_rows(connection, batch, Verdict(False, 0, 0), "missing", "")

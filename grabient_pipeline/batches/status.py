@@ -71,7 +71,11 @@ class OpenBatch:
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
-    """How a model has done in one of the stages. The cost is in US dollars."""
+    """How a model has done in one of the stages. The cost is in US dollars.
+
+    `cached_input_tokens`: of the input tokens, those read from the provider's cache. `reasoning_tokens`: of the output
+    tokens, those of hidden reasoning. Both as far as the responses tell, and None if none does.
+    """
 
     provider: str
     model: str
@@ -80,6 +84,8 @@ class ModelSummary:
     input_tokens: int
     output_tokens: int
     cost_usd: float
+    cached_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

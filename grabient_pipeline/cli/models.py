@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from grabient_pipeline.providers.catalogue import Catalogue, Model, Provider
+    from grabient_pipeline.providers.prices import Price
+
+# What cached input costs in a batch.
+_CACHED = {
+    "discounted": "half",
+    "standard": "standard",
+    "as_input": "no discount",
+}
 
 # How a model's answers are held to their schema, in one word.
 _FORMATS = {
@@ -49,6 +57,11 @@ def models(json: Json = False) -> None:
     terminal.say(f"$: US dollars per million tokens, batch price ({lazy.price_list_version()})", "dim")
     terminal.say("format: how answers are constrained; schema* is shown to the model but not enforced", "dim")
     terminal.say("requests, MB, hours: the limits of a batch", "dim")
+    terminal.say(
+        "cached: of a token from the provider's cache, what a batch costs: half of its price, its standard price, or what "
+        "other input costs",
+        "dim",
+    )
     terminal.say("backfill: whether a backfill includes the model (grabient panel); named: only with --model", "dim")
 
 
@@ -56,24 +69,25 @@ def _say_models(catalogue: Catalogue, keys: Collection[str], panel: Collection[s
     rows: list[list[object]] = []
     styles: list[str] = []
     for provider in catalogue.providers.values():
-        rows.append([provider.name, *[""] * 5])
+        rows.append([provider.name, *[""] * 6])
         styles.append("bold")
         for model in [each for each in catalogue.models if each.provider == provider.key]:
             rows.append(_row(model, model.provider in keys, model.name in panel))
             styles.append("" if model.name in panel else "dim")
-    headers = ["model", "$ in", "$ out", "format", "lifecycle", "backfill"]
-    terminal.say_table(headers, rows, right={"$ in", "$ out"}, styles=styles)
+    headers = ["model", "$ in", "$ cached", "$ out", "format", "lifecycle", "backfill"]
+    terminal.say_table(headers, rows, right={"$ in", "$ cached", "$ out"}, styles=styles)
 
 
 def _say_limits(catalogue: Catalogue, keys: Collection[str]) -> None:
     terminal.say_table(
-        ["provider", "requests", "MB", "hours", "key"],
+        ["provider", "requests", "MB", "hours", "cached", "key"],
         [
             [
                 provider.name,
                 f"{provider.max_requests:,}",
                 f"{provider.max_bytes / 1e6:,.0f}",
                 provider.window_hours,
+                _CACHED[provider.cached_input.in_batches],
                 f"{provider.key_variable} is {'set' if provider.key in keys else 'not set'}",
             ]
             for provider in catalogue.providers.values()
@@ -88,11 +102,18 @@ def _row(model: Model, has_key: bool, in_panel: bool) -> list[object]:
     return [
         f" {model.id}{replaced}",
         f"{price.input_usd_per_million:.3f}",
+        f"{_cached_usd(price):.4f}",
         f"{price.output_usd_per_million:.3f}",
         _FORMATS[model.structured_output],
         model.lifecycle(),
         _in_backfill(model, has_key, in_panel),
     ]
+
+
+def _cached_usd(price: Price) -> float:
+    """Return the price of input from the provider's cache."""
+    cached = price.cached_input_usd_per_million
+    return price.input_usd_per_million if cached is None else cached
 
 
 def _in_backfill(model: Model, has_key: bool, in_panel: bool) -> str:
@@ -113,6 +134,14 @@ def _provider_facts(provider: Provider, has_key: bool) -> dict[str, Any]:
         "window_hours": provider.window_hours,
         "retention_days": provider.retention_days,
         "caveats": provider.caveats,
+        "cached_input": {
+            "in_batches": provider.cached_input.in_batches,
+            "of_models": dict(provider.cached_input.of_models),
+            "writes_unasked": provider.cached_input.writes_unasked,
+            "source": provider.cached_input.source,
+            "read_on": provider.cached_input.read_on,
+        },
+        "service_tiers": [tier.model_dump() for tier in provider.service_tiers],
     }
 
 
@@ -129,7 +158,6 @@ def _model_facts(model: Model, in_panel: bool) -> dict[str, Any]:
         "replacement": model.replacement,
         "structured_output": model.structured_output,
         "max_output_tokens": model.max_output_tokens,
-        "input_usd_per_million": price.input_usd_per_million,
-        "output_usd_per_million": price.output_usd_per_million,
+        **price.columns,
         "note": model.note,
     }

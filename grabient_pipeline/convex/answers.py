@@ -8,8 +8,10 @@ from typing import Final
 import duckdb
 import polars as pl
 
+from grabient_pipeline.batches.costs import define_token_cost
 from grabient_pipeline.convex.report import TableReport
 from grabient_pipeline.convex.rows import AnswerRow, price_columns, timestamp
+from grabient_pipeline.providers.prices import Price
 from grabient_pipeline.warehouse import registered, sql
 
 _CONFLICTS: Final = {
@@ -29,6 +31,7 @@ def import_answers(
         on_conflict: called for each answer that lost, with its document id, its line and the reason.
     """
     connection.execute(sql(__package__, "rank_answers"))
+    define_token_cost(connection)
     connection.execute(sql(__package__, "insert_answers"))
     update_batches(connection)
     imported = count_imported(connection, report)
@@ -66,9 +69,9 @@ def insert_answer_batches(
     connection: duckdb.DuckDBPyConnection,
     stage: str,
     answers: Sequence[AnswerRow],
-    price: Callable[[str, str], tuple[float, float]],
+    price: Callable[[str, str], Price],
 ) -> None:
-    """Insert a batch for each of these answers unless it exists; `price` maps provider and model to USD per million."""
+    """Insert a batch for each of these answers unless it exists; `price` maps provider and model to their price."""
     frame = pl.DataFrame(
         {
             "submission": [row.submission for row in answers],

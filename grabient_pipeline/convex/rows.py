@@ -6,9 +6,12 @@ Pure: `documents` fills the rows, the writers register the frames. Times are mic
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any, Final, NamedTuple, get_type_hints
 
 import polars as pl
+
+from grabient_pipeline.providers.prices import Price
 
 # Submissions from the earlier system have this prefix, which no other submission can have.
 SUBMISSION_PREFIX: Final = "convex-"
@@ -103,6 +106,10 @@ class AnswerRow(NamedTuple):
     tags: str | None
     convex_fields: str | None
     repair: str | None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_hour_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 _POLARS_TYPES: Final = {
@@ -137,7 +144,7 @@ def timestamp(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.Datetime("us", "UTC"))
 
 
-def price_columns(prices: Sequence[tuple[float, float]]) -> list[pl.Series]:
-    """Return (input, output) prices in USD per million tokens as two columns."""
-    names = ("input_usd_per_million", "output_usd_per_million")
-    return [pl.Series(name, [price[place] for price in prices], dtype=pl.Float64) for place, name in enumerate(names)]
+def price_columns(prices: Sequence[Price]) -> list[pl.Series]:
+    """Return prices as columns with the names that they have in `tag_batches`."""
+    names = [field.name for field in fields(Price)]
+    return [pl.Series(name, [price.columns[name] for price in prices], dtype=pl.Float64) for name in names]

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from grabient_pipeline.batches.costs import define_token_cost
 from grabient_pipeline.batches.results import merge_refined
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING
 from grabient_pipeline.convex.answers import count_imported, import_answers, insert_answer_batches, update_batches
@@ -27,7 +28,7 @@ from grabient_pipeline.convex.rows import (
 from grabient_pipeline.imports import files
 from grabient_pipeline.imports.palettes import write_palettes
 from grabient_pipeline.palette import InvalidSeedError, Palette, read_palette
-from grabient_pipeline.providers.prices import known_batch_price
+from grabient_pipeline.providers.prices import Price, known_batch_price
 from grabient_pipeline.warehouse import registered, sql
 
 
@@ -137,6 +138,7 @@ class TableWriters:
         self._ensure_batches(connection, "refinement", chunk.rows)
         ((before,),) = connection.execute("SELECT count(*) FROM palette_tag_refined").fetchall()
         with registered(connection, "incoming_answers", answers_frame(chunk.rows, REFINEMENT.parser_version)):
+            define_token_cost(connection)
             connection.execute(sql(__package__, "insert_refined"))
             merge_refined(connection)
         connection.execute(sql(__package__, "mark_refined"))
@@ -201,9 +203,9 @@ class TableWriters:
             insert_answer_batches(connection, stage, list(new.values()), self._price)
             self._submissions |= new.keys()
 
-    def _price(self, provider: str, model: str) -> tuple[float, float]:
+    def _price(self, provider: str, model: str) -> Price:
         price = known_batch_price(provider, model)
         if price is None:
             self._unpriced.add(f"{provider}/{model}")
-            return 0.0, 0.0
-        return price.input_usd_per_million, price.output_usd_per_million
+            return Price(0.0, 0.0)
+        return price

@@ -25,7 +25,8 @@ MAX_ROWS = 20
 SAMPLE_ROWS = 10
 
 _ORDER_COLUMNS = ("order", "model", "sent", "answered", "waiting", "waits for", "room", "likely end (UTC)")
-MODEL_COLUMNS = ("model", "answers", "usable", "usable share", "cost (USD)")
+_TOKEN_COLUMNS = ("input tokens", "cached", "output tokens", "reasoning")
+MODEL_COLUMNS = ("model", "answers", "usable", "usable share", *_TOKEN_COLUMNS, "cost (USD)")
 
 
 def table_metadata(connection: duckdb.DuckDBPyConnection, table: str) -> Metadata:
@@ -55,18 +56,30 @@ def rows_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.M
     return dg.MetadataValue.table(records, schema=dg.TableSchema([dg.TableColumn(column) for column in columns]))
 
 
-def model_rows(connection: duckdb.DuckDBPyConnection, answers: str) -> list[tuple[str, int, int, float, float]]:
-    """Return the rows of `MODEL_COLUMNS` for each model with responses in this table."""
+def model_rows(connection: duckdb.DuckDBPyConnection, answers: str) -> list[tuple[Any, ...]]:
+    """Return the rows of `MODEL_COLUMNS` for each model with responses in this table.
+
+    Cached tokens are part of the input, reasoning tokens of the output.
+    """
     return [
         (
             f"{each.provider}/{each.model}",
             each.answers,
             each.usable,
             round(each.usable / each.answers, 4),
+            each.input_tokens,
+            told(each.cached_input_tokens),
+            each.output_tokens,
+            told(each.reasoning_tokens),
             round(each.cost_usd, 4),
         )
         for each in model_summaries(connection, answers)
     ]
+
+
+def told(tokens: int | None) -> int | str:
+    """Return a count of tokens that providers may not tell."""
+    return "not known" if tokens is None else tokens
 
 
 def submission_metadata(connection: duckdb.DuckDBPyConnection, report: BackfillReport, provider: str = "") -> Metadata:

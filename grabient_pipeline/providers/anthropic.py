@@ -43,6 +43,8 @@ from grabient_pipeline.providers.transport.rows import (
     as_list,
     as_mapping,
     as_text,
+    as_tier,
+    billed_tokens,
     error_text,
     find_entries,
     iterate_pages,
@@ -297,10 +299,16 @@ def _read_result(row: Row) -> ResultRow:
     if kind == "succeeded":
         message = as_mapping(result.get("message"))
         usage = as_mapping(message.get("usage"))
-        input_tokens = (
-            (as_count(usage.get("input_tokens")) or 0)
-            + (as_count(usage.get("cache_creation_input_tokens")) or 0)
-            + (as_count(usage.get("cache_read_input_tokens")) or 0)
+        cached = as_count(usage.get("cache_read_input_tokens"))
+        written = as_count(usage.get("cache_creation_input_tokens"))
+        tokens = billed_tokens(
+            # The provider's own figure is the rest of the input.
+            (as_count(usage.get("input_tokens")) or 0) + (written or 0) + (cached or 0),
+            as_count(usage.get("output_tokens")),
+            cached=cached,
+            written=written,
+            written_hour=as_count(as_mapping(usage.get("cache_creation")).get("ephemeral_1h_input_tokens")),
+            reasoning=as_count(as_mapping(usage.get("output_tokens_details")).get("thinking_tokens")),
         )
         return ResultRow(
             custom_id,
@@ -308,8 +316,8 @@ def _read_result(row: Row) -> ResultRow:
             _join_text(message.get("content")),
             as_text(message.get("stop_reason")),
             None,
-            input_tokens,
-            as_count(usage.get("output_tokens")),
+            *tokens,
+            as_tier(usage.get("service_tier")),
         )
     if kind == "errored":
         outer = as_mapping(result.get("error"))

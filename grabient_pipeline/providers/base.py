@@ -188,7 +188,12 @@ class Delivery:
 
 # A named tuple because one is made for every answer: a frozen dataclass takes four times as long.
 class ResultRow(NamedTuple):
-    """The result of one request. Tokens are those that are billed; hidden reasoning counts as output."""
+    """The result of one request. Tokens are those that are billed.
+
+    Input includes what was read from the provider's cache or written into it, the latter for minutes or for an hour;
+    output includes hidden reasoning. These parts are None where the provider does not tell them, and never more than
+    the whole. `service_tier` is the provider's word for the tier that served the request.
+    """
 
     custom_id: str
     outcome: Outcome
@@ -197,6 +202,11 @@ class ResultRow(NamedTuple):
     error: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_hour_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    service_tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from grabient_pipeline.errors import UnknownModelError, UnknownTierError
+
+_Value = TypeVar("_Value")
 
 StructuredOutput = Literal["json_schema", "json_schema_best_effort", "json_object", "tool"]
 
@@ -33,6 +35,12 @@ class QueueLimits:
     requests: int | None
     jobs: int | None
     assumed: bool
+
+
+def _of_family(families: Collection[tuple[str, _Value]], model_id: str) -> _Value | None:
+    """Return the value of the longest beginning of a model's id; None if none fits."""
+    fitting = [pair for pair in families if model_id.startswith(pair[0])]
+    return max(fitting, key=lambda pair: len(pair[0]))[1] if fitting else None
 
 
 class Tier(BaseModel):
@@ -69,11 +77,52 @@ class Tier(BaseModel):
 
     def limits(self, model_id: str) -> QueueLimits:
         """Return what may wait for a model."""
-        families = [(family, tokens) for family, tokens in self.model_tokens if model_id.startswith(family)]
-        if families:
-            _, tokens = max(families, key=lambda pair: len(pair[0]))
+        tokens = _of_family(self.model_tokens, model_id)
+        if tokens is not None:
             return QueueLimits(tokens, self.requests, self.jobs, self.assumed)
         return QueueLimits(self.tokens, self.requests, self.jobs, self.assumed or self.tokens_assumed)
+
+
+# What a token of cached input costs in a batch: the discounted cached price, the cached price of ordinary calls, or the
+# batch price of any other input.
+CachedInBatches = Literal["discounted", "standard", "as_input"]
+
+
+class CachedInput(BaseModel):
+    """What cached input costs in a batch, with the page that states it and the day of reading it.
+
+    `in_batches` is the rule of every model, and `of_models` those of single models, by the beginning of their ids; the
+    longest that fits counts. `writes_unasked` says that models with a price for cache writes write without being asked.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    in_batches: CachedInBatches
+    # Pairs, because a provider is part of keys of caches.
+    of_models: tuple[tuple[str, CachedInBatches], ...] = ()
+    writes_unasked: bool
+    source: str = Field(pattern=r"^https://")
+    read_on: dt.date
+
+    @field_validator("of_models", mode="before")
+    @classmethod
+    def _read_table(cls, value: object) -> object:
+        return tuple(cast("dict[str, str]", value).items()) if isinstance(value, dict) else value
+
+    def of(self, model_id: str) -> CachedInBatches:
+        """Return the rule of a model."""
+        return _of_family(self.of_models, model_id) or self.in_batches
+
+
+class ServiceTier(BaseModel):
+    """What calls served by a service tier cost, as a share of the standard price, with the page that states it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z_]{1,40}$")
+    share: float = Field(gt=0, le=10)
+    source: str = Field(pattern=r"^https://")
+    read_on: dt.date
 
 
 class Provider(BaseModel):
@@ -97,12 +146,17 @@ class Provider(BaseModel):
     retention_days: int = Field(gt=0)
     caveats: tuple[str, ...]
     tiers: tuple[Tier, ...] = Field(min_length=1)
+    cached_input: CachedInput
+    service_tiers: tuple[ServiceTier, ...] = ()
 
     @model_validator(mode="after")
     def _check_tiers(self) -> Provider:
         numbers = [tier.number for tier in self.tiers]
         if numbers != sorted(set(numbers)):
             raise ValueError(f"{self.key}: its tiers are not numbered in ascending order")
+        names = [tier.name for tier in self.service_tiers]
+        if len(set(names)) != len(names):
+            raise ValueError(f"{self.key}: it has a service tier twice")
         return self
 
     def tier(self, wanted: int | str) -> Tier:
@@ -125,6 +179,10 @@ class Provider(BaseModel):
             UnknownTierError: There is no such tier.
         """
         return self.tier(tier).limits(model_id)
+
+    def service_tier_shares(self) -> dict[str, float]:
+        """Return what the service tiers cost, as shares of the standard price, by name."""
+        return {tier.name: tier.share for tier in self.service_tiers}
 
 
 class Model(BaseModel):

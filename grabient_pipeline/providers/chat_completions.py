@@ -44,6 +44,8 @@ from grabient_pipeline.providers.transport.rows import (
     as_list,
     as_mapping,
     as_text,
+    as_tier,
+    billed_tokens,
     epoch_time,
     error_text,
     find_entries,
@@ -211,21 +213,29 @@ def read_chat_row(row: Row) -> ResultRow:
         return ResultRow(custom_id, outcome, error=error_text(row.get("error"), "no response"))
     body = as_mapping(response.get("body"))
     usage = as_mapping(body.get("usage"))
-    tokens = as_count(usage.get("prompt_tokens")), as_count(usage.get("completion_tokens"))
+    details = as_mapping(usage.get("prompt_tokens_details"))
+    tokens = billed_tokens(
+        as_count(usage.get("prompt_tokens")),
+        as_count(usage.get("completion_tokens")),
+        cached=as_count(details.get("cached_tokens")),
+        written=as_count(details.get("cache_write_tokens")),
+        reasoning=as_count(as_mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")),
+    )
+    tier = as_tier(body.get("service_tier"))
     if response.get("status_code") != 200:
         status = response.get("status_code")
         error = error_text(body.get("error"), f"HTTP status {short_text(status, 20)}")
         answer = rejected_answer(body)
         if answer:
-            return ResultRow(custom_id, "succeeded", answer, _REJECTED_ANSWER, error, *tokens)
-        return ResultRow(custom_id, "errored", None, None, error, *tokens)
+            return ResultRow(custom_id, "succeeded", answer, _REJECTED_ANSWER, error, *tokens, tier)
+        return ResultRow(custom_id, "errored", None, None, error, *tokens, tier)
     choice = as_mapping(body["choices"][0])
     message = as_mapping(choice.get("message"))
     text, reason = as_text(message.get("content")), as_text(choice.get("finish_reason"))
     refusal = as_text(message.get("refusal"))
     if refusal:
-        return ResultRow(custom_id, "succeeded", text, "refusal", short_text(refusal), *tokens)
-    return ResultRow(custom_id, "succeeded", text, reason, None, *tokens)
+        return ResultRow(custom_id, "succeeded", text, "refusal", short_text(refusal), *tokens, tier)
+    return ResultRow(custom_id, "succeeded", text, reason, None, *tokens, tier)
 
 
 def rejected_answer(body: Row) -> str | None:

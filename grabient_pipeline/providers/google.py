@@ -42,6 +42,7 @@ from grabient_pipeline.providers.transport.rows import (
     as_list,
     as_mapping,
     as_text,
+    billed_tokens,
     error_text,
     find_entries,
     iterate_pages,
@@ -352,8 +353,14 @@ def _read_result(row: Row) -> ResultRow:
     if not response:
         return ResultRow(custom_id, "errored", error=error_text(row.get("error"), "no response"))
     usage = as_mapping(response.get("usageMetadata"))
-    output = (as_count(usage.get("candidatesTokenCount")) or 0) + (as_count(usage.get("thoughtsTokenCount")) or 0)
-    tokens = as_count(usage.get("promptTokenCount")), output
+    # Counts of zero are left out.
+    thoughts = as_count(usage.get("thoughtsTokenCount", 0))
+    tokens = billed_tokens(
+        as_count(usage.get("promptTokenCount")),
+        (as_count(usage.get("candidatesTokenCount")) or 0) + (thoughts or 0),
+        cached=as_count(usage.get("cachedContentTokenCount", 0)),
+        reasoning=thoughts,
+    )
     candidates = as_list(response.get("candidates"))
     if not candidates:
         reason = as_text(as_mapping(response.get("promptFeedback")).get("blockReason")) or "SAFETY"

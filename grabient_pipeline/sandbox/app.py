@@ -65,13 +65,19 @@ class Sandbox:
         characters = {
             name: model.character for provider in providers.values() for name, model in provider.models.items()
         }
+        caches = {
+            name: model.cache
+            for provider in providers.values()
+            for name, model in provider.models.items()
+            if model.cache is not None
+        }
         dialects = {key: provider.dialect for key, provider in providers.items()}
         batch_limits = {key: provider.limits for key, provider in providers.items()}
         self.queues = Queues(self.store, {key: provider.queue for key, provider in providers.items()}, limits)
         # The worker has its own thread, and a factory is not for use by several threads.
-        self.worker = BatchWorker(self.store, seed, ModelFactory(seed, characters), dialects, batch_limits)
+        self.worker = BatchWorker(self.store, seed, ModelFactory(seed, characters, caches), dialects, batch_limits)
         self.billing = Billing(self.store, tuple(providers))
-        self.direct_calls = DirectCallHandler(ModelFactory(seed, characters), self.billing, self.faults)
+        self.direct_calls = DirectCallHandler(ModelFactory(seed, characters, caches), self.billing, self.faults)
         self.context = Context(
             self.store, self.worker, self.direct_calls, self.faults, self.queues, batch_limits, batch_seconds
         )

@@ -51,6 +51,9 @@ class BatchOutcome:
     input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    # Of the input tokens.
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
     output_file: str | None = None
     error_file: str | None = None
 

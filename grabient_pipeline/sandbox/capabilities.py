@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from grabient_pipeline.sandbox.model.characters import Character
+from grabient_pipeline.sandbox.model.prompt_cache import CacheRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,10 @@ class ModelCapabilities:
     thinking: Literal["none", "budget", "level", "format", "include", "adaptive", "always"] = "none"
     # Whether the output limit's older name, max_tokens, is accepted.
     takes_max_tokens: bool = True
+    # How prompts are cached without being asked; None if they are not.
+    cache: CacheRules | None = None
+    # The service tiers that an ordinary call may ask for besides the standard one.
+    service_tiers: frozenset[str] = frozenset()
     character: Character = field(default_factory=Character)
 
 

@@ -31,7 +31,10 @@ Measures = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelScore:
-    """A row of `model_scorecard`: shares are from 0 to 1, costs in US dollars; None where a value is undefined."""
+    """A row of `model_scorecard`: shares are from 0 to 1, costs in US dollars; None where a value is undefined.
+
+    Cached and reasoning tokens are those that the responses tell, and None if none does.
+    """
 
     provider: str
     model: str
@@ -62,6 +65,8 @@ class ModelScore:
     cost_per_usable_usd: float | None = None
     median_hours: float | None = None
     p90_hours: float | None = None
+    cached_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
     # The model whose place it has taken, as provider/model.
     place: str | None = None
 

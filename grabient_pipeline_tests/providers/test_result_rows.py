@@ -32,6 +32,12 @@ def chat(message, finish_reason="stop", status_code=200, **usage):
     return {"id": "b", "custom_id": "a_1", "response": {"status_code": status_code, "body": body}, "error": None}
 
 
+def chat_details(input_details, output_details, service_tier=None, **usage):
+    row = chat({"content": "x"}, prompt_tokens_details=input_details, completion_tokens_details=output_details, **usage)
+    row["response"]["body"]["service_tier"] = service_tier
+    return row
+
+
 def chat_response(response, error=None):
     return {"id": "b", "custom_id": "a_1", "response": response, "error": error}
 
@@ -47,8 +53,13 @@ def gemini(parts, finish_reason="STOP", **usage):
     return {"key": "a_1", "response": {"candidates": [candidate], "usageMetadata": usage}}
 
 
-def response_row(text, reason="stop", error=None, tokens=(10, 5)):
-    return ResultRow("a_1", "succeeded", text, reason, error, *tokens)
+def response_row(text, reason="stop", error=None, tokens=(10, 5), **details):
+    return ResultRow("a_1", "succeeded", text, reason, error, *tokens, **details)
+
+
+def gemini_row(*args, **fields):
+    """A response of Google, which leaves out counts of zero."""
+    return response_row(*args, **{"cached_input_tokens": 0, "reasoning_tokens": 0, **fields})
 
 
 def error_row(outcome, error, tokens=(None, None)):
@@ -68,7 +79,7 @@ ANTHROPIC = {
     "no content": (claude(None, "max_tokens"), response_row(None, "max_tokens")),
     "cached input is billed": (
         claude([TEXT], cache_read_input_tokens=100, cache_creation_input_tokens=1),
-        response_row("hello", "end_turn", tokens=(111, 5)),
+        response_row("hello", "end_turn", tokens=(111, 5), cached_input_tokens=100, cache_write_tokens=1),
     ),
     "errored": (
         {
@@ -154,13 +165,13 @@ CHAT = {
     "neither response nor error": (chat_response(None), error_row("errored", "no response")),
 }
 GOOGLE = {
-    "text": (gemini([{"text": "hello"}]), response_row("hello", "STOP")),
-    "parts are joined": (gemini([{"text": "hel"}, {"text": "lo"}]), response_row("hello", "STOP")),
+    "text": (gemini([{"text": "hello"}]), gemini_row("hello", "STOP")),
+    "parts are joined": (gemini([{"text": "hel"}, {"text": "lo"}]), gemini_row("hello", "STOP")),
     "thoughts are not text, but are billed": (
         gemini([{"text": "hm", "thought": True}, {"text": "hello"}], thoughtsTokenCount=7),
-        response_row("hello", "STOP", tokens=(10, 12)),
+        gemini_row("hello", "STOP", tokens=(10, 12), reasoning_tokens=7),
     ),
-    "cut off": (gemini([{"text": "hel"}], "MAX_TOKENS"), response_row("hel", "MAX_TOKENS")),
+    "cut off": (gemini([{"text": "hel"}], "MAX_TOKENS"), gemini_row("hel", "MAX_TOKENS")),
     "withheld": (
         {"key": "a_1", "response": {"candidates": [{"finishReason": "SAFETY"}]}},
         response_row(None, "SAFETY", tokens=(None, 0)),
@@ -173,11 +184,11 @@ GOOGLE = {
                 "usageMetadata": {"promptTokenCount": 10},
             },
         },
-        response_row(None, "PROHIBITED_CONTENT", "no candidate", tokens=(10, 0)),
+        gemini_row(None, "PROHIBITED_CONTENT", "no candidate", tokens=(10, 0)),
     ),
     "no candidates and no reason": (
         {"key": "a_1", "response": {"candidates": [], "usageMetadata": {"promptTokenCount": 10}}},
-        response_row(None, "SAFETY", "no candidate", tokens=(10, 0)),
+        gemini_row(None, "SAFETY", "no candidate", tokens=(10, 0)),
     ),
     "errored": (
         {"key": "a_1", "error": {"code": 3, "message": "bad", "details": [{"@type": "x"}]}},
@@ -199,6 +210,87 @@ def test_a_line_is_read_as_a_row(providers, provider, line, expected):
         assert (row.text, row.finish_reason, row.outcome) == (expected.text, expected.finish_reason, "succeeded")
     else:
         assert row == expected
+
+
+HUGE = 2**62
+DETAILS = {
+    # Of Anthropic's input, the API's own figure is the rest.
+    "anthropic: all of them": (
+        claude(
+            [TEXT],
+            cache_read_input_tokens=100,
+            cache_creation_input_tokens=30,
+            cache_creation={"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 10},
+            output_tokens_details={"thinking_tokens": 3},
+            service_tier="standard",
+        ),
+        (140, 5, 100, 30, 10, 3, "standard"),
+    ),
+    "anthropic: none of them": (claude([TEXT]), (10, 5, None, None, None, None, None)),
+    "anthropic: more for an hour than at all": (
+        claude([TEXT], cache_creation_input_tokens=7, cache_creation={"ephemeral_1h_input_tokens": 99}),
+        (17, 5, None, 7, 7, None, None),
+    ),
+    "anthropic: more than a request can have": (
+        claude([TEXT], cache_read_input_tokens=HUGE, cache_creation_input_tokens=HUGE),
+        (None, 5, None, None, None, None, None),
+    ),
+    "anthropic: other types": (
+        claude([TEXT], cache_read_input_tokens="x", cache_creation=[1], output_tokens_details=7, service_tier={"a": 1}),
+        (10, 5, None, None, None, None, None),
+    ),
+    "openai: all of them": (
+        chat_details({"cached_tokens": 6, "cache_write_tokens": 3}, {"reasoning_tokens": 4}, service_tier="flex"),
+        (10, 5, 6, 3, None, 4, "flex"),
+    ),
+    "openai: nothing cached": (
+        chat_details({"cached_tokens": 0}, {"reasoning_tokens": 0}),
+        (10, 5, 0, None, None, 0, None),
+    ),
+    "openai: more cached than sent": (
+        chat_details({"cached_tokens": 900, "cache_write_tokens": 900}, {"reasoning_tokens": 900}),
+        (10, 5, 10, 0, None, 5, None),
+    ),
+    "openai: more written than the rest": (
+        chat_details({"cached_tokens": 4, "cache_write_tokens": 9}, {}),
+        (10, 5, 4, 6, None, None, None),
+    ),
+    "openai: negative and absurd": (
+        chat_details({"cached_tokens": -3, "cache_write_tokens": True}, {"reasoning_tokens": 1e300}),
+        (10, 5, None, None, None, None, None),
+    ),
+    "openai: other types": (chat_details([1], "x", service_tier="Flex; DROP"), (10, 5, None, None, None, None, None)),
+    "openai: parts of a total that is not told": (
+        chat_details({"cached_tokens": 4}, {"reasoning_tokens": 2}, prompt_tokens=None, completion_tokens=HUGE),
+        (None, None, None, None, None, None, None),
+    ),
+    "groq: cached": (
+        chat_details({"cached_tokens": 6}, {}, service_tier="on_demand"),
+        (10, 5, 6, None, None, None, "on_demand"),
+    ),
+    "groq: not told": (chat({"content": "x"}), (10, 5, None, None, None, None, None)),
+    "google: all of them": (
+        gemini([{"text": "x"}], cachedContentTokenCount=8, thoughtsTokenCount=7),
+        (10, 12, 8, None, None, 7, None),
+    ),
+    "google: counts of zero are left out": (gemini([{"text": "x"}]), (10, 5, 0, None, None, 0, None)),
+    "google: more cached than sent": (
+        gemini([{"text": "x"}], cachedContentTokenCount="999"),
+        (10, 5, 10, None, None, 0, None),
+    ),
+    "google: other types": (
+        gemini([{"text": "x"}], cachedContentTokenCount=[], thoughtsTokenCount=-1),
+        (10, 5, None, None, None, None, None),
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "expected"), DETAILS.values(), ids=DETAILS)
+def test_the_parts_of_tokens_are_never_more_than_the_whole(providers, request, line, expected):
+    """Input, output, cached, written, written for an hour, reasoning; and the tier that served the request."""
+    provider = request.node.callspec.id.partition(":")[0]
+    row = providers[provider].read_row(json.dumps(line).encode())
+    assert row[5:] == expected
 
 
 @pytest.mark.parametrize("stage", [TAGGING, REFINEMENT], ids=lambda stage: stage.name)

@@ -4,6 +4,7 @@ SELECT
     provider,
     model,
     access,
+    service_tier,
     (created_at AT TIME ZONE 'UTC')::DATE,
     input_usd_per_million,
     output_usd_per_million

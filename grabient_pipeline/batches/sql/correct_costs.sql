@@ -1,14 +1,30 @@
 -- Cost of batches and answers at other prices than they were booked at. `right_prices` is a registered table:
--- submission, input_usd_per_million, output_usd_per_million.
+-- submission, and the prices by their names in `tag_batches`. `token_cost` is a macro of the connection.
 CREATE OR REPLACE TEMP VIEW corrected_answers AS
 SELECT
     responses.custom_id,
-    (
-        responses.usage.input_tokens * right_prices.input_usd_per_million
-        + responses.usage.output_tokens * right_prices.output_usd_per_million
-    ) / 1e6 AS cost_usd
-FROM tag_responses AS responses
+    responses.submission,
+    token_cost(responses.usage, responses, right_prices) AS cost_usd
+FROM (
+    SELECT
+        custom_id, submission, usage, cached_input_tokens, cache_write_tokens, cache_write_hour_tokens, price_share
+    FROM tag_responses
+    UNION ALL
+    SELECT
+        custom_id, submission, usage, cached_input_tokens, cache_write_tokens, cache_write_hour_tokens, price_share
+    FROM found_responses
+) AS responses
 JOIN right_prices USING (submission);
+
+UPDATE tag_responses AS kept
+SET cost_usd = corrected.cost_usd
+FROM corrected_answers AS corrected
+WHERE kept.custom_id = corrected.custom_id;
+
+UPDATE found_responses AS kept
+SET cost_usd = corrected.cost_usd
+FROM corrected_answers AS corrected
+WHERE kept.custom_id = corrected.custom_id;
 
 UPDATE palette_tags AS kept
 SET cost_usd = corrected.cost_usd
@@ -27,11 +43,23 @@ SELECT
     batches.model,
     right_prices.input_usd_per_million,
     right_prices.output_usd_per_million,
+    right_prices.cached_input_usd_per_million,
+    right_prices.cache_write_usd_per_million,
+    right_prices.cache_write_hour_usd_per_million,
     CASE
-        WHEN batches.estimated_input_tokens + batches.estimated_output_tokens > 0 THEN (
-            batches.estimated_input_tokens * right_prices.input_usd_per_million
-            + batches.estimated_output_tokens * right_prices.output_usd_per_million
-        ) / 1e6
+        WHEN batches.estimated_input_tokens + batches.estimated_output_tokens > 0 THEN token_cost(
+            {
+                'input_tokens': batches.estimated_input_tokens,
+                'output_tokens': batches.estimated_output_tokens
+            },
+            {
+                'price_share': 1,
+                'cached_input_tokens': 0,
+                'cache_write_tokens': 0,
+                'cache_write_hour_tokens': 0
+            },
+            right_prices
+        )
         -- A batch that was in progress in the earlier system has no estimate of tokens, only of cost, by what an answer
         -- of its model cost on average.
         WHEN batches.estimated_cost_usd > 0 THEN coalesce(
@@ -44,15 +72,7 @@ SELECT
 FROM tag_batches AS batches
 JOIN right_prices USING (submission)
 LEFT JOIN (
-    SELECT
-        submission,
-        sum(
-            coalesce(responses.usage.input_tokens, 0) * right_prices.input_usd_per_million
-            + coalesce(responses.usage.output_tokens, 0) * right_prices.output_usd_per_million
-        ) / 1e6 AS cost_usd
-    FROM tag_responses AS responses
-    JOIN right_prices USING (submission)
-    GROUP BY submission
+    SELECT submission, sum(cost_usd) AS cost_usd FROM corrected_answers GROUP BY submission
 ) AS spent USING (submission)
 LEFT JOIN (
     SELECT provider, model, avg(cost_usd) AS cost_usd FROM palette_tags GROUP BY provider, model
@@ -61,6 +81,9 @@ LEFT JOIN (
 UPDATE tag_batches
 SET input_usd_per_million = corrected.input_usd_per_million,
     output_usd_per_million = corrected.output_usd_per_million,
+    cached_input_usd_per_million = corrected.cached_input_usd_per_million,
+    cache_write_usd_per_million = corrected.cache_write_usd_per_million,
+    cache_write_hour_usd_per_million = corrected.cache_write_hour_usd_per_million,
     estimated_cost_usd = corrected.estimated_cost_usd,
     cost_usd = corrected.cost_usd
 FROM corrected_batches AS corrected

@@ -8,16 +8,12 @@ FROM (
     SELECT
         count(*) AS total,
         count(*) FILTER (responses.outcome = 'succeeded') AS succeeded,
-        sum(
-            coalesce(responses.usage.input_tokens, 0) * batches.input_usd_per_million
-            + coalesce(responses.usage.output_tokens, 0) * batches.output_usd_per_million
-        ) / 1e6 AS cost_usd
+        sum(coalesce(responses.cost_usd, 0)) AS cost_usd
     FROM (
-        SELECT submission, outcome, usage FROM tag_responses
+        SELECT submission, outcome, cost_usd FROM tag_responses
         UNION ALL
-        SELECT submission, outcome, usage FROM found_responses
+        SELECT submission, outcome, cost_usd FROM found_responses
     ) AS responses
-    JOIN tag_batches AS batches USING (submission)
     WHERE responses.submission = $submission
 ) AS kept
 WHERE tag_batches.submission = $submission

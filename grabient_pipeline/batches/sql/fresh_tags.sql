@@ -9,10 +9,7 @@ SELECT
     parsed.tags,
     parsed.error,
     responses.usage,
-    (
-        responses.usage.input_tokens * batches.input_usd_per_million
-        + responses.usage.output_tokens * batches.output_usd_per_million
-    ) / 1e6 AS cost_usd,
+    responses.cost_usd,
     batches.batch_id,
     parsed.custom_id,
     responses.received_at AS created_at

@@ -25,10 +25,7 @@ USING (
         composed.embed_text,
         parsed.error,
         responses.usage,
-        (
-            responses.usage.input_tokens * batches.input_usd_per_million
-            + responses.usage.output_tokens * batches.output_usd_per_million
-        ) / 1e6 AS cost_usd,
+        responses.cost_usd,
         -- A digest begins with the version of the prompt.
         split_part(requests.basis, '/', 1) AS consensus_prompt_version,
         requests.basis AS consensus_digest,

@@ -10,17 +10,14 @@ SET request_count = tag_batches.request_count + fresh.requests,
     completed_at = greatest(tag_batches.completed_at, fresh.last_at)
 FROM (
     SELECT
-        submission,
+        accepted_answers.submission,
         count(*) AS requests,
         count(*) FILTER (accepted_answers.outcome = 'succeeded') AS completed,
         min(accepted_answers.convex_created_at) AS first_at,
         max(accepted_answers.convex_created_at) AS last_at,
-        sum(
-            coalesce(accepted_answers.input_tokens, 0) * batches.input_usd_per_million
-            + coalesce(accepted_answers.output_tokens, 0) * batches.output_usd_per_million
-        ) / 1e6 AS cost_usd
+        sum(coalesce(responses.cost_usd, 0)) AS cost_usd
     FROM accepted_answers
-    JOIN tag_batches AS batches USING (submission)
-    GROUP BY submission
+    JOIN tag_responses AS responses USING (custom_id)
+    GROUP BY accepted_answers.submission
 ) AS fresh
 WHERE tag_batches.submission = fresh.submission AND tag_batches.convex_id IS NULL

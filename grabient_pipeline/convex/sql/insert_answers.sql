@@ -1,5 +1,5 @@
 -- `accepted_answers` into the ledger and `palette_tags`, as if they had been requested here: a request, its raw
--- response, its claim and its tags.
+-- response, its claim and its tags. `token_cost` is a macro of the connection.
 INSERT INTO tag_requests BY NAME
 SELECT
     custom_id,
@@ -15,19 +15,28 @@ SELECT
 FROM accepted_answers;
 
 INSERT INTO tag_responses BY NAME
-SELECT
-    custom_id,
-    submission,
-    outcome,
-    text,
-    finish_reason,
-    error,
-    CASE
-        WHEN input_tokens IS NULL AND output_tokens IS NULL THEN NULL
-        ELSE {'input_tokens': input_tokens, 'output_tokens': output_tokens}
-    END AS usage,
-    coalesce(convex_created_at, now()) AS received_at
-FROM accepted_answers;
+SELECT answers.*, token_cost(answers.usage, answers, batches) AS cost_usd
+FROM (
+    SELECT
+        custom_id,
+        submission,
+        outcome,
+        text,
+        finish_reason,
+        error,
+        CASE
+            WHEN input_tokens IS NULL AND output_tokens IS NULL THEN NULL
+            ELSE {'input_tokens': input_tokens, 'output_tokens': output_tokens}
+        END AS usage,
+        cached_input_tokens,
+        cache_write_tokens,
+        cache_write_hour_tokens,
+        reasoning_tokens,
+        1 AS price_share,
+        coalesce(convex_created_at, now()) AS received_at
+    FROM accepted_answers
+) AS answers
+JOIN tag_batches AS batches USING (submission);
 
 -- If the same request is in flight here, the first result stays.
 INSERT OR IGNORE INTO request_claims
@@ -52,17 +61,13 @@ USING (
             WHEN accepted.outcome = 'errored' THEN concat('errored: ', accepted.error)
             ELSE accepted.reason
         END AS error,
-        CASE
-            WHEN accepted.input_tokens IS NULL AND accepted.output_tokens IS NULL THEN NULL
-            ELSE {'input_tokens': accepted.input_tokens, 'output_tokens': accepted.output_tokens}
-        END AS usage,
-        (
-            accepted.input_tokens * batches.input_usd_per_million + accepted.output_tokens * batches.output_usd_per_million
-        ) / 1e6 AS cost_usd,
+        responses.usage,
+        responses.cost_usd,
         batches.batch_id,
         coalesce(accepted.convex_created_at, now()) AS created_at
     FROM accepted_answers AS accepted
     LEFT JOIN tag_batches AS batches ON batches.submission = accepted.submission
+    LEFT JOIN tag_responses AS responses ON responses.custom_id = accepted.custom_id
 ) AS fresh
 ON kept.seed = fresh.seed
    AND kept.provider = fresh.provider

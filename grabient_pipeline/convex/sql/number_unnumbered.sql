@@ -45,6 +45,10 @@ SELECT
     pending.* EXCLUDE (palette),
     coalesce(pending.run_number - 1, free.place)::BIGINT AS analysis_index,
     NULL::VARCHAR AS finish_reason,
-    NULL::VARCHAR AS repair
+    NULL::VARCHAR AS repair,
+    NULL::BIGINT AS cached_input_tokens,
+    NULL::BIGINT AS cache_write_tokens,
+    NULL::BIGINT AS cache_write_hour_tokens,
+    NULL::BIGINT AS reasoning_tokens
 FROM pending
 LEFT JOIN free USING (custom_id)

@@ -6,24 +6,15 @@ from pathlib import Path
 import dagster as dg
 
 from grabient_pipeline.defs.assets.tags import palette_tags
-from grabient_pipeline.defs.metadata import Metadata, picture, rows_table, table_metadata
+from grabient_pipeline.defs.metadata import Metadata, picture, rows_table, table_metadata, told
 from grabient_pipeline.defs.steps import WAREHOUSE_POOL, step_asset
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.scorecard import ModelScore
 from grabient_pipeline.scorecard.plot import plot_scores
 from grabient_pipeline.warehouse import connect
 
-_COLUMNS = (
-    "model",
-    "in the place of",
-    "worth it",
-    "usable share",
-    "right",
-    "overlap",
-    "alpha",
-    "cost / 1,000 usable (USD)",
-    "hours",
-)
+_FIGURES = ("usable share", "right", "overlap", "alpha", "cost / 1,000 usable (USD)", "hours")
+_COLUMNS = ("model", "in the place of", "worth it", *_FIGURES, "cached input tokens", "reasoning tokens")
 
 
 @step_asset(
@@ -60,4 +51,5 @@ def _score_row(score: ModelScore) -> tuple[object, ...]:
         score.median_hours,
     )
     rounded = ("" if value is None else round(value, 4) for value in figures)
-    return (score.name, score.place, "yes" if score.efficient else "", *rounded)
+    tokens = told(score.cached_input_tokens), told(score.reasoning_tokens)
+    return (score.name, score.place, "yes" if score.efficient else "", *rounded, *tokens)

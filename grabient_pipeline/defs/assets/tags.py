@@ -20,12 +20,15 @@ from grabient_pipeline.defs.metadata import (
     swatch_table,
     table_metadata,
     text_lines,
+    told,
     usd,
 )
 from grabient_pipeline.defs.steps import WAREHOUSE_POOL, step_asset
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.warehouse import connect, sql
 
+_TOKENS = ("cached input tokens", "reasoning tokens")
+_OUTCOME_COLUMNS = ("model", "succeeded", "errored", "missing", "expired", "cancelled", *_TOKENS)
 _STATES = ("succeeded", "failed", "released")
 
 
@@ -76,13 +79,16 @@ def tag_responses_metadata(data_dir: Path, report: CollectReport) -> Metadata:
         for batch in report.batches
     ]
     with connect(data_dir) as connection:
-        outcomes = connection.execute(sql(__package__, "outcomes")).fetchall()
+        outcomes = [
+            (*counts, told(cached), told(reasoning))
+            for *counts, cached, reasoning in connection.execute(sql(__package__, "outcomes")).fetchall()
+        ]
         return {
             **table_metadata(connection, "tag_responses"),
             "batches collected": dg.MetadataValue.int(len(report.batches)),
             "cost (USD)": usd(sum(batch.cost_usd for batch in report.batches)),
             "batches": rows_table(("model", "status", *_STATES, "odd rows", "cost (USD)"), rows),
-            "outcomes": rows_table(("model", "succeeded", "errored", "missing", "expired", "cancelled"), outcomes),
+            "outcomes": rows_table(_OUTCOME_COLUMNS, outcomes),
             **text_lines("could not be collected", list(report.failures.values())),
             **text_lines("waited for", list(report.waiting.values())),
             **text_lines("reasons of failure", _reasons(report)),

@@ -53,16 +53,9 @@ LEFT JOIN (
         sum(cost_usd) FILTER (stage = 'refinement') AS refinement_usd,
         sum(cost_usd) FILTER (stage = 'embedding') AS embedding_usd
     FROM (
-        SELECT
-            requests.seed,
-            requests.stage,
-            (
-                coalesce(responses.usage.input_tokens, 0) * batches.input_usd_per_million
-                + coalesce(responses.usage.output_tokens, 0) * batches.output_usd_per_million
-            ) / 1e6 AS cost_usd
+        SELECT requests.seed, requests.stage, coalesce(responses.cost_usd, 0) AS cost_usd
         FROM tag_responses AS responses
         JOIN tag_requests AS requests USING (custom_id)
-        JOIN tag_batches AS batches ON batches.submission = responses.submission
         UNION ALL
         SELECT seed, 'embedding' AS stage, cost_usd FROM palette_embeddings
     )

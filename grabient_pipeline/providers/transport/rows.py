@@ -22,6 +22,12 @@ Page = TypeVar("Page")
 
 # How much of an unreadable line is kept: a whole answer that only lacks its id was paid for too.
 LONGEST_LINE = 32_768
+# No request has so many: a count above this is none, and sums of such counts would not fit into a column.
+_MOST_TOKENS = 10**10
+# A provider's word for a service tier.
+_TIER = re.compile(r"[a-z][a-z_]{0,39}")
+# The counts of a `ResultRow`, in its order.
+BilledTokens = tuple[int | None, int | None, int | None, int | None, int | None, int | None]
 # A list begins with the newest batches. After this many that are not wanted, those that are can be asked for singly.
 _MAX_UNWANTED = 500
 # The kept line may hold a paid answer, so it loses what could drive a terminal and nothing else.
@@ -113,6 +119,54 @@ def as_count(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     return value if isinstance(value, int) and 0 <= value < 2**63 else None
+
+
+def billed_tokens(
+    input_tokens: int | None,
+    output_tokens: int | None,
+    *,
+    cached: int | None,
+    written: int | None = None,
+    written_hour: int | None = None,
+    reasoning: int | None,
+) -> BilledTokens:
+    """Return the token counts of a `ResultRow` after `error`, from counts that may contradict each other.
+
+    What is read from the cache and written into it is never more than the input, and reasoning never more than the
+    output: of a total that is not known, no part is.
+
+    Args:
+        input_tokens: All input, cached or not.
+        output_tokens: All output, reasoning included.
+        cached: Input read from the cache.
+        written: Input written into the cache, for whatever time.
+        written_hour: Of that, what is kept for an hour.
+        reasoning: Output of hidden reasoning.
+    """
+    input_tokens, output_tokens = _possible(input_tokens), _possible(output_tokens)
+    cached = _part_of(input_tokens, cached)
+    written = _part_of(None if input_tokens is None else input_tokens - (cached or 0), written)
+    return (
+        input_tokens,
+        output_tokens,
+        cached,
+        written,
+        _part_of(written, written_hour),
+        _part_of(output_tokens, reasoning),
+    )
+
+
+def as_tier(value: object) -> str | None:
+    """Return the value if it may be the name of a service tier, else None."""
+    return value if isinstance(value, str) and _TIER.fullmatch(value) else None
+
+
+def _possible(tokens: int | None) -> int | None:
+    return tokens if tokens is None or tokens <= _MOST_TOKENS else None
+
+
+def _part_of(whole: int | None, part: int | None) -> int | None:
+    return None if whole is None or part is None else min(part, whole)
 
 
 def next_page(provider: str, has_more: object, last_id: object, after: str | None) -> str | None:

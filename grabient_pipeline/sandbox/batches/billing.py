@@ -10,6 +10,8 @@ from grabient_pipeline.sandbox.batches.dialect import Row
 from grabient_pipeline.sandbox.model.answers import Answer
 from grabient_pipeline.sandbox.store import Store, now
 
+_TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+
 
 class BilledRequest(NamedTuple):
     """A billed request; its field names are those of the control API."""
@@ -22,15 +24,43 @@ class BilledRequest(NamedTuple):
     model: str
     # The same for every request with the same prompt about the same palette.
     question: str
+    # Cached and written tokens are part of the input, reasoning tokens of the output.
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    # The tier that served an ordinary call; empty in a batch, and where there is only one.
+    service_tier: str
 
 
 def billing_line(row: Row, answer: Answer) -> bytes:
-    """The record of a billed request: its custom id, the model and the prompt's identity, separated by tabs."""
+    """The record of a billed request: the fields of `BilledRequest` from its custom id on, separated by tabs."""
     custom_id = row.custom_id
     if not custom_id.isprintable():
         # A tab or newline in it would be read as a separator.
         custom_id = "".join(letter if letter.isprintable() else " " for letter in custom_id)
-    return f"{custom_id}\t{row.model}\t{answer.identity}".encode()
+    return "\t".join(
+        (
+            custom_id,
+            row.model,
+            answer.identity,
+            str(answer.input_tokens),
+            str(answer.output_tokens),
+            str(answer.cached_tokens),
+            str(answer.cache_write_tokens),
+            str(answer.reasoning_tokens),
+            answer.service_tier,
+        )
+    ).encode()
+
+
+def _read_bill(provider: str, batch: str | None, line: bytes) -> BilledRequest:
+    custom_id, model, question, *counts, service_tier = line.decode().split("\t")
+    sent, made, cached, written, reasoning = map(int, counts)
+    return BilledRequest(
+        provider, batch, custom_id, model, question, sent, made, cached, written, reasoning, service_tier
+    )
 
 
 class Billing:
@@ -45,8 +75,7 @@ class Billing:
 
     def add_direct(self, provider: str, row: Row, answer: Answer) -> None:
         """Bill an ordinary call."""
-        line = billing_line(row, answer) + f"\t{answer.input_tokens}\t{answer.output_tokens}\n".encode()
-        self._add(self._direct(provider), line)
+        self._add(self._direct(provider), billing_line(row, answer) + b"\n")
 
     def add_embeddings(self, provider: str, texts: Iterable[tuple[str, int]]) -> None:
         """Bill the texts of one call, each given by its identity and its tokens."""
@@ -75,8 +104,7 @@ class Billing:
             return
         for each in self._providers if provider is None else (provider,):
             for line in _lines(self._direct(each)):
-                custom_id, model, question, _, _ = line.decode().split("\t")
-                yield BilledRequest(each, None, custom_id, model, question)
+                yield _read_bill(each, None, line)
 
     def _ended(self, provider: str | None) -> list[Batch]:
         moment = now()
@@ -85,8 +113,7 @@ class Billing:
 
     def _bills_of(self, batch: Batch) -> Iterator[BilledRequest]:
         for line in _lines(self._store.billed_path(batch)):
-            custom_id, model, question = line.decode().split("\t")
-            yield BilledRequest(batch.provider, batch.id, custom_id, model, question)
+            yield _read_bill(batch.provider, batch.id, line)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Counts and tokens by provider; batches count once they have ended."""
@@ -96,15 +123,18 @@ class Billing:
         custom_ids: Counter[str] = Counter()
         questions: Counter[tuple[str, str]] = Counter()
         direct = nameless = 0
+        of_batches: Counter[str] = Counter()
+        of_calls: Counter[str] = Counter()
         for bill in self.bills(provider):
+            tokens = of_calls if bill.batch is None else of_batches
+            for name in _TOKENS:
+                tokens[name] += getattr(bill, name)
             questions[bill.model, bill.question] += 1
             direct += bill.batch is None
             if bill.custom_id:
                 custom_ids[bill.custom_id] += 1
             else:
                 nameless += 1
-        outcomes = [batch.outcome for batch in self._ended(provider) if batch.outcome is not None]
-        tokens = [line.rsplit(b"\t", 2)[1:] for line in _lines(self._direct(provider))]
         times = Counter(questions.values())
         return {
             "requests": questions.total() - direct,
@@ -114,10 +144,8 @@ class Billing:
             "custom_ids_billed_more_than_once": sum(count > 1 for count in custom_ids.values()),
             "distinct_questions": len(questions),
             "questions_by_times_billed": {str(count): times[count] for count in sorted(times)},
-            "input_tokens": sum(outcome.input_tokens for outcome in outcomes),
-            "output_tokens": sum(outcome.output_tokens for outcome in outcomes),
-            "direct_input_tokens": sum(int(sent) for sent, _ in tokens),
-            "direct_output_tokens": sum(int(made) for _, made in tokens),
+            **{name: of_batches[name] for name in _TOKENS},
+            **{f"direct_{name}": of_calls[name] for name in _TOKENS},
             **self._embedded_by(provider),
         }
 

@@ -33,6 +33,8 @@ class Row:
     # What the dialect needs again when it formats the answer.
     extra: Any = None
     colours: str = ""
+    # The tier that serves it, where there are several.
+    service_tier: str = ""
     # Its position in the batch, from 0.
     place: int = 0
 

@@ -71,7 +71,9 @@ class DirectCallHandler:
         model = self._models.get(row.model)
         if model is None:
             model = self._models[row.model] = self._factory.create(row.model, _NO_BATCH)
-        return model.answer(row.prompt, hexes_in(row.prompt.user))
+        answer = model.answer(row.prompt, hexes_in(row.prompt.user))
+        answer.service_tier = row.service_tier
+        return answer
 
     def bill(self, provider: str, row: Row, answer: Answer) -> None:
         """Bill a call; to be called after the response is formatted, which may reduce the billed tokens."""

@@ -165,6 +165,8 @@ class BatchWorker:
                 outcome.input_tokens += answer.input_tokens
                 outcome.output_tokens += answer.output_tokens
                 outcome.reasoning_tokens += answer.reasoning_tokens
+                outcome.cached_tokens += answer.cached_tokens
+                outcome.cache_write_tokens += answer.cache_write_tokens
                 outcome.billed_errors += result.billed
                 bill = billing_line(row, answer) + b"\n"
         outcome.count(result.outcome)

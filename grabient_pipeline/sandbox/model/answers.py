@@ -23,6 +23,7 @@ from grabient_pipeline.sandbox.model.defects import (
 )
 from grabient_pipeline.sandbox.model.field_values import FieldGenerator, Speaker, make_generator, sentence_about
 from grabient_pipeline.sandbox.model.prompt import Prompt, PromptReader, ResponseSpec, tokens_of
+from grabient_pipeline.sandbox.model.prompt_cache import CacheRules, PromptCache, read_and_written
 
 Finish = Literal["stop", "length", "refusal", "overloaded"]
 
@@ -36,7 +37,7 @@ _UNLIMITED = 1 << 20
 
 @dataclass(slots=True)
 class Answer:
-    """A model's answer and its cost in tokens; output tokens include reasoning."""
+    """A model's answer and its cost in tokens; output includes reasoning, and input what was cached."""
 
     finish: Finish
     text: str
@@ -49,17 +50,25 @@ class Answer:
     digest: bytes
     # The same for every request with the same prompt about the same palette, whatever its custom id.
     identity: str = ""
+    # Of the input, what was read from the provider's cache, and what was put there and is billed for it.
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    # The tier that served it.
+    service_tier: str = ""
 
 
 class Model:
     """One model, answering the requests of one batch."""
 
-    def __init__(
-        self, name: str, character: Character, salt: bytes, analyser: ColourAnalyser, reader: PromptReader
-    ) -> None:
+    def __init__(self, name: str, ordinal: int, character: Character, salt: bytes, shared: "ModelFactory") -> None:
+        self._name = name
+        self._ordinal = ordinal
+        self._rules = shared.caches.get(name)
+        self._cache = shared.cache
+        self._kinds: set[int] = set()
         self._character = character
-        self._analyser = analyser
-        self._reader = reader
+        self._analyser = shared.analyser
+        self._reader = shared.reader
         self._salt = salt
         self._taste_salt = crc32(name.encode())
         self._tastes: dict[str, float] = {}
@@ -72,7 +81,20 @@ class Model:
         spec = self._reader.spec(prompt)
         answer = self._answer(prompt, spec, colours)
         answer.identity = f"{spec.identity:08x}{crc32(colours.encode()):08x}"
+        self._use_cache(answer, spec, colours)
         return answer
+
+    def _use_cache(self, answer: Answer, spec: ResponseSpec, colours: str) -> None:
+        is_first = spec.identity not in self._kinds
+        self._kinds.add(spec.identity)
+        found = 0.0
+        if self._cache.has(self._name, self._ordinal, spec.identity, is_first=is_first):
+            # Of a prompt that comes again, all of it.
+            is_again = self._times_answered[colours, spec.identity] > 1
+            found = answer.input_tokens if is_again else spec.system_tokens
+        answer.cached_tokens, answer.cache_write_tokens = read_and_written(
+            self._rules, answer.input_tokens, found, answer.digest[63]
+        )
 
     def _answer(self, prompt: Prompt, spec: ResponseSpec, colours: str) -> Answer:
         profile = self._analyser.profile(colours)
@@ -162,17 +184,21 @@ class Model:
 class ModelFactory:
     """Makes models that share what they remember of palettes and prompts. Not for use by several threads."""
 
-    def __init__(self, seed: int, characters: Mapping[str, Character]) -> None:
+    def __init__(
+        self, seed: int, characters: Mapping[str, Character], caches: Mapping[str, CacheRules] | None = None
+    ) -> None:
         self._seed = seed
         self._characters = characters
-        self._reader = PromptReader()
+        self.caches = caches or {}
+        self.cache = PromptCache()
+        self.reader = PromptReader()
         self.analyser = ColourAnalyser()
 
     def create(self, name: str, ordinal: int) -> Model:
         """The model of this name for one batch; `ordinal` is the number of batches of the model before it."""
         character = self._characters.get(name) or Character()
         salt = f"{self._seed}\0{name}\0{ordinal}\0".encode()
-        return Model(name, character, salt, self.analyser, self._reader)
+        return Model(name, ordinal, character, salt, self)
 
 
 def _truncate(answer: Answer, limit: int) -> Answer:

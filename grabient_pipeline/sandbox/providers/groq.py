@@ -10,6 +10,7 @@ from grabient_pipeline.sandbox.faults.failed_generation import STATUS, failed_ge
 from grabient_pipeline.sandbox.json_values import names_in
 from grabient_pipeline.sandbox.model.answers import Answer
 from grabient_pipeline.sandbox.model.characters import Character
+from grabient_pipeline.sandbox.model.prompt_cache import CacheRules
 from grabient_pipeline.sandbox.provider import SandboxProvider
 from grabient_pipeline.sandbox.providers.openai.errors import error, reject_call
 from grabient_pipeline.sandbox.providers.openai.flavour import CHAT_FIELDS, ChatFlavour
@@ -124,6 +125,7 @@ MODELS = by_name(
         efforts=("low", "medium", "high"),
         default_effort="medium",
         thinking="include",
+        cache=CacheRules(least=1024, step=128),
         character=Character(
             accuracy=0.93,
             breadth=0.6,
@@ -141,6 +143,7 @@ MODELS = by_name(
         efforts=("low", "medium", "high"),
         default_effort="medium",
         thinking="include",
+        cache=CacheRules(least=1024, step=128),
         character=Character(
             accuracy=0.82,
             breadth=0.5,
@@ -236,6 +239,7 @@ class GroqDialect(ChatDialect):
                 "completion_time": seconds,
                 "total_tokens": answer.input_tokens + answer.output_tokens,
                 "total_time": round(seconds + 0.02, 4),
+                "prompt_tokens_details": {"cached_tokens": answer.cached_tokens},
                 "completion_tokens_details": {"reasoning_tokens": answer.reasoning_tokens},
             },
             "usage_breakdown": None,

@@ -1,4 +1,5 @@
--- The finished requests of each model, their tokens and their cost; every attempt counts. Parameters: prompt_version.
+-- The finished requests of each model, their tokens and their cost; every attempt counts. Cached and reasoning tokens are
+-- null if no response tells them. Parameters: prompt_version.
 SELECT
     requests.provider,
     requests.model,
@@ -9,15 +10,13 @@ SELECT
     coalesce(
         sum(
             -- An exact decimal, because floating-point sums depend on their order.
-            (
-                coalesce(responses.usage.input_tokens, 0) * batches.input_usd_per_million
-                + coalesce(responses.usage.output_tokens, 0) * batches.output_usd_per_million
-            )::DECIMAL(18, 6)
+            (coalesce(responses.cost_usd, 0) * 1e6)::DECIMAL(24, 6)
         ) / 1e6,
         0
-    ) AS cost_usd
+    ) AS cost_usd,
+    sum(responses.cached_input_tokens)::BIGINT AS cached_input_tokens,
+    sum(responses.reasoning_tokens)::BIGINT AS reasoning_tokens
 FROM tag_requests AS requests
-JOIN tag_batches AS batches USING (submission)
 LEFT JOIN tag_responses AS responses USING (custom_id)
 WHERE requests.stage = 'tagging'
   AND requests.state IN ('succeeded', 'failed')

@@ -98,10 +98,12 @@ class AnthropicDialect:
             "stop_sequence": None,
             "usage": {
                 "input_tokens": answer.input_tokens,
+                # Nothing is cached unless a request asks for it with cache_control.
                 "cache_creation_input_tokens": 0,
                 "cache_read_input_tokens": 0,
                 "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
                 "output_tokens": answer.output_tokens,
+                "output_tokens_details": {"thinking_tokens": answer.reasoning_tokens},
                 "service_tier": service_tier,
             },
         }

@@ -9,6 +9,7 @@ from grabient_pipeline.sandbox.capabilities import (
     by_name,
 )
 from grabient_pipeline.sandbox.model.characters import Character
+from grabient_pipeline.sandbox.model.prompt_cache import CacheRules
 
 # The documents describe batches for this version only.
 VERSION = "v1beta"
@@ -43,6 +44,7 @@ MODELS = by_name(
         max_output_tokens=65536,
         json_schema="strict",
         thinking="budget",
+        cache=CacheRules(least=1024),
         character=Character(
             accuracy=0.85,
             breadth=0.75,
@@ -67,6 +69,7 @@ MODELS = by_name(
         json_schema="strict",
         efforts=("minimal", "low", "medium", "high"),
         default_effort="minimal",
+        cache=CacheRules(least=1024),
         thinking="level",
         character=Character(
             accuracy=0.9,

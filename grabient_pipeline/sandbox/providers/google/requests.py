@@ -111,6 +111,9 @@ class GeminiDialect:
             "totalTokenCount": answer.input_tokens + answer.output_tokens,
             "promptTokensDetails": [{"modality": "TEXT", "tokenCount": answer.input_tokens}],
         }
+        if answer.cached_tokens:
+            usage["cachedContentTokenCount"] = answer.cached_tokens
+            usage["cacheTokensDetails"] = [{"modality": "TEXT", "tokenCount": answer.cached_tokens}]
         if answer.reasoning_tokens:
             usage["thoughtsTokenCount"] = answer.reasoning_tokens
         response: dict[str, Any] = {}

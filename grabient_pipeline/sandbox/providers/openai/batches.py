@@ -216,7 +216,7 @@ class Batches:
         if self._flavour.newer_fields and shown is not None:
             document["usage"] = {
                 "input_tokens": shown.input_tokens,
-                "input_tokens_details": {"cached_tokens": 0},
+                "input_tokens_details": {"cached_tokens": shown.cached_tokens},
                 "output_tokens": shown.output_tokens,
                 "output_tokens_details": {"reasoning_tokens": shown.reasoning_tokens},
                 "total_tokens": shown.input_tokens + shown.output_tokens,

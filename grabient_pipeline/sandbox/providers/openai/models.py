@@ -9,6 +9,10 @@ from grabient_pipeline.sandbox.capabilities import (
     by_name,
 )
 from grabient_pipeline.sandbox.model.characters import Character
+from grabient_pipeline.sandbox.model.prompt_cache import CacheRules
+
+# From 1,024 tokens on, in steps of 128; since GPT-5.6, what is put into the cache is billed.
+_CACHE = CacheRules(least=1024, step=128)
 
 MODELS = by_name(
     ModelCapabilities(
@@ -16,6 +20,7 @@ MODELS = by_name(
         answers_as="gpt-4o-mini-2024-07-18",
         max_output_tokens=16384,
         json_schema="strict",
+        cache=_CACHE,
         character=Character(
             accuracy=0.87,
             breadth=0.5,
@@ -41,6 +46,8 @@ MODELS = by_name(
         efforts=("minimal", "low", "medium", "high"),
         default_effort="medium",
         takes_max_tokens=False,
+        cache=_CACHE,
+        service_tiers=frozenset({"flex"}),
         character=Character(
             accuracy=0.84,
             breadth=0.45,
@@ -66,6 +73,8 @@ MODELS = by_name(
         efforts=("none", "low", "medium", "high", "xhigh", "max"),
         default_effort="medium",
         takes_max_tokens=False,
+        cache=CacheRules(least=1024, step=128, bills_writes=True),
+        service_tiers=frozenset({"flex"}),
         character=Character(
             accuracy=0.95,
             breadth=0.6,

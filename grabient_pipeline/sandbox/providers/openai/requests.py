@@ -52,7 +52,9 @@ class ChatDialect:
         found = guard_types(lambda: find_rejection(body, capabilities, self.flavour) or read_prompt(body, capabilities))
         if isinstance(found, Rejection):
             return Row(custom_id, capabilities.model, rejection=found)
-        return Row(custom_id, capabilities.model, found, extra=capabilities.answers_as)
+        asked = body.get("service_tier")
+        tier = asked if isinstance(asked, str) and asked in capabilities.service_tiers else ""
+        return Row(custom_id, capabilities.model, found, extra=capabilities.answers_as, service_tier=tier)
 
     def format_answer(self, batch: Batch, row: Row, answer: Answer) -> ResultLine:
         """The result line of an answer."""
@@ -104,7 +106,11 @@ class ChatDialect:
                 "prompt_tokens": answer.input_tokens,
                 "completion_tokens": answer.output_tokens,
                 "total_tokens": answer.input_tokens + answer.output_tokens,
-                "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+                "prompt_tokens_details": {
+                    "cached_tokens": answer.cached_tokens,
+                    "cache_write_tokens": answer.cache_write_tokens,
+                    "audio_tokens": 0,
+                },
                 "completion_tokens_details": {
                     "reasoning_tokens": answer.reasoning_tokens,
                     "audio_tokens": 0,
@@ -112,7 +118,7 @@ class ChatDialect:
                     "rejected_prediction_tokens": 0,
                 },
             },
-            "service_tier": "default",
+            "service_tier": answer.service_tier or "default",
             "system_fingerprint": "fp_5a1dbe0f7c",
         }
 
