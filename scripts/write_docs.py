@@ -27,7 +27,7 @@ from grabient_pipeline.batches.backfill import BackfillReport  # noqa: E402
 from grabient_pipeline.cli import app  # noqa: E402
 from grabient_pipeline.pipeline import BackfillRequest, Pipeline, RefinementRequest  # noqa: E402
 from grabient_pipeline.providers.catalogue import load_catalogue  # noqa: E402
-from grabient_pipeline.providers.prices import REQUEST_TOKENS, price_list_version  # noqa: E402
+from grabient_pipeline.providers.prices import REQUEST_TOKENS, batch_price, price_list_version  # noqa: E402
 from grabient_pipeline.sandbox import SandboxServer  # noqa: E402
 from grabient_pipeline.sandbox.discovery import FAULTS  # noqa: E402
 from grabient_pipeline.sandbox.discovery import PROVIDERS as SANDBOX_PROVIDERS  # noqa: E402
@@ -241,6 +241,44 @@ def tagging_costs(pipeline: Pipeline) -> str:
     return "\n".join(lines)
 
 
+_IN_BATCHES = {
+    "discounted": "its own price is halved",
+    "standard": "its own price, not halved",
+    "as_input": "what other input costs",
+}
+
+
+def cached_input() -> str:
+    """Say what cached input costs in a batch, by model."""
+    catalogue = load_catalogue()
+    rows: list[tuple[str, ...]] = []
+    for model in catalogue.models:
+        rules, price = catalogue.provider(model.provider).cached_input, batch_price(model)
+        cached = price.cached_input_usd_per_million
+        source = f"[{rules.read_on}]({rules.source})"
+        usd = price.input_usd_per_million
+        rows.append(
+            (
+                f"`{model.name}`",
+                f"{usd:.4f}",
+                f"{usd if cached is None else cached:.4f}",
+                _IN_BATCHES[rules.of(model.id)],
+                source,
+            )
+        )
+    return "\n".join(_table("model | input | cached | cached input in a batch | source", rows))
+
+
+def service_tiers() -> str:
+    """Say what the service tiers of ordinary calls cost."""
+    rows = [
+        (provider.name, f"`{tier.name}`", f"{tier.share:g}", f"[{tier.read_on}]({tier.source})")
+        for provider in load_catalogue().providers.values()
+        for tier in provider.service_tiers
+    ]
+    return "\n".join(_table("provider | tier | share | source", rows))
+
+
 def costs(folder: Path) -> str:
     """Render the document on costs."""
     with SandboxServer(where="process", batch_seconds=0.1) as server:
@@ -282,6 +320,21 @@ that long, so the price list is asked for the price of one request of {sum(REQUE
 Direct calls, for accounts without batch access, cost the full price.
 
 {tagging}
+
+## Cached input
+
+Providers charge less for the part of a prompt that they have in their cache. What a batch takes off that price differs.
+It is booked as they tell it for each response; [tag_responses](tables.md#tag_responses) has the tokens. Estimates count
+on no cached input and, where a provider charges for filling its cache, on all input being written there. Prices are in
+US dollars per million tokens of a batch.
+
+{cached_input()}
+
+## Service tiers
+
+What an ordinary call costs by the tier that served it, as a share of the standard price. Any other tier is booked at 1.
+
+{service_tiers()}
 
 ## Refinement
 

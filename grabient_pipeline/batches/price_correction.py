@@ -21,6 +21,7 @@ from grabient_pipeline.batches.costs import define_token_cost
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.formatting import dollars, pluralize
 from grabient_pipeline.providers.base import AccessMode
+from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.prices import Price, booked_price
 from grabient_pipeline.warehouse import registered, sql, transaction
 
@@ -93,9 +94,14 @@ def _right_prices(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     for submission, provider, model, access, service_tier, day, *booked in rows:
         price = _right_price(day, provider, model, access, service_tier, booked)
         if price is not None:
-            right.append({"submission": submission, **price.columns})
+            right.append({"submission": submission, "writes_unasked": _writes_unasked(provider), **price.columns})
     prices = {field.name: pl.Float64 for field in fields(Price)}
-    return pl.DataFrame(right, schema={"submission": pl.String, **prices})
+    return pl.DataFrame(right, schema={"submission": pl.String, "writes_unasked": pl.Boolean, **prices})
+
+
+def _writes_unasked(provider: str) -> bool:
+    known = load_catalogue().providers.get(provider)
+    return known is not None and known.cached_input.writes_unasked
 
 
 def _right_price(

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from grabient_pipeline.providers.catalogue import Catalogue, Model, Provider
-    from grabient_pipeline.providers.prices import Price
 
 # What cached input costs in a batch.
 _CACHED = {
@@ -58,7 +57,7 @@ def models(json: Json = False) -> None:
     terminal.say("format: how answers are constrained; schema* is shown to the model but not enforced", "dim")
     terminal.say("requests, MB, hours: the limits of a batch", "dim")
     terminal.say(
-        "cached: of a token from the provider's cache, what a batch costs: half of its price, its standard price, or what "
+        "cached: what input from the cache costs in a batch: half of its own price, its standard price, or what "
         "other input costs",
         "dim",
     )
@@ -69,13 +68,13 @@ def _say_models(catalogue: Catalogue, keys: Collection[str], panel: Collection[s
     rows: list[list[object]] = []
     styles: list[str] = []
     for provider in catalogue.providers.values():
-        rows.append([provider.name, *[""] * 6])
+        rows.append([provider.name, *[""] * 5])
         styles.append("bold")
         for model in [each for each in catalogue.models if each.provider == provider.key]:
             rows.append(_row(model, model.provider in keys, model.name in panel))
             styles.append("" if model.name in panel else "dim")
-    headers = ["model", "$ in", "$ cached", "$ out", "format", "lifecycle", "backfill"]
-    terminal.say_table(headers, rows, right={"$ in", "$ cached", "$ out"}, styles=styles)
+    headers = ["model", "$ in", "$ out", "format", "lifecycle", "backfill"]
+    terminal.say_table(headers, rows, right={"$ in", "$ out"}, styles=styles)
 
 
 def _say_limits(catalogue: Catalogue, keys: Collection[str]) -> None:
@@ -102,18 +101,11 @@ def _row(model: Model, has_key: bool, in_panel: bool) -> list[object]:
     return [
         f" {model.id}{replaced}",
         f"{price.input_usd_per_million:.3f}",
-        f"{_cached_usd(price):.4f}",
         f"{price.output_usd_per_million:.3f}",
         _FORMATS[model.structured_output],
         model.lifecycle(),
         _in_backfill(model, has_key, in_panel),
     ]
-
-
-def _cached_usd(price: Price) -> float:
-    """Return the price of input from the provider's cache."""
-    cached = price.cached_input_usd_per_million
-    return price.input_usd_per_million if cached is None else cached
 
 
 def _in_backfill(model: Model, has_key: bool, in_panel: bool) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from grabient_pipeline.cli import lazy, terminal
 from grabient_pipeline.cli.command_line import Json
-from grabient_pipeline.formatting import known_count
+from grabient_pipeline.cli.tokens import say_tokens
 
 if TYPE_CHECKING:
     from grabient_pipeline.scorecard import ModelScore
@@ -49,8 +49,6 @@ def _say_scores(scores: list[ModelScore]) -> None:
         "correct",
         "overlap",
         "alpha",
-        "cached",
-        "reasoning",
         "per 1,000",
         "hours",
         "impact",
@@ -66,8 +64,6 @@ def _say_scores(scores: list[ModelScore]) -> None:
                 _percent(score.measured_agreement),
                 _percent(score.open_overlap),
                 "" if score.alpha_with_others is None else f"{score.alpha_with_others:.2f}",
-                known_count(score.cached_input_tokens),
-                known_count(score.reasoning_tokens),
                 "" if score.cost_per_usable_usd is None else f"${1000 * score.cost_per_usable_usd:.3f}",
                 "" if score.median_hours is None else f"{score.median_hours:.1f}",
                 _percent(score.top_tags_changed),
@@ -84,12 +80,11 @@ def _say_scores(scores: list[ModelScore]) -> None:
         "alpha: Krippendorff's, with the other models."
     )
     terminal.say(
-        "cached, reasoning: tokens of input from the provider's cache, and of output; – if the provider did not say."
-    )
-    terminal.say(
         "per 1,000: cost of usable answers. hours: median batch time. impact: share of the top tags that change "
         "without the model. efficient: no model is as good for less."
     )
+    terminal.say()
+    say_tokens([(score.name, score) for score in scores])
 
 
 def _percent(share: float | None) -> str:

@@ -11,7 +11,8 @@ import typer
 
 from grabient_pipeline.cli import lazy, terminal
 from grabient_pipeline.cli.command_line import Json
-from grabient_pipeline.formatting import dollars, known_count, pluralize
+from grabient_pipeline.cli.tokens import say_tokens
+from grabient_pipeline.formatting import dollars, pluralize
 
 if TYPE_CHECKING:
     from grabient_pipeline.batches.order_status import OrderStatus, PartStatus
@@ -91,27 +92,23 @@ def _say_models(current: Status) -> None:
     models = named_models(current)
     if not models:
         return
-    headers = ["model", "answers", "usable", "share", "in", "cached", "out", "reasoning", "cost"]
     terminal.say()
     terminal.say_table(
-        headers,
+        ["model", "answers", "usable", "share", "cost"],
         [
             [
                 name,
                 f"{each.answers:,}",
                 f"{each.usable:,}",
                 f"{each.usable / each.answers:.1%}",
-                f"{each.input_tokens:,}",
-                known_count(each.cached_input_tokens),
-                f"{each.output_tokens:,}",
-                known_count(each.reasoning_tokens),
                 dollars(each.cost_usd),
             ]
             for name, each in models
         ],
-        right=headers[1:],
+        right={"answers", "usable", "share", "cost"},
     )
-    terminal.say("tokens in and out; cached: of those in; reasoning: of those out; –: the provider did not say", "dim")
+    terminal.say()
+    say_tokens(models)
 
 
 def _say_orders(current: Status) -> None:

@@ -24,6 +24,7 @@ MINI = "openai/gpt-4o-mini"
 COSTS = """
     SELECT 'batch', submission, input_usd_per_million, output_usd_per_million, estimated_cost_usd, cost_usd
     FROM tag_batches
+    UNION ALL SELECT 'responses', custom_id, NULL, NULL, NULL, cost_usd FROM tag_responses
     UNION ALL SELECT 'tags', custom_id, NULL, NULL, NULL, cost_usd FROM palette_tags
     UNION ALL SELECT 'refined', custom_id, NULL, NULL, NULL, cost_usd FROM palette_tag_refined
     ORDER BY ALL
@@ -37,6 +38,8 @@ BOOK_WRONGLY = """
         estimated_cost_usd = 3 * estimated_cost_usd,
         cost_usd = 3 * cost_usd
     WHERE model = 'gpt-6-luna';
+    UPDATE tag_responses SET cost_usd = 3 * cost_usd
+    WHERE submission IN (SELECT submission FROM tag_batches WHERE model = 'gpt-6-luna');
     UPDATE palette_tags SET cost_usd = 3 * cost_usd WHERE model = 'gpt-6-luna';
     UPDATE palette_tag_refined SET cost_usd = 3 * cost_usd WHERE model = 'gpt-6-luna';
 """

@@ -1,5 +1,5 @@
 -- Cost of batches and answers at other prices than they were booked at. `right_prices` is a registered table:
--- submission, and the prices by their names in `tag_batches`. `token_cost` is a macro of the connection.
+-- submission, writes_unasked (whether its provider charges for filling its cache unasked), and the prices by their names in `tag_batches`. `token_cost` is a macro of the connection.
 CREATE OR REPLACE TEMP VIEW corrected_answers AS
 SELECT
     responses.custom_id,
@@ -55,7 +55,10 @@ SELECT
             {
                 'price_share': 1,
                 'cached_input_tokens': 0,
-                'cache_write_tokens': 0,
+                -- As estimates count it.
+                'cache_write_tokens': CASE
+                    WHEN right_prices.writes_unasked THEN batches.estimated_input_tokens ELSE 0
+                END,
                 'cache_write_hour_tokens': 0
             },
             right_prices

@@ -1,0 +1,47 @@
+"""The tokens of models, as `grabient status` and `grabient scorecard` print them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from grabient_pipeline.cli import terminal
+from grabient_pipeline.formatting import known_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Tokens(Protocol):
+    """The tokens of a model; cached ones are part of the input, reasoning of the output. None if not known."""
+
+    @property
+    def input_tokens(self) -> int: ...
+
+    @property
+    def output_tokens(self) -> int: ...
+
+    @property
+    def cached_input_tokens(self) -> int | None: ...
+
+    @property
+    def reasoning_tokens(self) -> int | None: ...
+
+
+def say_tokens(models: Iterable[tuple[str, Tokens]]) -> None:
+    """Print a table with one row for each labelled model."""
+    headers = ["tokens", "in", "cached", "out", "reasoning"]
+    terminal.say_table(
+        headers,
+        [
+            [
+                name,
+                f"{tokens.input_tokens:,}",
+                known_count(tokens.cached_input_tokens),
+                f"{tokens.output_tokens:,}",
+                known_count(tokens.reasoning_tokens),
+            ]
+            for name, tokens in models
+        ],
+        right=headers[1:],
+    )
+    terminal.say("cached: of those in, from the provider's cache; reasoning: of those out; –: it did not say", "dim")
