@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from grabient_pipeline.cli import terminal
 from grabient_pipeline.formatting import known_count
@@ -10,24 +10,11 @@ from grabient_pipeline.formatting import known_count
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-
-class Tokens(Protocol):
-    """The tokens of a model; cached ones are part of the input, reasoning of the output. None if not known."""
-
-    @property
-    def input_tokens(self) -> int: ...
-
-    @property
-    def output_tokens(self) -> int: ...
-
-    @property
-    def cached_input_tokens(self) -> int | None: ...
-
-    @property
-    def reasoning_tokens(self) -> int | None: ...
+    from grabient_pipeline.batches.status import ModelSummary
+    from grabient_pipeline.scorecard import ModelScore
 
 
-def say_tokens(models: Iterable[tuple[str, Tokens]]) -> None:
+def say_tokens(models: Iterable[tuple[str, ModelSummary | ModelScore]]) -> None:
     """Print a table with one row for each labelled model."""
     headers = ["tokens", "in", "cached", "out", "reasoning"]
     terminal.say_table(

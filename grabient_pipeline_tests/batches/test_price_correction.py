@@ -109,14 +109,18 @@ class TestCorrection:
         query(ledger, BOOK_WRONGLY + MARK)
         open_pipeline(ledger)
         tokens = """
-            SELECT access, sum(usage.input_tokens)::INT, sum(usage.output_tokens)::INT, any_value(batches.cost_usd)
+            SELECT access, sum(usage.input_tokens)::INT, sum(cached_input_tokens)::INT, sum(cache_write_tokens)::INT,
+                sum(usage.output_tokens)::INT, any_value(batches.cost_usd)
             FROM tag_responses JOIN tag_batches AS batches USING (submission)
             WHERE model = 'gpt-6-luna' AND stage = 'tagging' GROUP BY access
         """
-        usd_per_million = {"batch": (0.05, 0.25), "direct": (0.10, 0.50)}
-        for access, tokens_in, tokens_out, cost_usd in query(ledger, tokens):
-            input_usd, output_usd = usd_per_million[access]
-            assert cost_usd == pytest.approx((tokens_in * input_usd + tokens_out * output_usd) / 1e6)
+        usd_per_million = {"batch": (0.05, 0.005, 0.0625, 0.25), "direct": (0.10, 0.01, 0.125, 0.50)}
+        for access, tokens_in, cached, written, tokens_out, cost_usd in query(ledger, tokens):
+            input_usd, cached_usd, written_usd, output_usd = usd_per_million[access]
+            assert cached > 0
+            assert written > 0
+            usd = (tokens_in - cached - written) * input_usd + cached * cached_usd + written * written_usd
+            assert cost_usd == pytest.approx((usd + tokens_out * output_usd) / 1e6)
 
     def test_it_is_done_once(self, ledger):
         query(ledger, BOOK_WRONGLY + MARK)
