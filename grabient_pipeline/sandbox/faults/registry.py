@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-FaultScope = Literal["call", "clock", "creation", "batch", "status", "list", "cancel", "results", "download", "answer"]
+FaultScope = Literal[
+    "call", "clock", "creation", "batch", "status", "list", "models", "cancel", "results", "download", "answer"
+]
 # In the order in which a batch meets them. The texts are the headings of docs/sandbox.md.
 SCOPES: dict[FaultScope, str] = {
     "call": "any call",
@@ -19,6 +21,7 @@ SCOPES: dict[FaultScope, str] = {
     "batch": "batches created while the fault is armed",
     "status": "the status of one batch, on every request for it",
     "list": "lists",
+    "models": "the list of models",
     "cancel": "cancelling",
     "results": "the rows of downloaded results",
     "download": "the download of results",
@@ -170,6 +173,19 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "listing_lag": FaultKind("list", "batches are listed only after this many seconds", {"seconds": 60.0}),
     "short_pages": FaultKind("list", "pages have at most this many entries, regardless of the request", {"size": 1}),
     "empty_page": FaultKind("list", "the second page is empty and announces more"),
+    "models_gone": FaultKind(
+        "models",
+        "these models, named with spaces between them, are not listed; Anthropic lists them when retired models are "
+        "asked for. Requests to them are answered all the same",
+        {"models": ""},
+    ),
+    "models_deprecated": FaultKind(
+        "models",
+        "these models, named with spaces between them, are announced to end on this day; at Groq, which announces no "
+        "day, they are inactive",
+        {"models": "", "ends_on": None},
+        universal=False,
+    ),
     "cancel_then_500": FaultKind("cancel", "the batch is cancelled, but the response is an error", {"status": 500}),
     "cancel_too_late": FaultKind("cancel", "the batch ends at this moment, so that cancelling is rejected"),
     "cancel_keeps": FaultKind("cancel", "this share of the batch is finished, regardless of the time", {"share": 0.5}),
@@ -243,6 +259,10 @@ def _is_calls(value: Any) -> bool:
     )
 
 
+def _is_day(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII) is not None
+
+
 def _is_empty(value: Any) -> bool:
     return value == "" or (isinstance(value, (dict, list)) and not cast("dict[str, Any] | list[Any]", value))
 
@@ -255,10 +275,12 @@ PARAMETER_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "code": (lambda value: isinstance(value, str), "a word"),
     "count": (is_whole, "a whole number of at least 1"),
     "created": (_is_flag, "true or false"),
+    "ends_on": (_is_day, "a day such as 2027-01-31"),
     "host": (lambda value: isinstance(value, str) and value != "", "a host name"),
     "line": (is_whole, "a whole number of at least 1"),
     "media_type": (_is_media_type, "a media type"),
     "message": (lambda value: isinstance(value, str), "text"),
+    "models": (lambda value: isinstance(value, str) and bool(value.split()), "names separated by spaces"),
     "readable": (_is_flag, "true or false"),
     "requests": (is_whole, "a whole number of at least 1"),
     "retry_after": (_is_number, "a number of seconds"),

@@ -181,6 +181,7 @@ FLAVOUR = ChatFlavour(
     mixed_models=True,
     newer_fields=False,
     single_choice=True,
+    lists_activity=True,
     key_page="https://console.groq.com/keys",
     invalid_key="Invalid API Key",
     unknown_field="property '{name}' is unsupported",
@@ -280,6 +281,7 @@ PROVIDER = SandboxProvider(
             "errors_as_list",
             "no_counts",
             "counts_as_strings",
+            "models_deprecated",
         }
     ),
 )

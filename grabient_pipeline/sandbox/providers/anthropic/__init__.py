@@ -21,5 +21,5 @@ PROVIDER = SandboxProvider(
     queue=QUEUE,
     calls={"cancel": "cancelling", "/batches": "creating", "/messages": "asking"},
     downloads=("/results",),
-    faults=frozenset({"counts_as_strings", "foreign_results_url"}),
+    faults=frozenset({"counts_as_strings", "foreign_results_url", "models_deprecated"}),
 )

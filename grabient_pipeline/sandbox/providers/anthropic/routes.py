@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -20,8 +21,11 @@ from grabient_pipeline.sandbox.batches.direct_calls import CUSTOM_ID_HEADER
 from grabient_pipeline.sandbox.batches.queues import account_of
 from grabient_pipeline.sandbox.faults.corruption import UnknownRow
 from grabient_pipeline.sandbox.json_values import JsonObject, as_object
+from grabient_pipeline.sandbox.model_lists import ListedModel, list_models
+from grabient_pipeline.sandbox.providers.anthropic.capabilities import describe_capabilities
 from grabient_pipeline.sandbox.providers.anthropic.errors import deny_batches, error, error_of, queue_full
 from grabient_pipeline.sandbox.providers.anthropic.json_rows import MalformedDocumentError, rows_in
+from grabient_pipeline.sandbox.providers.anthropic.models import MODELS
 from grabient_pipeline.sandbox.providers.anthropic.requests import AnthropicDialect
 from grabient_pipeline.sandbox.responses import json_response
 from grabient_pipeline.sandbox.store import StoredFile, common_prefix, now
@@ -30,6 +34,7 @@ _CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _DAY = 86_400
 _KEPT = 29 * _DAY
 _MOST_BYTES_OF_A_CALL = 32 * 1024 * 1024
+_LINES = ("haiku", "sonnet", "opus")
 _STRANGE = UnknownRow({"result": {"type": "canceled"}}, "custom_id")
 
 
@@ -38,6 +43,7 @@ def routes(context: Context) -> list[BaseRoute]:
     api = _Api(context)
     batches = "/v1/messages/batches"
     return [
+        Route("/v1/models", api.list_models, methods=["GET"]),
         Route("/v1/messages", api.call_model, methods=["POST"]),
         Route(batches, api.create, methods=["POST"]),
         Route(batches, api.list, methods=["GET"]),
@@ -142,17 +148,31 @@ class _Api:
         return _with_id(self._status_document(request, batch)) if batch else self._unknown(request)
 
     async def list(self, request: Request) -> Response:
+        known = self._context.list_batches("anthropic")
+        return self._page(request, known, "Batch", lambda batch: self._document(request, batch))
+
+    async def list_models(self, request: Request) -> Response:
+        wanted = request.query_params.getlist("lifecycle[]") or ["active", "deprecated"]
+        unknown = set(wanted) - {"active", "deprecated", "retired"}
+        if unknown:
+            return error(400, message="lifecycle: Input should be 'active', 'deprecated' or 'retired'")
+        known = [model for model in list_models(self._context, "anthropic", MODELS) if model.state in wanted]
+        return self._page(request, known, "Model", self._model_document)
+
+    def _page(
+        self, request: Request, known: Sequence[Any], kind: str, describe: Callable[[Any], dict[str, Any]]
+    ) -> Response:
+        """A page of a list whose members have ids."""
         query = request.query_params
         limit = query.get("limit", "20")
         if not limit.isdigit() or not 1 <= int(limit) <= 1000:
             return error(400, message="limit: Input should be between 1 and 1000")
         size = self._context.page_size("anthropic", int(limit))
-        known = self._context.list_batches("anthropic")
-        ids = [batch.id for batch in known]
+        ids = [member.id for member in known]
         cursors = {name: self._context.place_of(query[name]) for name in ("after_id", "before_id") if name in query}
         for name, place in cursors.items():
             if place not in ids:
-                return error(400, message=f"{name}: Batch not found")
+                return error(400, message=f"{name}: {kind} not found")
         further = self._context.empty_page("anthropic", query.get("after_id", ""))
         if further is not None:
             return json_response({"data": [], "has_more": True, "first_id": None, "last_id": further})
@@ -162,7 +182,7 @@ class _Api:
         else:
             older = known[ids.index(cursors["after_id"]) + 1 :] if "after_id" in cursors else known
             page, more = older[:size], len(older) > size
-        data = [self._document(request, batch) for batch in page]
+        data = [describe(member) for member in page]
         first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
         return json_response({"data": data, "has_more": more, "first_id": first, "last_id": last})
 
@@ -254,6 +274,24 @@ class _Api:
             "cancel_initiated_at": None if batch.cancelled is None else self._time(batch.cancelled),
             "archived_at": None,
             "results_url": self._results_url(batch, _origin(request)) if ended else None,
+        }
+
+    def _model_document(self, model: ListedModel) -> dict[str, Any]:
+        has_end = model.state != "active" and model.ends_on is not None
+        # The day is the one on which requests begin to fail.
+        return {
+            "type": "model",
+            "id": model.id,
+            "display_name": " ".join(word.capitalize() for word in model.id.split("-")),
+            "created_at": self._time(model.released),
+            "lifecycle": model.state,
+            # The sandbox knows no day of an announcement.
+            "deprecated_at": None,
+            "retires_at": f"{model.ends_on}T00:00:00Z" if has_end else None,
+            "line": next((line for line in _LINES if line in model.id), None),
+            "max_input_tokens": None,
+            "max_tokens": model.capabilities.max_output_tokens if model.capabilities else None,
+            "capabilities": describe_capabilities(model.capabilities) if model.capabilities else None,
         }
 
     def _time(self, moment: float) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from functools import partial
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from grabient_pipeline.sandbox.batches.direct_calls import CUSTOM_ID_HEADER
 from grabient_pipeline.sandbox.batches.queues import account_of
 from grabient_pipeline.sandbox.batches.tokens import TokenCounter
 from grabient_pipeline.sandbox.json_values import JsonObject, as_object, object_in, objects_in
+from grabient_pipeline.sandbox.model_lists import ListedModel, list_models
 from grabient_pipeline.sandbox.providers.google.embeddings import embedding_routes
 from grabient_pipeline.sandbox.providers.google.errors import (
     deny_batches,
@@ -29,7 +31,7 @@ from grabient_pipeline.sandbox.providers.google.errors import (
     too_large,
 )
 from grabient_pipeline.sandbox.providers.google.files import Files
-from grabient_pipeline.sandbox.providers.google.models import INLINE_BYTES, MODELS, VERSION
+from grabient_pipeline.sandbox.providers.google.models import EMBEDDING_MODELS, INLINE_BYTES, MODELS, VERSION
 from grabient_pipeline.sandbox.providers.google.operations import (
     ID_LETTERS,
     describe,
@@ -44,6 +46,8 @@ from grabient_pipeline.sandbox.providers.google.requests import GeminiDialect
 from grabient_pipeline.sandbox.responses import json_response
 from grabient_pipeline.sandbox.store import StoredFile, common_prefix, lines_of, now
 
+# Of every model of Google in the sandbox.
+_INPUT_TOKENS = 1_048_576
 _KEY = re.compile(rb'"key"\s*:\s*"([^"\\]*)"')
 
 
@@ -58,6 +62,7 @@ def routes(context: Context) -> list[BaseRoute]:
         Route(base + "/files/{id}:download", files.download, methods=["GET"]),
         Route(base + "/files/{id}", files.file, methods=["GET"]),
         Route(base + "/files/{id}", files.delete_file, methods=["DELETE"]),
+        Route(base + "/models", partial(_list_models, context), methods=["GET"]),
         Route(base + "/models/{model}:generateContent", calls.call_model, methods=["POST"]),
         Route(base + "/models/{model}:batchGenerateContent", batches.create, methods=["POST"]),
         Route(base + "/batches", batches.list_batches, methods=["GET"]),
@@ -66,6 +71,32 @@ def routes(context: Context) -> list[BaseRoute]:
         Route(base + "/batches/{id}", batches.delete, methods=["DELETE"]),
         *embedding_routes(context),
     ]
+
+
+async def _list_models(context: Context, request: Request) -> Response:
+    listed = list_models(context, "google", MODELS, EMBEDDING_MODELS)
+    page = find_page(context, request, [model for model in listed if model.state != "retired"], 50, 1000)
+    if isinstance(page, Response):
+        return page
+    return json_response({"models": [_describe_model(model) for model in page[0]]} | page[1])
+
+
+def _describe_model(model: ListedModel) -> dict[str, Any]:
+    """A model in the list, which says nothing of its end."""
+    document: dict[str, Any] = {
+        "name": f"models/{model.id}",
+        "version": "001",
+        "displayName": " ".join(word.capitalize() for word in model.id.split("-")),
+    }
+    if model.capabilities is None:
+        return {**document, "supportedGenerationMethods": ["embedContent", "batchEmbedContents"]}
+    return {
+        **document,
+        "inputTokenLimit": _INPUT_TOKENS,
+        "outputTokenLimit": model.capabilities.max_output_tokens,
+        "supportedGenerationMethods": ["generateContent", "batchGenerateContent"],
+        **({"thinking": True} if model.capabilities.thinking != "none" else {}),
+    }
 
 
 class _Calls:

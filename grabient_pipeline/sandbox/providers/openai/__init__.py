@@ -30,6 +30,8 @@ FLAVOUR = ChatFlavour(
     mixed_models=False,
     newer_fields=True,
     single_choice=False,
+    lists_activity=False,
+    embedding_models=EMBEDDING_MODELS,
     key_page="https://platform.openai.com/account/api-keys",
     invalid_key="Incorrect API key provided: {shown}. Find yours at {page}.",
     unknown_field="Unrecognized request argument supplied: {name}",
@@ -70,6 +72,7 @@ PROVIDER = SandboxProvider(
             "errors_as_list",
             "no_counts",
             "counts_as_strings",
+            "models_deprecated",
         }
     ),
 )

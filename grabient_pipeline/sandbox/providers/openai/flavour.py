@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from grabient_pipeline.sandbox.batches.dialect import Rejection
-from grabient_pipeline.sandbox.capabilities import Models
+from grabient_pipeline.sandbox.capabilities import EmbeddingModel, Models
 from grabient_pipeline.sandbox.json_values import names_in
 
 # Fields of a request body that all of them know.
@@ -30,11 +30,13 @@ class ChatFlavour:
         newer_fields: Whether batches have `model` and `usage`, and lists have `first_id`, `last_id` and `has_more`
             instead of a cursor.
         single_choice: Whether `n` is at most 1 and log probabilities are not available.
+        lists_activity: Whether the list of models says which are active, instead of when they are shut down.
         key_page: Where API keys are obtained.
         invalid_key: The message about an invalid key; may contain `{shown}`, the masked key, and `{page}`.
         unknown_field: The message about an unknown field; contains `{name}`.
         no_effort: The rejection of `reasoning_effort` for a model without reasoning.
         no_batch_access: The rejection of batches for an account without access to them.
+        embedding_models: Its models for embeddings.
     """
 
     provider: str
@@ -45,8 +47,10 @@ class ChatFlavour:
     mixed_models: bool
     newer_fields: bool
     single_choice: bool
+    lists_activity: bool
     key_page: str
     invalid_key: str
     unknown_field: str
     no_effort: Rejection
     no_batch_access: Rejection
+    embedding_models: tuple[EmbeddingModel, ...] = ()

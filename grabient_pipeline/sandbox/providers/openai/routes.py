@@ -1,6 +1,8 @@
 """The routes of chat completions, files and batches, which OpenAI and Groq have in common."""
 
 import secrets
+from functools import partial
+from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -12,15 +14,19 @@ from grabient_pipeline.sandbox.batches.direct_calls import CUSTOM_ID_HEADER
 from grabient_pipeline.sandbox.faults.failed_generation import STATUS, failed_generation
 from grabient_pipeline.sandbox.faults.registry import Call
 from grabient_pipeline.sandbox.json_values import as_object
+from grabient_pipeline.sandbox.model_lists import ListedModel, list_models
 from grabient_pipeline.sandbox.providers.openai.batches import Batches
 from grabient_pipeline.sandbox.providers.openai.errors import error, error_of
 from grabient_pipeline.sandbox.providers.openai.files import Files
+from grabient_pipeline.sandbox.providers.openai.flavour import ChatFlavour
 from grabient_pipeline.sandbox.providers.openai.requests import ChatDialect
 from grabient_pipeline.sandbox.responses import json_response
 from grabient_pipeline.sandbox.store import now
 
 CALLS: dict[str, Call] = {"cancel": "cancelling", "/batches": "creating", "/chat/completions": "asking"}
 DOWNLOADS = ("/content",)
+# Of every model of Groq in the sandbox.
+_CONTEXT_WINDOW = 131_072
 _MOST_BYTES_PER_CALL = 32 * 1024 * 1024
 
 
@@ -28,6 +34,7 @@ def chat_routes(context: Context, dialect: ChatDialect) -> list[BaseRoute]:
     """The routes below a provider's base path."""
     calls, files, batches = _Calls(context, dialect), Files(context, dialect.flavour), Batches(context, dialect.flavour)
     return [
+        Route("/models", partial(_list_models, context, dialect.flavour), methods=["GET"]),
         Route("/chat/completions", calls.call_model, methods=["POST"]),
         Route("/files", files.upload, methods=["POST"]),
         Route("/files", files.list_files, methods=["GET"]),
@@ -39,6 +46,27 @@ def chat_routes(context: Context, dialect: ChatDialect) -> list[BaseRoute]:
         Route("/batches/{id}", batches.retrieve, methods=["GET"]),
         Route("/batches/{id}/cancel", batches.cancel, methods=["POST"]),
     ]
+
+
+async def _list_models(context: Context, flavour: ChatFlavour, _: Request) -> Response:
+    """The list of models, which has no pages."""
+    listed = list_models(context, flavour.provider, flavour.models, flavour.embedding_models)
+    data = [_describe(flavour, model) for model in listed if model.state != "retired"]
+    return json_response({"object": "list", "data": data})
+
+
+def _describe(flavour: ChatFlavour, model: ListedModel) -> dict[str, Any]:
+    document: dict[str, Any] = {"id": model.id, "object": "model", "created": model.released}
+    if not flavour.lists_activity:
+        return {**document, "owned_by": "system", "shutdown_date": model.ends_on}
+    return {
+        **document,
+        "owned_by": model.id.partition("/")[0] if "/" in model.id else "Meta",
+        "active": model.state == "active",
+        "context_window": _CONTEXT_WINDOW,
+        "public_apps": None,
+        "max_completion_tokens": model.capabilities.max_output_tokens if model.capabilities else _CONTEXT_WINDOW,
+    }
 
 
 class _Calls:
