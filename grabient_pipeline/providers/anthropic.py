@@ -18,6 +18,7 @@ from grabient_pipeline.providers.base import (
     CALL_TIMEOUT_SECONDS,
     CREATE_TIMEOUT_SECONDS,
     CUSTOM_ID_HEADER,
+    LISTING_MODELS,
     TRANSFER_TIMEOUT_SECONDS,
     BatchState,
     BatchStatus,
@@ -26,6 +27,7 @@ from grabient_pipeline.providers.base import (
     ListedBatch,
     LookupRequest,
     LookupResult,
+    OfferedModel,
     Outcome,
     PromptPayload,
     ResultRow,
@@ -52,6 +54,7 @@ from grabient_pipeline.providers.transport.rows import (
     page_entries,
     plain_object,
     read_batch,
+    read_day,
     read_line,
     text_field,
 )
@@ -60,9 +63,11 @@ from grabient_pipeline.providers.transport.transfer import retry, write_response
 if TYPE_CHECKING:
     import httpx2
     from anthropic.pagination import SyncPage
+    from anthropic.types import ModelInfo
     from anthropic.types.messages import MessageBatch
 
 _PAGE_SIZE: Final = 100
+_MODELS_PAGE_SIZE: Final = 1000
 _NOT_RUN: Final[Mapping[str, Outcome]] = {"canceled": "cancelled", "expired": "expired"}
 
 
@@ -180,6 +185,30 @@ class AnthropicBatches(RunsRemotely):
         answer = self._connection.require_object(message, f"asking {model}")
         return {"custom_id": request["custom_id"], "result": {"type": "succeeded", "message": answer}}
 
+    def list_models(self) -> Iterator[OfferedModel]:
+        with self._connection.translate_errors(LISTING_MODELS):
+            for page in iterate_pages(self._list_models_page, self._next_models_cursor):
+                yield from map(_read_model, map(plain_object, page_entries(page.data)))
+
+    def _list_models_page(self, after: str | None) -> SyncPage[ModelInfo]:
+        import anthropic
+
+        # Without `retired`, a model that has ended would only be missing, and its end unknown.
+        return self._client.models.list(
+            limit=_MODELS_PAGE_SIZE, lifecycle=["active", "deprecated", "retired"], after_id=after or anthropic.omit
+        )
+
+    def _next_models_cursor(self, page: SyncPage[ModelInfo], after: str | None) -> str | None:
+        last_id = page.last_id or (page.data[-1].id if page.data else None)
+        return next_page(self.key, page.has_more, last_id, after, "models")
+
+    @staticmethod
+    def announced_ends() -> Mapping[str, str]:
+        # The SDK warns by this table when one of the models is called. It has no public name.
+        from anthropic._data import DEPRECATED_MODELS  # pyright: ignore[reportPrivateUsage]
+
+        return DEPRECATED_MODELS
+
     def cancel(self, batch_id: str) -> None:
         with self._connection.translate_errors("cancelling the batch", not_found=SAME_PROJECT):
             read_batch(self._client.messages.batches.cancel(batch_id))
@@ -282,6 +311,20 @@ def _read_state(batch: Row) -> BatchState:
         completed=succeeded,
         failed=errored + canceled + expired,
         ended_at=ended_at if isinstance(ended_at, dt.datetime) else None,
+    )
+
+
+def _read_model(model: Row) -> OfferedModel:
+    lifecycle = model.get("lifecycle")
+    ends_on, unreadable_end = read_day(model.get("retires_at"))
+    takes_batches = as_mapping(as_mapping(model.get("capabilities")).get("batch")).get("supported")
+    return OfferedModel(
+        text_field(model, "id"),
+        ends_on,
+        unreadable_end,
+        is_deprecated=lifecycle == "deprecated",
+        is_retired=lifecycle == "retired",
+        takes_batches=takes_batches if isinstance(takes_batches, bool) else None,
     )
 
 

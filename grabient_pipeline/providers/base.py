@@ -45,6 +45,9 @@ CREATE_TIMEOUT_SECONDS: Final = 300.0
 # How much older than its reservation a batch may seem: the clocks were compared at another moment.
 CLOCK_MARGIN: Final = dt.timedelta(hours=1)
 
+# The attempted action, as error messages name it.
+LISTING_MODELS: Final = "asking for the list of models"
+
 # Names the request of an ordinary call. Providers ignore headers that they do not know.
 CUSTOM_ID_HEADER: Final = "X-Grabient-Custom-Id"
 
@@ -274,6 +277,23 @@ class ListedBatch:
     is_unreadable: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class OfferedModel:
+    """A model in its provider's list, and what the list says of its end.
+
+    `ends_on`: the day on which requests begin to fail; None if the list names none. `unreadable_end`: what it names
+    instead of a day. `is_deprecated`: it ends, perhaps on a day that is not known. `is_retired`: it cannot be called.
+    `takes_batches`: None if the list does not say.
+    """
+
+    id: str
+    ends_on: dt.date | None = None
+    unreadable_end: str | None = None
+    is_deprecated: bool = False
+    is_retired: bool = False
+    takes_batches: bool | None = None
+
+
 class RequestFormat(Protocol):
     """How a provider's requests are written, which needs neither an API key nor an SDK.
 
@@ -361,6 +381,15 @@ class BatchProvider(RequestFormat, Protocol):
         """
         ...
 
+    def list_models(self) -> Iterator[OfferedModel]:
+        """Yield the models that the provider lists, and those that it says it has retired."""
+        ...
+
+    @staticmethod
+    def announced_ends() -> Mapping[str, str]:
+        """Return the ends of models that the installed SDK knows of, in its words, by model id; needs no key."""
+        ...
+
     def cancel(self, batch_id: str) -> None:
         """Ask the provider to end the batch; results that are finished can still be collected."""
         ...
@@ -412,6 +441,11 @@ class RunsRemotely:
     def clock_offset(self) -> dt.timedelta | None:
         """Return the provider's clock minus this machine's, by its newest answer; None before an answer says so."""
         return self._clock.offset
+
+    @staticmethod
+    def announced_ends() -> Mapping[str, str]:
+        """Return nothing: most SDKs know of no ends."""
+        return {}
 
     def work(self, batch_id: str, progress: Progress = SILENT) -> None:
         """Do nothing: the provider sends the requests."""

@@ -18,6 +18,7 @@ from grabient_pipeline.providers.base import (
     ASK_TIMEOUT_SECONDS,
     CREATE_TIMEOUT_SECONDS,
     CUSTOM_ID_HEADER,
+    LISTING_MODELS,
     TRANSFER_TIMEOUT_SECONDS,
     BatchIdentity,
     BatchState,
@@ -27,6 +28,7 @@ from grabient_pipeline.providers.base import (
     ListedBatch,
     LookupRequest,
     LookupResult,
+    OfferedModel,
     Outcome,
     PromptPayload,
     ResultRow,
@@ -346,6 +348,19 @@ class ChatCompletionBatches(RunsRemotely, ABC):
                 status = status_code(error)
         answer = self._connection.require_object(body, f"asking {model}")
         return {"custom_id": request["custom_id"], "response": {"status_code": status, "body": answer}}
+
+    def list_models(self) -> Iterator[OfferedModel]:
+        with self._connection.translate_errors(LISTING_MODELS):
+            yield from map(self._read_model, self._models())
+
+    @abstractmethod
+    def _models(self) -> Iterator[Row]:
+        """Yield every model in the provider's list, as plain objects."""
+
+    @staticmethod
+    @abstractmethod
+    def _read_model(model: Row) -> OfferedModel:
+        """Read a model in the provider's list."""
 
     def cancel(self, batch_id: str) -> None:
         with self._connection.translate_errors("cancelling the batch", not_found=SAME_PROJECT):

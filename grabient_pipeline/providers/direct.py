@@ -37,6 +37,7 @@ from grabient_pipeline.providers.base import (
     ListedBatch,
     LookupRequest,
     LookupResult,
+    OfferedModel,
     Owed,
     PromptPayload,
     RequestFormat,
@@ -141,6 +142,12 @@ class DirectCalls(DirectFormat):
 
     def read_row(self, line: bytes) -> ResultRow | UnreadableRow:
         return read_line(line, lambda row: ResultRow(**row))
+
+    def list_models(self) -> Iterator[OfferedModel]:
+        return self._provider.list_models()
+
+    def announced_ends(self) -> Mapping[str, str]:
+        return self._provider.announced_ends()
 
     def cancel(self, batch_id: str) -> None:
         _path(self._folder, batch_id, "cancelled").touch()

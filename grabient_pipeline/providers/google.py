@@ -15,6 +15,7 @@ from grabient_pipeline.providers.base import (
     CALL_TIMEOUT_SECONDS,
     CREATE_TIMEOUT_SECONDS,
     CUSTOM_ID_HEADER,
+    LISTING_MODELS,
     OWED,
     TRANSFER_TIMEOUT_SECONDS,
     BatchIdentity,
@@ -25,6 +26,7 @@ from grabient_pipeline.providers.base import (
     ListedBatch,
     LookupRequest,
     LookupResult,
+    OfferedModel,
     Owed,
     PromptPayload,
     ResultRow,
@@ -212,6 +214,10 @@ class GoogleBatches(RunsRemotely):
             )
         return {"key": request["key"], "response": self._connection.require_object(response, action)}
 
+    def list_models(self) -> Iterator[OfferedModel]:
+        with self._connection.translate_errors(LISTING_MODELS):
+            yield from map(_read_model, self._list_entries("models", "models", 1000, LISTING_MODELS))
+
     def cancel(self, batch_id: str) -> None:
         action = "cancelling the batch"
 
@@ -240,21 +246,25 @@ class GoogleBatches(RunsRemotely):
                     yield listed.as_batch()
 
     def _list_operations(self) -> Iterator[Row]:
-        """Yield every batch.
+        """Yield every batch."""
+        return self._list_entries("batches", "operations", 100, "listing the batches")
+
+    def _list_entries(self, path: str, field: str, page_size: int, action: str) -> Iterator[Row]:
+        """Yield the entries of every page of a list.
 
         Not through the SDK: it refuses a list in which one job has inline errors, fails at an empty page, and takes an
-        empty response for a list without batches.
+        empty response for a list without entries.
         """
 
         def list_page(page_token: str | None) -> Row:
-            query = {"pageSize": "100", **({"pageToken": page_token} if page_token else {})}
-            return self._connection.require_object(self._call("GET", "batches", params=query), "listing the batches")
+            query = {"pageSize": str(page_size), **({"pageToken": page_token} if page_token else {})}
+            return self._connection.require_object(self._call("GET", path, params=query), action)
 
         def next_cursor(page: Row, _: str | None) -> str | None:
             return as_text(page.get("nextPageToken")) or None
 
         for page in iterate_pages(list_page, next_cursor):
-            yield from map(as_mapping, as_list(page.get("operations")))
+            yield from map(as_mapping, as_list(page.get(field)))
 
     def _get_job(self, batch_id: str) -> types.BatchJob:
         with self._connection.translate_errors(f"asking for the batch {batch_id}", not_found=SAME_PROJECT):
@@ -292,6 +302,15 @@ class GoogleBatches(RunsRemotely):
         errors.APIError.raise_for_response(response)  # pyright: ignore[reportUnknownMemberType]
         is_json = "json" in response.headers.get("content-type", "json")
         return response.json() if is_json else None
+
+
+def _read_model(model: Row) -> OfferedModel:
+    # The list says nothing of an end.
+    methods = as_list(model.get("supportedGenerationMethods"))
+    return OfferedModel(
+        text_field(model, "name").removeprefix("models/"),
+        takes_batches="batchGenerateContent" in methods if methods else None,
+    )
 
 
 class _Listed(NamedTuple):

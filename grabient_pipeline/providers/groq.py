@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from grabient_pipeline.http_environment import tls_context
-from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS
+from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS, OfferedModel
 from grabient_pipeline.providers.chat_completions import ChatCompletionBatches
 from grabient_pipeline.providers.transport.rows import (
     Row,
@@ -16,6 +16,7 @@ from grabient_pipeline.providers.transport.rows import (
     iterate_pages,
     page_entries,
     plain_object,
+    text_field,
 )
 
 _PAGE_SIZE = 100
@@ -49,6 +50,14 @@ class GroqBatches(ChatCompletionBatches):
     def _newest_batches(self) -> Iterator[Row]:
         # The reference does not mention the size of a page. If it is refused, batches are asked for one by one.
         return self._entries(self._client.batches.list, {"limit": _PAGE_SIZE})
+
+    def _models(self) -> Iterator[Row]:
+        return self._entries(self._client.models.list)
+
+    @staticmethod
+    def _read_model(model: Row) -> OfferedModel:
+        # The list names no ends, only models that cannot be called any more.
+        return OfferedModel(text_field(model, "id"), is_retired=model.get("active") is False)
 
     def _files_named(self, name: str) -> Iterator[str]:
         for row in self._entries(self._client.files.list):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from grabient_pipeline.http_environment import tls_context
-from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS
+from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS, OfferedModel
 from grabient_pipeline.providers.chat_completions import ChatCompletionBatches
 from grabient_pipeline.providers.transport.rows import (
     Row,
@@ -16,6 +16,8 @@ from grabient_pipeline.providers.transport.rows import (
     next_page,
     page_entries,
     plain_object,
+    read_day,
+    text_field,
 )
 
 _PAGE_SIZE = 100
@@ -54,6 +56,15 @@ class OpenAIBatches(ChatCompletionBatches):
     def _next_cursor(self, page: Any, after: str | None) -> str | None:
         last_id = page.data[-1].id if page.data else getattr(page, "last_id", None)
         return next_page(self.key, page.has_more, last_id, after)
+
+    def _models(self) -> Iterator[Row]:
+        # The list has no pages.
+        return map(plain_object, page_entries(self._client.models.list().data))
+
+    @staticmethod
+    def _read_model(model: Row) -> OfferedModel:
+        ends_on, unreadable_end = read_day(model.get("shutdown_date"))
+        return OfferedModel(text_field(model, "id"), ends_on, unreadable_end)
 
     def _files_named(self, name: str) -> Iterator[str]:
         for file in self._client.files.list(purpose="batch", order="desc", limit=1000):

@@ -26,6 +26,11 @@ from grabient_pipeline.providers.transport.connection import Connection, endpoin
 class ProviderImplementation(RequestFormat, Protocol):
     """A class that the catalogue names in `module`: a request format that opens a batch API when it is called."""
 
+    @staticmethod
+    def announced_ends() -> Mapping[str, str]:
+        """Return the ends of models that the installed SDK knows of, in its words, by model id; needs no key."""
+        ...
+
     def __call__(self, connection: Connection) -> BatchProvider:
         """Open the provider's batch API."""
         ...
@@ -157,6 +162,22 @@ def open_provider(
         # Completely, and first: OpenAI's SDK looks for it at its first call, while Groq's may still be importing it.
         importlib.import_module("httpx")
         return _load_implementation(provider_key)(connection)
+
+
+def announced_ends(provider_key: str) -> Mapping[str, str]:
+    """Return the ends of models that the provider's installed SDK knows of, in its words, by model id.
+
+    Needs neither an API key nor a network; imports the SDK where it has such a list.
+
+    Raises:
+        SettingsError: The implementation that the catalogue names cannot be loaded, or its SDK has no such list any
+            more.
+    """
+    with _import_lock:
+        try:
+            return _load_implementation(provider_key).announced_ends()
+        except ImportError as error:
+            raise SettingsError(f"the SDK of {provider_key} has no list of ends where it was: {error}") from error
 
 
 def _load_implementation(provider_key: str) -> ProviderImplementation:

@@ -20,6 +20,12 @@ from grabient_pipeline.providers.transport.errors import short_text
 Row = Mapping[str, Any]
 Page = TypeVar("Page")
 
+_SPELLED_DAY = re.compile(r"(?P<month>[A-Z][a-z]+) (?P<day>[0-9]{1,2})(st|nd|rd|th)?, (?P<year>[0-9]{4})")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+
 # How much of an unreadable line is kept: a whole answer that only lacks its id was paid for too.
 LONGEST_LINE = 32_768
 # No request has so many: a count above this is none, and sums of such counts would not fit into a column.
@@ -169,7 +175,9 @@ def _part_of(whole: int | None, part: int | None) -> int | None:
     return None if whole is None or part is None else min(part, whole)
 
 
-def next_page(provider: str, has_more: object, last_id: object, after: str | None) -> str | None:
+def next_page(
+    provider: str, has_more: object, last_id: object, after: str | None, members: str = "batches"
+) -> str | None:
     """Return the cursor of the next page of a listing; None after the last page.
 
     Args:
@@ -177,6 +185,7 @@ def next_page(provider: str, has_more: object, last_id: object, after: str | Non
         has_more: What the page says about pages after it.
         last_id: The id of the page's last entry.
         after: The cursor of this page.
+        members: What is listed.
 
     Raises:
         ProviderUncertain: There are more entries but no cursor to reach them, so the listing is incomplete.
@@ -185,7 +194,7 @@ def next_page(provider: str, has_more: object, last_id: object, after: str | Non
         return None
     if not isinstance(last_id, str) or not last_id or last_id == after:
         raise ProviderUncertain(
-            provider, "the list of batches is incomplete: it has more entries but no cursor to reach them"
+            provider, f"the list of {members} is incomplete: it has more entries but no cursor to reach them"
         )
     return last_id
 
@@ -236,6 +245,26 @@ def iterate_pages(
         cursor = next_cursor(page, cursor)
         if cursor is None:
             return
+
+
+def read_day(value: object) -> tuple[dt.date | None, str | None]:
+    """Return the day that a text or time stands for, in UTC; what it is instead, shortened, if it is none of them.
+
+    The text is a day or a time as in ISO 8601, or a day as in `January 22nd, 2027`. None is neither.
+    """
+    if value is None:
+        return None, None
+    try:
+        if isinstance(value, str):
+            spelled = _SPELLED_DAY.fullmatch(value)
+            if spelled and spelled["month"] in _MONTHS:
+                return dt.date(int(spelled["year"]), _MONTHS.index(spelled["month"]) + 1, int(spelled["day"])), None
+            value = dt.datetime.fromisoformat(value)
+        if isinstance(value, dt.datetime):
+            return (value if value.tzinfo is None else value.astimezone(dt.UTC)).date(), None
+    except (ValueError, OverflowError):
+        pass
+    return None, short_text(value, 60)
 
 
 def epoch_time(value: object) -> dt.datetime | None:
