@@ -20,6 +20,12 @@ from grabient_pipeline.batches.abandon import abandon
 from grabient_pipeline.batches.adoption import LISTING_SECONDS, AdoptionReport, adopt_listed, refuse_unresolved
 from grabient_pipeline.batches.backfill import BackfillReport, backfill
 from grabient_pipeline.batches.cancel import CancelledBatch, KnownBatch, cancel, cancel_orders
+from grabient_pipeline.batches.catalogue_check import (
+    CHECK_SECONDS,
+    CatalogueReport,
+    check_catalogue,
+    published_findings,
+)
 from grabient_pipeline.batches.collect import CollectReport
 from grabient_pipeline.batches.collect_all import collect_all
 from grabient_pipeline.batches.config import read_analysis_count, write_analysis_count
@@ -53,6 +59,7 @@ from grabient_pipeline.images.sync import ImageReport, sync_images
 from grabient_pipeline.imports.palettes import ImportReport, import_palettes, import_sample_palettes
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.providers.catalogue_age import Finding, models_in_use
 from grabient_pipeline.providers.panel import Panel, resolve_panel
 from grabient_pipeline.providers.registry import Providers
 from grabient_pipeline.retrieval.embed_palettes import EmbedReport, embed_palettes
@@ -342,4 +349,27 @@ class Pipeline:
     def status(self) -> Status:
         """The state of everything; the last published one if the database is busy."""
         self.warehouse.publish_if_free(_STATUS_WAIT_SECONDS)
-        return read_status(self.settings.data_dir, self.workspace)
+        return read_status(
+            self.settings.data_dir,
+            self.workspace,
+            in_use=self.models_in_use(),
+            keeps_retired=self.settings.sandbox,
+        )
+
+    def check_catalogue(self) -> CatalogueReport:
+        """Ask the providers and the price list about the models in the catalogue. Needs no key, and costs nothing."""
+        with self.publishing() as workspace:
+            return check_catalogue(
+                workspace,
+                self.models_in_use(),
+                Deadline.after(CHECK_SECONDS),
+                keeps_retired=self.settings.sandbox,
+            )
+
+    def catalogue_findings(self) -> list[Finding]:
+        """What is no longer right in the catalogue, by the published answers of the newest checks."""
+        return published_findings(self.settings.data_dir, self.models_in_use(), keeps_retired=self.settings.sandbox)
+
+    def models_in_use(self) -> frozenset[str]:
+        """The models, as `provider/id`, that tag and refine today."""
+        return models_in_use(self.settings.refinement_model, dt.datetime.now(dt.UTC).date())

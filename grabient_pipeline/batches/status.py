@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from grabient_pipeline.batches.adoption import read_unresolved
+from grabient_pipeline.batches.catalogue_check import read_findings
 from grabient_pipeline.batches.ledger import MAX_FAILURES
 from grabient_pipeline.batches.order_progress import read_progress
 from grabient_pipeline.batches.order_status import OrderStatus, read_order_status, stuck_reasons
@@ -22,6 +23,7 @@ from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.errors import WarehouseError
 from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.providers.catalogue_age import Finding
 from grabient_pipeline.warehouse import connect, sql
 from grabient_pipeline.warehouse.snapshots import BackupSummary, backup_dir, summarize
 from grabient_pipeline.warehouse.spending_pause import SpendingPause, read_pause
@@ -109,6 +111,7 @@ class Status:
     models that nothing is submitted to. `price_corrections`: costs that were booked at a wrong price and corrected.
     `spending_pause`: why nothing is paid for without a person. `unresolved`: batches that may
     contain what the ledger does not know yet. `backups`: the snapshots of this ledger. `orders`: those that are open.
+    `catalogue`: what is no longer right in the catalogue about models in use.
     """
 
     palettes: int
@@ -136,6 +139,7 @@ class Status:
     unresolved: tuple[str, ...] = ()
     backups: BackupSummary = field(default_factory=BackupSummary)
     orders: tuple[OrderStatus, ...] = ()
+    catalogue: tuple[Finding, ...] = ()
 
     @property
     def stuck(self) -> dict[str, str]:
@@ -148,12 +152,20 @@ class Status:
         return complaints(self.paused, self.unsuccessful, self.failing, self.spending_pause, self.unresolved)
 
 
-def read_status(data_dir: Path, workspace: Workspace | None = None) -> Status:
+def read_status(
+    data_dir: Path,
+    workspace: Workspace | None = None,
+    *,
+    in_use: Collection[str] = (),
+    keeps_retired: bool = False,
+) -> Status:
     """Read the state as published. Changes nothing.
 
     Args:
         data_dir: where it was published.
         workspace: whose keys and accounts say what the open orders wait for; without it, the orders are left out.
+        in_use: the models, as `provider/id`, about which the catalogue must be right.
+        keeps_retired: whether the providers are the sandbox, whose models do not end.
 
     Raises:
         WarehouseError: nothing has been published yet.
@@ -162,6 +174,9 @@ def read_status(data_dir: Path, workspace: Workspace | None = None) -> Status:
         return replace(
             _status(connection),
             backups=_backups(connection, data_dir),
+            catalogue=tuple(
+                each for each in read_findings(connection, in_use, keeps_retired=keeps_retired) if each.in_use
+            ),
             orders=() if workspace is None else read_order_status(connection, read_progress(connection, workspace)),
         )
 

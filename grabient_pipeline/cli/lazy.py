@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from grabient_pipeline.batches.account_limits import take_back_tier as take_back_tier
     from grabient_pipeline.batches.account_limits import write_figures as write_figures
     from grabient_pipeline.batches.account_limits import write_tier as write_tier
+    from grabient_pipeline.batches.catalogue_check import finding_lines as finding_lines
     from grabient_pipeline.batches.collect import ended_batches as ended_batches
     from grabient_pipeline.batches.config import read_patience as read_patience
     from grabient_pipeline.batches.config import read_refine_after as read_refine_after
@@ -83,6 +84,7 @@ _NAMES = {
         "write_figures",
         "write_tier",
     ),
+    "batches.catalogue_check": ("finding_lines",),
     "batches.collect": ("ended_batches",),
     "batches.config": (
         "read_patience",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grabient_pipeline.cli import lazy, terminal
-from grabient_pipeline.cli.command_line import Json
+from grabient_pipeline.cli import lazy, recording, terminal
+from grabient_pipeline.cli.command_line import Json, failed
+from grabient_pipeline.formatting import pluralize
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from grabient_pipeline.batches.catalogue_check import CatalogueReport
     from grabient_pipeline.providers.catalogue import Catalogue, Model, Provider
 
 # What cached input costs in a batch.
@@ -32,11 +35,24 @@ _FORMATS = {
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("models", epilog="Example: grabient models --json")(models)
+    app.command("models", epilog="Example: grabient models --check")(models)
 
 
-def models(json: Json = False) -> None:
+def models(
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Ask the providers and the price list whether the catalogue is still right. Exits with 1 if it has to "
+            "be changed about a model in use.",
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
     """List the models. Shows prices, limits, retirement dates, and which models a backfill includes."""
+    if check:
+        _check(json=json)
+        return
     catalogue = lazy.load_catalogue()
     keys = lazy.provider_keys()
     panel = {model.name for model in lazy.Pipeline.from_environment().panel().models}
@@ -62,6 +78,37 @@ def models(json: Json = False) -> None:
         "dim",
     )
     terminal.say("backfill: whether a backfill includes the model (grabient panel); named: only with --model", "dim")
+
+
+def _check(*, json: bool) -> None:
+    pipeline = lazy.Pipeline.from_environment()
+    report = pipeline.check_catalogue()
+    for line in report.left_out:
+        terminal.warn(line)
+    if json:
+        findings = [{**asdict(each), "change": each.change} for each in report.findings]
+        terminal.say_json({"sources": report.sources, "left_out": report.left_out, "findings": findings})
+    else:
+        _say_findings(report)
+    recording.record(pipeline.settings, "grabient models --check", {"catalogue_findings": report})
+    if report.to_change:
+        count = len({each.model for each in report.to_change})
+        raise failed(f"the catalogue has to be changed about {pluralize(count, 'model')} in use")
+
+
+def _say_findings(report: CatalogueReport) -> None:
+    terminal.say(f"Asked: {', '.join(report.sources)}")
+    for title, in_use in (("Models in use", True), ("Other models", False)):
+        findings = [each for each in report.findings if each.in_use == in_use]
+        if findings:
+            terminal.say()
+            terminal.say(title, "bold")
+        for finding in findings:
+            terminal.say(f"- {finding.model}: {finding.sentence}", "yellow" if in_use else "")
+            if finding.line:
+                terminal.say(f"  {finding.change}")
+    if not report.findings:
+        terminal.say("The catalogue agrees with them.")
 
 
 def _say_models(catalogue: Catalogue, keys: Collection[str], panel: Collection[str]) -> None:

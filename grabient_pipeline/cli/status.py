@@ -213,6 +213,7 @@ def _say_needs_attention(current: Status) -> None:
     waiting = current.stuck
     for reason in dict.fromkeys([*current.complaints, *waiting]):
         lines.append(f"{reason} (waiting: {waiting[reason]})" if reason in waiting else reason)
+    lines += lazy.finding_lines(current.catalogue)
     if current.paid_and_not_kept:
         lines.append(
             f"{pluralize(current.paid_and_not_kept, 'answer')} that the providers counted were never delivered "

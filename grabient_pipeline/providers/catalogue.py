@@ -221,6 +221,18 @@ class Model(BaseModel):
         return f"{'retired' if self.retired(today) else 'ends'} {self.ends_on.isoformat()}"
 
 
+class CheckedPrices(BaseModel):
+    """The standard prices that the catalogue was made with: US dollars per million tokens in and out, by model.
+
+    `checked_on`: when all of them were those of the price list.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checked_on: dt.date
+    usd_per_million: dict[str, tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]]
+
+
 class Place(BaseModel):
     """A seat in a panel: the model that has it first, and those that may take it, in turn, when that has ended.
 
@@ -240,7 +252,8 @@ class Place(BaseModel):
 class Catalogue(BaseModel):
     """All providers and models, validated: names are unique, and every model that ends has a replacement.
 
-    `places`: those of the mission's panel. `refiner`: that of the refining model.
+    `places`: those of the mission's panel. `refiner`: that of the refining model. `checked_prices`: what a check of the
+    prices compares them with; nothing is billed or estimated by it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -249,6 +262,7 @@ class Catalogue(BaseModel):
     models: tuple[Model, ...]
     places: tuple[Place, ...] = Field(min_length=1)
     refiner: Place
+    checked_prices: CheckedPrices
 
     @model_validator(mode="after")
     def _check_references(self) -> Catalogue:
@@ -262,6 +276,9 @@ class Catalogue(BaseModel):
                 raise ValueError(f"{model.name}: its replacement {model.replacement} is not in the catalogue")
             if model.ends_on is not None and model.replacement is None:
                 raise ValueError(f"{model.name}: it ends, so it needs a replacement")
+        for name in self.checked_prices.usd_per_million:
+            if name not in names:
+                raise ValueError(f"{name} has a checked price and is not in the catalogue")
         self._check_places(set(names))
         return self
 

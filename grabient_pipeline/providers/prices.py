@@ -56,6 +56,14 @@ class Price:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedPrice:
+    """What the price list says of a model: its standard price, and whether its provider means to end it."""
+
+    price: Price
+    is_deprecated: bool
+
+
 def batch_price(model: Model) -> Price:
     """Return the model's current price in a batch."""
     return booked_price(model.provider, model.id, "batch")
@@ -143,6 +151,18 @@ def price_on(day: dt.date, provider: str, model_id: str, request_tokens: tuple[i
     Raises:
         LookupError: the price list does not have the model.
     """
+    return _listed(day, provider, model_id, request_tokens).price
+
+
+def listed_on(day: dt.date, provider: str, model_id: str) -> ListedPrice | None:
+    """Return what the price list says of a model on a day in UTC; None if it does not have the model."""
+    try:
+        return _listed(day, provider, model_id, REQUEST_TOKENS)
+    except LookupError:
+        return None
+
+
+def _listed(day: dt.date, provider: str, model_id: str, request_tokens: tuple[int, int]) -> ListedPrice:
     # Loading the price list takes a quarter of a second.
     from genai_prices import Usage, calc_price
     from genai_prices.types import PriceCalculation
@@ -163,7 +183,8 @@ def price_on(day: dt.date, provider: str, model_id: str, request_tokens: tuple[i
     for_an_hour = calculate(cache_write_tokens=input_tokens, cache_write_1h_tokens=input_tokens)
     usd, *of_cache = (_per_million(each.input_price, input_tokens) for each in (plain, read, written, for_an_hour))
     output_usd = _per_million(plain.output_price, output_tokens)
-    return Price(usd, output_usd, *(None if each == usd else each for each in of_cache))
+    price = Price(usd, output_usd, *(None if each == usd else each for each in of_cache))
+    return ListedPrice(price, bool(plain.model.deprecated))
 
 
 def _per_million(usd: Decimal, tokens: int) -> float:
