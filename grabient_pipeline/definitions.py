@@ -14,7 +14,7 @@ from grabient_pipeline.convex.defs import MIGRATION_JOBS
 from grabient_pipeline.defs.asset_checks import CHECKS
 from grabient_pipeline.defs.assets import ASSETS
 from grabient_pipeline.defs.automation import automation_conditions
-from grabient_pipeline.defs.jobs import JOBS
+from grabient_pipeline.defs.jobs import JOBS, SCHEDULES
 from grabient_pipeline.defs.resources import PipelineResource
 from grabient_pipeline.defs.sensors import build_poll_sensor, refresh_derived
 from grabient_pipeline.errors import SettingsError, UnknownModelError
@@ -47,6 +47,7 @@ def build_definitions(**overrides: Any) -> dg.Definitions:
             build_poll_sensor(settings.poll_seconds if settings else DEFAULT_POLL_SECONDS),
             refresh_derived,
         ],
+        "schedules": SCHEDULES,
         "resources": {"pipeline": PipelineResource()},
         # The steps are short and share one database: a process for each would cost two seconds and gain nothing.
         "executor": dg.in_process_executor,

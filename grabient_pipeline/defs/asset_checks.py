@@ -8,6 +8,7 @@ import datetime as dt
 import dagster as dg
 
 from grabient_pipeline.batches.status import read_status
+from grabient_pipeline.defs.assets.catalogue import catalogue_findings, findings_table
 from grabient_pipeline.defs.assets.consensus import palette_tag_consensus
 from grabient_pipeline.defs.assets.embeddings import palette_embeddings
 from grabient_pipeline.defs.assets.palettes import palettes
@@ -29,6 +30,22 @@ _PUBLISHED_WITHIN_SECONDS = 60.0
 
 _BACKUP_WITHIN = dt.timedelta(days=2)
 _FIRST_BACKUP_WITHIN = dt.timedelta(hours=2)
+
+
+@dg.asset_check(
+    asset=catalogue_findings,
+    description="The catalogue agrees with the newest answers of the providers and of the price list, and names a "
+    "successor of every model in use that ends within 60 days.",
+)
+def catalogue_current(pipeline: dg.ResourceParam[Pipeline]) -> dg.AssetCheckResult:
+    findings = pipeline.catalogue_findings()
+    to_change = {each.model for each in findings if each.in_use and each.line}
+    return dg.AssetCheckResult(
+        passed=not to_change,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{pluralize(len(to_change), 'model')} in use to change in catalogue.toml",
+        metadata={"findings": findings_table(findings), "models": dg.MetadataValue.json(sorted(to_change))},
+    )
 
 
 @dg.asset_check(asset=palettes, description="Every seed can be decoded as a palette.")
@@ -254,6 +271,7 @@ def _evaluation_metadata(evaluation: Evaluation) -> Metadata:
 
 
 CHECKS = [
+    catalogue_current,
     seeds_decode,
     no_orphaned_batch,
     nothing_overdue,

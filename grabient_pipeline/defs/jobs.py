@@ -1,4 +1,7 @@
-"""The jobs: `backfill` orders missing responses, `send_on` submits waiting requests, `collect` processes results."""
+"""The jobs: `backfill` orders missing responses, `send_on` submits waiting requests, `collect` processes results.
+
+`check_catalogue` runs weekly.
+"""
 
 # pyright: reportUnknownMemberType=false
 # (Dagster leaves a type argument open in the signature of `define_asset_job`.)
@@ -6,6 +9,7 @@
 import dagster as dg
 
 from grabient_pipeline.defs.assets.batches import provider_assets
+from grabient_pipeline.defs.assets.catalogue import catalogue_findings
 from grabient_pipeline.defs.assets.palettes import palettes
 from grabient_pipeline.defs.assets.tags import tag_responses
 from grabient_pipeline.defs.send_on import send_on_job
@@ -23,4 +27,21 @@ collect_job = dg.define_asset_job(
     description="Fetches the results of every ended batch, and brings everything after them up to date.",
 )
 
-JOBS = [backfill_job, collect_job, send_on_job]
+check_catalogue_job = dg.define_asset_job(
+    "check_catalogue",
+    selection=dg.AssetSelection.assets(catalogue_findings),
+    description="Asks the providers and the price list whether the catalogue of models is still right. Costs nothing.",
+)
+
+# On from the start, like everything that costs nothing.
+check_catalogue_weekly = dg.ScheduleDefinition(
+    name="check_catalogue_weekly",
+    job=check_catalogue_job,
+    cron_schedule="0 6 * * 1",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Checks the catalogue on Mondays. The asset check catalogue_current says what is to be changed.",
+)
+
+JOBS = [backfill_job, collect_job, send_on_job, check_catalogue_job]
+SCHEDULES = [check_catalogue_weekly]

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from grabient_pipeline.defs.assets.batches import provider_metadata
+from grabient_pipeline.defs.assets.catalogue import catalogue_findings_metadata
 from grabient_pipeline.defs.assets.consensus import palette_tag_consensus_metadata
 from grabient_pipeline.defs.assets.embeddings import palette_embeddings_metadata
 from grabient_pipeline.defs.assets.gallery import palette_gallery_metadata
@@ -33,6 +34,7 @@ def _gallery_metadata(_: Path, report: Any) -> Metadata:
 # The metadata of each asset, made from the data directory and the report of its step. In the order of the asset graph:
 # an asset that is recorded before its dependencies counts as outdated, and the sensor `refresh_derived` would run it.
 METADATA: dict[str, Callable[[Path, Any], Metadata]] = {
+    "catalogue_findings": catalogue_findings_metadata,
     "palettes": palettes_metadata,
     **{
         f"{provider.key}_batches": partial(_provider_metadata, provider)

@@ -22,8 +22,17 @@ def test_the_definitions_load_and_have_the_public_names() -> None:
     dg.Definitions.validate_loadable(defs)
     graph = defs.resolve_asset_graph()
     keys = {key.to_user_string() for key in graph.get_all_asset_keys()}
-    assert keys == {"palettes", "palette_images", *PROVIDER_ASSETS, "tag_responses", "palette_tags", *STAGE_TWO}
+    assert keys == {
+        "catalogue_findings",
+        "palettes",
+        "palette_images",
+        *PROVIDER_ASSETS,
+        "tag_responses",
+        "palette_tags",
+        *STAGE_TWO,
+    }
     assert {key.name for key in graph.asset_check_keys} == {
+        "catalogue_current",
         "seeds_decode",
         "no_orphaned_batch",
         "nothing_overdue",
@@ -38,7 +47,7 @@ def test_the_definitions_load_and_have_the_public_names() -> None:
         "embed_texts_are_within_bounds",
         "search_quality_not_regressed",
     }
-    assert {job.name for job in defs.resolve_all_job_defs()} >= {"backfill", "collect", "send_on"}
+    assert {job.name for job in defs.resolve_all_job_defs()} >= {"backfill", "collect", "send_on", "check_catalogue"}
     assert {job.name for job in defs.resolve_sensor_def("poll_batches").jobs} == {"collect", "send_on"}
     assert "within the cap of each order" in (defs.resolve_sensor_def("poll_batches").description or "")
     assert defs.resolve_sensor_def("poll_batches").minimum_interval_seconds == 300
@@ -85,6 +94,7 @@ def test_assets_have_the_documented_dependencies() -> None:
         for key in graph.get_all_asset_keys()
     }
     assert parents["palettes"] == set()
+    assert parents["catalogue_findings"] == set()
     assert parents["palette_images"] == {"palettes"}
     assert all(parents[name] == {"palettes"} for name in PROVIDER_ASSETS)
     assert parents["tag_responses"] == set(PROVIDER_ASSETS)

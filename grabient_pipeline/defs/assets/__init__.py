@@ -4,6 +4,7 @@ The command line uses the same metadata when it records what it did.
 """
 
 from grabient_pipeline.defs.assets.batches import provider_assets
+from grabient_pipeline.defs.assets.catalogue import catalogue_findings
 from grabient_pipeline.defs.assets.consensus import palette_tag_consensus
 from grabient_pipeline.defs.assets.embeddings import palette_embeddings
 from grabient_pipeline.defs.assets.gallery import palette_gallery
@@ -13,6 +14,7 @@ from grabient_pipeline.defs.assets.scorecard import model_scorecard
 from grabient_pipeline.defs.assets.tags import palette_tags, tag_responses
 
 ASSETS = [
+    catalogue_findings,
     palettes,
     palette_images,
     *provider_assets,
