@@ -13,6 +13,7 @@ import duckdb
 
 from grabient_pipeline.batches.adoption import check_listings, unread_batches
 from grabient_pipeline.batches.deadlines import late_cost, note_deadline
+from grabient_pipeline.batches.ending_models import ending_lines, ends_of
 from grabient_pipeline.batches.join_imported import join_imported
 from grabient_pipeline.batches.order_estimate import plan_parts
 from grabient_pipeline.batches.order_ledger import OrderPart, PlannedPart, insert_order
@@ -51,7 +52,8 @@ class BackfillReport:
     `order`: the number of the order that it made; None if nothing was missing that is not ordered already.
     `planned_requests`, `planned_cost_usd`: of that order. `left_out`: models left out, one line each. `failures`: why a
     route could not be used. `orders`: the progress of the open orders of its models. `late_cost_usd`: what all requests
-    of that order would cost as ordinary calls, if those of late batches become such. Costs are US dollars.
+    of that order would cost as ordinary calls, if those of late batches become such. `ending`: models that may end
+    before their batches do, one line each. Costs are US dollars.
     """
 
     batches: tuple[BatchReport, ...] = ()
@@ -65,6 +67,7 @@ class BackfillReport:
     late_cost_usd: float | None = None
     answered_elsewhere: int = 0
     answered_elsewhere_usd: float = 0.0
+    ending: tuple[str, ...] = ()
 
     @property
     def submitted(self) -> tuple[BatchReport, ...]:
@@ -121,6 +124,7 @@ def backfill(
             late_cost_usd=late_cost(planned),
             answered_elsewhere=requests,
             answered_elsewhere_usd=cost_usd,
+            ending=_note_all(_planned_ending(workspace, order, stage, planned), progress),
         )
     not_listed = check_listings(workspace, opened.providers.keys(), ignore=order.ignore_unknown)
     number, planned = make_order(workspace, order, stage, progress)
@@ -135,6 +139,7 @@ def backfill(
     view = View(_stages(stage), is_explicit=True, ignore_unread=order.ignore_unknown)
     with workspace.warehouse.connect() as connection:
         asked_for = [each for each in read_progress(connection, workspace, view) if is_asked_for(each.part)]
+        ending = _note_all(ending_lines(connection, order, stage, asked_for), progress)
     # What a person may wonder about: why nothing is missing.
     requests, cost_usd = (0, 0.0) if planned else _answered_elsewhere(workspace, order, stage, planned)
     sent = send_pieces(workspace, opened.without(not_listed), asked_for, view, progress=progress)
@@ -149,7 +154,25 @@ def backfill(
         late_cost_usd=late_cost(planned),
         answered_elsewhere=requests,
         answered_elsewhere_usd=cost_usd,
+        ending=ending,
     )
+
+
+def _note_all(lines: tuple[str, ...], progress: Progress) -> tuple[str, ...]:
+    for line in lines:
+        progress.note(line)
+    return lines
+
+
+def _planned_ending(
+    workspace: Workspace, order: BackfillOrder, stage: Stage, planned: Sequence[PlannedPart]
+) -> tuple[str, ...]:
+    """Say which models may end before what is planned, or waits in open orders, is answered."""
+    if not ends_of(order):
+        return ()
+    with workspace.warehouse.connect() as connection:
+        open_orders = read_progress(connection, workspace, View(_stages(stage)))
+        return ending_lines(connection, order, stage, open_orders, [part.model.name for part in planned])
 
 
 def estimate(workspace: Workspace, order: BackfillOrder, stage: Stage) -> tuple[BatchReport, ...]:

@@ -162,6 +162,7 @@ def submission_facts(report: BackfillReport) -> dict[str, Any]:
         "orders": order_facts(report.orders),
         "late_cost_usd": report.late_cost_usd,
         "left_out": report.left_out,
+        "ending": report.ending,
         "failures": {route.label: reason for route, reason in report.failures.items()},
     }
 

@@ -96,6 +96,7 @@ def submission_metadata(connection: duckdb.DuckDBPyConnection, report: BackfillR
     return {
         **batches_metadata(batches, report.batches, is_estimate=report.dry_run),
         **({} if late is None else {"late rest by ordinary calls, at most (USD)": usd(late)}),
+        **text_lines("models that end soon", report.ending),
         **orders_metadata(parts),
     }
 
