@@ -372,4 +372,4 @@ class Pipeline:
 
     def models_in_use(self) -> frozenset[str]:
         """The models, as `provider/id`, that tag and refine today."""
-        return models_in_use(self.settings.refinement_model, dt.datetime.now(dt.UTC).date())
+        return models_in_use(self.settings.refinement_model, dt.datetime.now(dt.UTC).date(), self.panel_names())

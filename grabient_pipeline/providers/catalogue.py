@@ -299,6 +299,11 @@ class Catalogue(BaseModel):
         """Return the names of the models that have ended by the given day, by default today."""
         return frozenset(model.name for model in self.models if model.retired(today))
 
+    def place_with(self, name: str) -> Place | None:
+        """Return the place that a model has or may take, that of the refiner included; None if it has none."""
+        places = (*self.places, self.refiner)
+        return next((place for place in places if name in (place.model, *place.successors)), None)
+
     def place_of(self, name: str) -> Place:
         """Return the place that a model has first; one without successors if the catalogue names none.
 

@@ -14,7 +14,8 @@ from typing import Final, Literal
 
 from grabient_pipeline.errors import UnknownModelError
 from grabient_pipeline.providers.base import OfferedModel
-from grabient_pipeline.providers.catalogue import Catalogue, Model, Place, load_catalogue
+from grabient_pipeline.providers.catalogue import Catalogue, Model, Place
+from grabient_pipeline.providers.panel import resolve_panel, resolve_refiner
 from grabient_pipeline.providers.prices import ListedPrice
 from grabient_pipeline.providers.transport.rows import read_day
 
@@ -94,26 +95,24 @@ class Finding:
         return f"{self.model}: {self.sentence}{day}" + (f"; {self.change}" if self.line else "")
 
 
-def models_in_use(refinement_model: str | None, today: dt.date) -> frozenset[str]:
-    """Return the models, as `provider/id`, that tag and refine: of each place, the first that has not ended.
+def models_in_use(refinement_model: str | None, today: dt.date, panel: Sequence[str] | None = None) -> frozenset[str]:
+    """Return the models, as `provider/id`, that tag and refine on a day.
 
     Args:
         refinement_model: that of the settings, as provider/model; None if nothing is refined.
         today: decides which models have ended.
+        panel: the models of the panel that a person chose; None is the default panel.
     """
-    catalogue = load_catalogue()
-    places = list(catalogue.places)
+    names = {model.name for model in resolve_panel(panel, today=today).models}
     if refinement_model is not None:
         try:
-            name = catalogue.model(refinement_model).name
+            refiner = resolve_refiner(refinement_model, today=today)
         except UnknownModelError:
             # What is wrong with the setting is said where it is used.
-            pass
-        else:
-            is_planned = name == catalogue.refiner.model
-            places.append(catalogue.refiner if is_planned else Place(model=name))
-    living = (_first_living(catalogue, (place.model, *place.successors), today) for place in places)
-    return frozenset(name for name in living if name is not None)
+            return frozenset(names)
+        if not refiner.retired(today):
+            names.add(refiner.name)
+    return frozenset(names)
 
 
 def sdk_source(provider: str) -> str:
@@ -288,7 +287,7 @@ class _Comparison:
     def _end(self, kind: FindingKind, sentence: str, day: dt.date | None) -> _Difference:
         line = f"ends_on = {day or 'YYYY-MM-DD'}"
         if self.model.replacement is None:
-            place = self.catalogue.place_of(self.model.name)
+            place = self.catalogue.place_with(self.model.name)
             others = (name for name in (place.successors if place else ()) if name != self.model.name)
             line += f' and replacement = "{_first_living(self.catalogue, others, day or self.today) or "PROVIDER/ID"}"'
         return kind, sentence, self._table, line
@@ -312,17 +311,24 @@ def _ends_soon(catalogue: Catalogue, model: Model, day: dt.date, in_use: Collect
     sentence = f"ends on {day}, in {(day - today).days} days"
     if model.name not in in_use:
         return Finding(model.name, "ends_soon", sentence)
-    place = catalogue.place_of(model.name)
-    order = (place.model, *place.successors) if place else ()
-    later = order[order.index(model.name) + 1 :] if place else ()
-    heir = _first_living(catalogue, later, day)
+    place = catalogue.place_with(model.name)
+    heir = None if place is None else _heir(catalogue, place, day)
     if heir is not None:
         return Finding(model.name, "ends_soon", f"{sentence}; {heir} is next for its place", in_use=True)
     # A model has one place at most.
-    is_free = model.replacement is not None and catalogue.place_of(model.replacement) is None
+    is_free = model.replacement is not None and catalogue.place_with(model.replacement) is None
     line = f'successors = ["{model.replacement if is_free else "PROVIDER/ID"}"]'
     under = f"[[places]] {place.model}" if place and place != catalogue.refiner else "[refiner]"
     return Finding(model.name, "ends_soon", f"{sentence}; no other is named for its place", under, line, in_use=True)
+
+
+def _heir(catalogue: Catalogue, place: Place, day: dt.date) -> str | None:
+    """Return the model that has a place on a day; None if nobody has it."""
+    if place == catalogue.refiner:
+        model = resolve_refiner(place.model, today=day, catalogue=catalogue)
+        return None if model.retired(day) else model.name
+    seats = resolve_panel(today=day, catalogue=catalogue).seats
+    return next((seat.model.name for seat in seats if seat.place == place.model and seat.model is not None), None)
 
 
 def _first_living(catalogue: Catalogue, names: Iterable[str], day: dt.date) -> str | None:
