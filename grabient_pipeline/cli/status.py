@@ -119,7 +119,7 @@ def _say_orders(current: Status) -> None:
     moment = dt.datetime.now(dt.UTC)
     terminal.say()
     terminal.say_table(
-        ["order", "model", "sent", "answered", "waiting", "waits for", "room", "likely end"],
+        ["order", "model", "sent", "answered", "waiting", "waits for", "in use", "likely end"],
         [
             [
                 str(order.number),

@@ -24,7 +24,7 @@ Metadata = dict[str, dg.MetadataValue[Any]]
 MAX_ROWS = 20
 SAMPLE_ROWS = 10
 
-_ORDER_COLUMNS = ("order", "model", "sent", "answered", "waiting", "waits for", "room", "likely end (UTC)")
+_ORDER_COLUMNS = ("order", "model", "sent", "answered", "waiting", "waits for", "in use", "likely end (UTC)")
 _TOKEN_COLUMNS = ("input tokens", "cached", "output tokens", "reasoning")
 MODEL_COLUMNS = ("model", "answers", "usable", "usable share", *_TOKEN_COLUMNS, "cost (USD)")
 

@@ -90,7 +90,7 @@ class TestJob:
         assert observation.asset_key == dg.AssetKey("anthropic_batches")
         (row,) = observation.metadata["open orders"].value.records
         assert row.data["waiting"] == 8
-        assert "8 of 8 requests (set)" in row.data["room"]
+        assert "8 of 8 requests (set)" in row.data["in use"]
         assert row.data["waits for"] == "room"
         assert row.data["likely end (UTC)"].startswith("at most ")
         assert len(server.sandbox.store.batches()) == 4
