@@ -9,7 +9,7 @@ from functools import partial
 
 from drills.commands import DrillFailed
 from drills.drill import Drill
-from drills.environment import PROVIDERS, DrillEnvironment
+from drills.environment import FLEX_MODEL, PROVIDERS, DrillEnvironment
 from drills.lost_ledgers import adopt_without_palettes, put_back_older_ledger
 from grabient_pipeline.crash_points import CRASH_POINTS
 
@@ -30,12 +30,14 @@ class CrashScenario:
         command: gives the command that reaches the crash point.
         stages: the stages in which it is reached.
         occurrences: how often one command reaches it, at most.
+        providers: those whose requests can reach it.
     """
 
     prepare: Callable[[DrillEnvironment], object]
     command: Callable[[DrillEnvironment], Sequence[object]]
     stages: tuple[str, ...] = ("tagging", "refinement")
     occurrences: int = 1
+    providers: tuple[str, ...] = PROVIDERS
 
 
 def _do_nothing(_: DrillEnvironment) -> None:
@@ -72,6 +74,14 @@ def _outdate_embed_texts(environment: DrillEnvironment) -> None:
         connection.execute("UPDATE palette_tag_refined SET embed_text_recipe = 0")
 
 
+def _refuse_flex(environment: DrillEnvironment) -> None:
+    environment.arm_fault("flex_refused", "openai")
+
+
+def _flex_command(environment: DrillEnvironment) -> Sequence[object]:
+    return ("backfill", "--direct", "--model", FLEX_MODEL, "--analysis-count", environment.analyses)
+
+
 def _import_command(environment: DrillEnvironment) -> Sequence[object]:
     return ("import", environment.palettes_file)
 
@@ -99,6 +109,8 @@ _COMPOSE = CrashScenario(_outdate_embed_texts, _poll_command, ("refinement",))
 # A poll publishes after each of its steps.
 _PUBLISH = CrashScenario(_submit, _poll_command, occurrences=3)
 
+_FALL_BACK = CrashScenario(_refuse_flex, _flex_command, ("tagging",), providers=("openai",))
+
 _SCENARIOS: dict[str, CrashScenario] = {
     "import.writing": _IMPORT,
     "import.written": _IMPORT,
@@ -109,6 +121,8 @@ _SCENARIOS: dict[str, CrashScenario] = {
     "submit.uploaded": _SUBMIT,
     "submit.created": _SUBMIT,
     "submit.recorded": _SUBMIT,
+    "direct.repricing": _FALL_BACK,
+    "direct.repriced": _FALL_BACK,
     "reconcile.searched": _RECONCILE,
     "reconcile.adopted": _RECONCILE,
     "adopt.recording": _ADOPT,
@@ -146,7 +160,7 @@ def crash_point_drills(providers: Sequence[str] = PROVIDERS, *, repeated: bool =
         raise DrillFailed(f"crash points without a scenario, or scenarios without one: {', '.join(sorted(mismatched))}")
     for name, scenario in _SCENARIOS.items():
         for stage in scenario.stages:
-            for provider in providers:
+            for provider in (each for each in providers if each in scenario.providers):
                 for occurrence in range(1, (scenario.occurrences if repeated else 1) + 1):
                     crash_point = name if occurrence == 1 else f"{name}:{occurrence}"
                     yield Drill(

@@ -40,6 +40,8 @@ def _tagging_model(provider: str) -> str:
 
 
 MODELS: Final = {provider: _tagging_model(provider) for provider in PROVIDERS}
+# Its ordinary calls ask for the service tier flex.
+FLEX_MODEL: Final = "openai/gpt-5-nano"
 REFINING_MODELS: Final = {**MODELS, "anthropic": "anthropic/claude-opus-4-5-20251101"}
 
 # This many rounds of plain commands settle whatever a drill has done.

@@ -22,6 +22,8 @@ CRASH_POINTS: Final = (
     "submit.uploaded",
     "submit.created",
     "submit.recorded",
+    "direct.repricing",
+    "direct.repriced",
     "reconcile.searched",
     "reconcile.adopted",
     "adopt.recording",

@@ -21,7 +21,8 @@ step fails with it. Any other exception is a bug.
     ├── MissingKeyError      a provider without a key
     └── ProviderError        a provider refused, or cannot be reached
         ├── ProviderRefused  it certainly did nothing
-        │   └── ProviderBusy   it did nothing, and will later
+        │   ├── ProviderBusy     it did nothing, and will later
+        │   └── TierUnavailable  it does not serve the service tier that was asked for
         └── ProviderUncertain  it is unknown whether it did
 """
 
@@ -123,6 +124,15 @@ class ProviderBusy(ProviderRefused):
     def __init__(self, provider: str, message: str, status: int, retry_after_seconds: float | None = None) -> None:
         super().__init__(provider, message, status)
         self.retry_after_seconds = retry_after_seconds
+
+
+class TierUnavailable(ProviderRefused):
+    """It did nothing, because the service tier that was asked for cannot be had; the account may have others."""
+
+    @classmethod
+    def after(cls, error: ProviderError, reason: str) -> TierUnavailable:
+        """Return an error that says what follows from an answer about the tier."""
+        return cls(error.provider, f"{str(error).removeprefix(f'{error.provider}: ')}; {reason}", error.status)
 
 
 class ProviderUncertain(ProviderError):

@@ -74,8 +74,8 @@ VARIABLES: Final = (
     ),
     Variable(
         "GRABIENT_DIRECT",
-        "Providers and models (PROVIDER or PROVIDER/MODEL, separated by commas) to call directly, at full price, "
-        "instead of through batches.",
+        "Providers and models (PROVIDER or PROVIDER/MODEL, separated by commas) to call directly, at full price "
+        "or at that of the service tier flex, instead of through batches.",
     ),
     Variable(
         "GRABIENT_POLL_SECONDS",

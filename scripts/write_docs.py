@@ -317,7 +317,8 @@ that long, so the price list is asked for the price of one request of {sum(REQUE
 ## Tagging
 
 {ANALYSES} responses per palette and model, for the {SAMPLES} sample palettes and for {MANY:,} similar ones.
-Direct calls, for accounts without batch access, cost the full price.
+Direct calls, for accounts without batch access, cost the full price; those to models with the
+service tier flex cost as much as a batch.
 
 {tagging}
 

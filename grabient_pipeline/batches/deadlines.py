@@ -69,7 +69,7 @@ def note_deadline(order: BackfillOrder, planned: Sequence[PlannedPart], progress
     cost = late_cost(planned)
     if cost is not None:
         progress.note(
-            f"{late}is asked by ordinary calls at full price: at most {dollars(cost)} if that is everything, "
+            f"{late}is asked by ordinary calls {_late_price(planned)}: at most {dollars(cost)} if that is everything, "
             f"and within the order's cap of {dollars(order.max_cost_usd)}"
         )
     elif all(part.route.access == "direct" for part in planned):
@@ -78,6 +78,12 @@ def note_deadline(order: BackfillOrder, planned: Sequence[PlannedPart], progress
         progress.note(f"{late}is not asked again for this order")
     else:
         progress.note(f"{late}is sent again as a batch")
+
+
+def _late_price(planned: Sequence[PlannedPart]) -> str:
+    """Say at which price late requests become ordinary calls."""
+    flex = [part.model.flex is not None for part in planned if part.late_cost_usd is not None]
+    return "at the price of a batch (flex)" if all(flex) else "at full or flex price" if any(flex) else "at full price"
 
 
 def _record_late(workspace: Workspace, outcomes: Sequence[CancelledBatch]) -> None:

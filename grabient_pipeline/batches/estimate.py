@@ -13,7 +13,7 @@ import orjson
 from grabient_pipeline.batches.stages import Stage
 from grabient_pipeline.providers.base import AccessMode
 from grabient_pipeline.providers.catalogue import Model, load_catalogue
-from grabient_pipeline.providers.prices import Price, booked_price
+from grabient_pipeline.providers.prices import Price, batch_price, direct_price
 from grabient_pipeline.warehouse import sql
 
 # The providers' tokenizers are not available offline. Prose has about four characters per token, numbers and hex codes
@@ -62,7 +62,7 @@ class Estimator:
             token_factor=model.token_factor,
             average_input=average_input if is_enough else None,
             output_tokens=average_output if is_enough else model.expected_output_tokens * stage.output_ratio,
-            price=booked_price(model.provider, model.id, access),
+            price=direct_price(model) if access == "direct" else batch_price(model),
             writes_cache=load_catalogue().provider(model.provider).cached_input.writes_unasked,
         )
 

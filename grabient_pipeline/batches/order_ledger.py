@@ -17,7 +17,7 @@ import duckdb
 from grabient_pipeline.errors import SettingsError, UnknownModelError, UnknownOrderError
 from grabient_pipeline.providers.base import AccessMode, Route
 from grabient_pipeline.providers.catalogue import Model, load_catalogue
-from grabient_pipeline.providers.prices import BATCH_DISCOUNT
+from grabient_pipeline.providers.prices import direct_ratio
 from grabient_pipeline.warehouse import sql
 
 WhenLate = Literal["direct", "again", "leave"]
@@ -95,7 +95,8 @@ class OrderPart:
 
         If late requests become ordinary calls, such a call is meant.
         """
-        dearest = self.request_cost_usd / (BATCH_DISCOUNT if self.late_route is not None else 1.0)
+        ratio = 1.0 if self.late_route is None else direct_ratio(load_catalogue().known(self.name))
+        dearest = self.request_cost_usd * ratio
         return not committed.outstanding_usd and committed.spent_usd + dearest > self.max_cost_usd
 
 

@@ -344,7 +344,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, demand: Demand, palettes: _Pa
                 "endpoint": destination.endpoint,
                 "access": destination.route.access,
                 "request_count": reservation.request_count,
-                "parameters": _batch_parameters(model),
+                "parameters": _batch_parameters(model, destination.route),
+                "service_tier": model.direct_tier if destination.route.access == "direct" else None,
                 **price.columns,
                 "estimated_input_tokens": planned.tokens_in,
                 "estimated_output_tokens": planned.tokens_out,
@@ -356,11 +357,12 @@ def _insert(connection: duckdb.DuckDBPyConnection, demand: Demand, palettes: _Pa
         connection.execute(sql(__package__, "insert_claims"), of_model)
 
 
-def _batch_parameters(model: Model) -> str:
+def _batch_parameters(model: Model, route: Route) -> str:
     """What a batch was requested with, as JSON, so that it can be traced later."""
     return orjson.dumps(
         {
             **model.parameters,
+            **({"service_tier": "flex"} if route.access == "direct" and model.flex is not None else {}),
             "max_output_tokens": model.max_output_tokens,
             "structured_output": model.structured_output,
             "price_list": price_list_version(),

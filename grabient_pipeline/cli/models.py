@@ -115,12 +115,12 @@ def _say_models(catalogue: Catalogue, keys: Collection[str], panel: Collection[s
     rows: list[list[object]] = []
     styles: list[str] = []
     for provider in catalogue.providers.values():
-        rows.append([provider.name, *[""] * 5])
+        rows.append([provider.name, *[""] * 6])
         styles.append("bold")
         for model in [each for each in catalogue.models if each.provider == provider.key]:
             rows.append(_row(model, model.provider in keys, model.name in panel))
             styles.append("" if model.name in panel else "dim")
-    headers = ["model", "$ in", "$ out", "format", "lifecycle", "backfill"]
+    headers = ["model", "$ in", "$ out", "direct", "format", "lifecycle", "backfill"]
     terminal.say_table(headers, rows, right={"$ in", "$ out"}, styles=styles)
 
 
@@ -149,6 +149,7 @@ def _row(model: Model, has_key: bool, in_panel: bool) -> list[object]:
         f" {model.id}{replaced}",
         f"{price.input_usd_per_million:.3f}",
         f"{price.output_usd_per_million:.3f}",
+        "full" if model.flex is None else "flex",
         _FORMATS[model.structured_output],
         model.lifecycle(),
         _in_backfill(model, has_key, in_panel),
@@ -196,6 +197,7 @@ def _model_facts(model: Model, in_panel: bool) -> dict[str, Any]:
         "ends_on": model.ends_on,
         "replacement": model.replacement,
         "structured_output": model.structured_output,
+        "flex": None if model.flex is None else model.flex.model_dump(),
         "max_output_tokens": model.max_output_tokens,
         **price.columns,
         "note": model.note,

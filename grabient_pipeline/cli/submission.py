@@ -49,7 +49,8 @@ Direct = Annotated[
     bool,
     typer.Option(
         "--direct",
-        help="Use direct calls at full price instead of batches. GRABIENT_DIRECT sets this for providers or models.",
+        help="Use direct calls at full price, or at that of the tier flex, instead of batches. "
+        "GRABIENT_DIRECT sets this for providers or models.",
     ),
 ]
 IgnoreUnknown = Annotated[
@@ -71,8 +72,7 @@ Deadline = Annotated[
 Then = Annotated[
     WhenLate | None,
     typer.Option(
-        help="What happens to the rest of a late batch: ordinary calls at full price within the cap, again as a batch, "
-        "or nothing.",
+        help="What happens to the rest of a late batch: ordinary calls within the cap, again as a batch, or nothing.",
         show_default="again",
     ),
 ]

@@ -16,7 +16,7 @@ from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.catalogue import Model
 from grabient_pipeline.providers.transport.clock import ProviderClock
 
-# How requests are sent: in batches at half price, or by ordinary calls at full price.
+# How requests are sent: in batches at half price, or by ordinary calls, at full price unless the model has flex.
 AccessMode = Literal["batch", "direct"]
 BatchStatus = Literal["submitted", "completed", "expired", "cancelled", "failed"]
 Outcome = Literal["succeeded", "errored", "expired", "cancelled"]
@@ -39,6 +39,9 @@ TRANSFER_TIMEOUT_SECONDS: Final = 600.0
 # An ordinary call to a model that reasons before it answers.
 ASK_TIMEOUT_SECONDS: Final = 120.0
 
+# A call at the tier flex is slow by design; OpenAI's guide advises 15 minutes.
+FLEX_TIMEOUT_SECONDS: Final = 900.0
+
 # Creating a large batch is slow, and giving up on the answer is the one expensive kind of failure.
 CREATE_TIMEOUT_SECONDS: Final = 300.0
 
@@ -47,6 +50,8 @@ CLOCK_MARGIN: Final = dt.timedelta(hours=1)
 
 # The attempted action, as error messages name it.
 LISTING_MODELS: Final = "asking for the list of models"
+# The service tiers that an ordinary call can ask for: flex at the price of a batch, when there is room, or default.
+ServiceTier = Literal["flex", "default"]
 
 # Names the request of an ordinary call. Providers ignore headers that they do not know.
 CUSTOM_ID_HEADER: Final = "X-Grabient-Custom-Id"
@@ -292,6 +297,15 @@ class OfferedModel:
     is_deprecated: bool = False
     is_retired: bool = False
     takes_batches: bool | None = None
+# Whether the rest of a batch may be sent at full price, given why flex was refused and how many requests are left: None
+# if so, else the reason, in words that can follow a semicolon.
+AllowFullPrice = Callable[[str, int], str | None]
+
+
+def never_allow(refusal: str, left: int) -> str:
+    """Keep a batch whose tier is refused from being sent at full price."""
+    del refusal
+    return f"{left} requests are not sent at full price"
 
 
 class RequestFormat(Protocol):
@@ -317,6 +331,14 @@ class RequestFormat(Protocol):
 
     def request(self, model: Model, payload: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
         """Return one request as it is written to a request file; `text` is the user's message."""
+        ...
+
+    def at_tier(self, request: Mapping[str, Any], tier: ServiceTier) -> dict[str, Any]:
+        """Return a request for an ordinary call that asks for this service tier.
+
+        Raises:
+            ValueError: The requests of this provider cannot ask for one.
+        """
         ...
 
 
@@ -378,6 +400,7 @@ class BatchProvider(RequestFormat, Protocol):
 
         Raises:
             ProviderBusy: The provider did nothing, and the call can be repeated later.
+            TierUnavailable: The provider refused the service tier that the request asks for, and did nothing.
         """
         ...
 
@@ -405,11 +428,15 @@ class BatchProvider(RequestFormat, Protocol):
         """
         ...
 
-    def work(self, batch_id: str, progress: Progress = SILENT) -> None:
+    def work(self, batch_id: str, progress: Progress = SILENT, allow_full_price: AllowFullPrice = never_allow) -> None:
         """Send the requests of the batch that have not been sent, where that is not the provider's job.
+
+        Args:
+            allow_full_price: Asked once if the provider refuses the tier flex, before the rest is sent at full price.
 
         Raises:
             ProviderError: The account was refused or is out of quota. Answers are kept, and the rest can wait.
+            TierUnavailable: There was no room at the tier flex for long, or the rest may not be sent at full price.
         """
         ...
 
@@ -447,7 +474,12 @@ class RunsRemotely:
         """Return nothing: most SDKs know of no ends."""
         return {}
 
-    def work(self, batch_id: str, progress: Progress = SILENT) -> None:
+    @staticmethod
+    def at_tier(request: Mapping[str, Any], tier: ServiceTier) -> dict[str, Any]:
+        """Raise `ValueError`: no service tier is known here, and another price than the expected one is no answer."""
+        raise ValueError(f"the requests of this provider cannot ask for the service tier {tier}")
+
+    def work(self, batch_id: str, progress: Progress = SILENT, allow_full_price: AllowFullPrice = never_allow) -> None:
         """Do nothing: the provider sends the requests."""
 
     def forget(self, batch_id: str) -> None:

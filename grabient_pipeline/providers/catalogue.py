@@ -185,11 +185,20 @@ class Provider(BaseModel):
         return {tier.name: tier.share for tier in self.service_tiers}
 
 
+class Flex(BaseModel):
+    """That a model can be called at the price of a batch, with the page that says so and the day of reading it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field(pattern=r"^https://")
+    read_on: dt.date
+
+
 class Model(BaseModel):
     """A model of a provider, by the id that the provider's API expects.
 
     `ends_on` is the day on which the provider shuts it down. `token_factor`: how many tokens its tokenizer makes of a
-    text, relative to most models; for estimates.
+    text, relative to most models; for estimates. `flex`: None for a model whose calls cost the full price.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -202,6 +211,7 @@ class Model(BaseModel):
     max_output_tokens: int = Field(gt=0)
     expected_output_tokens: int = Field(gt=0)
     token_factor: float = Field(default=1.0, ge=1.0)
+    flex: Flex | None = None
     parameters: dict[str, Any]
     note: str = ""
 
@@ -209,6 +219,11 @@ class Model(BaseModel):
     def name(self) -> str:
         """The name that people use: `provider/id`."""
         return f"{self.provider}/{self.id}"
+
+    @property
+    def direct_tier(self) -> Literal["flex"] | None:
+        """The service tier that its ordinary calls ask for; None is the provider's standard one."""
+        return None if self.flex is None else "flex"
 
     def retired(self, today: dt.date | None = None) -> bool:
         """Whether its provider has shut it down by the given day, by default today."""
@@ -325,6 +340,10 @@ class Catalogue(BaseModel):
         raise UnknownModelError(
             f"there is no model {name!r}; grabient models lists them (write PROVIDER/MODEL, such as openai/gpt-4o-mini)"
         )
+
+    def known(self, name: str) -> Model | None:
+        """Return a model by `provider/id`; None if another version of this program had it."""
+        return next((model for model in self.models if model.name == name), None)
 
     def provider(self, key: str) -> Provider:
         """Return a provider by its key.

@@ -13,11 +13,12 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from grabient_pipeline.errors import ProviderError, ProviderRefused
+from grabient_pipeline.errors import ProviderError, ProviderRefused, TierUnavailable
 from grabient_pipeline.providers.base import (
     ASK_TIMEOUT_SECONDS,
     CREATE_TIMEOUT_SECONDS,
     CUSTOM_ID_HEADER,
+    FLEX_TIMEOUT_SECONDS,
     LISTING_MODELS,
     TRANSFER_TIMEOUT_SECONDS,
     BatchIdentity,
@@ -33,13 +34,14 @@ from grabient_pipeline.providers.base import (
     PromptPayload,
     ResultRow,
     RunsRemotely,
+    ServiceTier,
     Submission,
     UnreadableRow,
 )
 from grabient_pipeline.providers.catalogue import Model
 from grabient_pipeline.providers.transport.clock import ProviderClock
 from grabient_pipeline.providers.transport.connection import SAME_PROJECT, Connection
-from grabient_pipeline.providers.transport.errors import OVERLOADED, short_text, status_code
+from grabient_pipeline.providers.transport.errors import OVERLOADED, error_body, short_text, status_code
 from grabient_pipeline.providers.transport.rows import (
     Row,
     as_count,
@@ -74,6 +76,8 @@ _NOT_RUN: Final[Mapping[str, Outcome]] = {"batch_expired": "expired", "batch_can
 _MAX_ERRORS: Final = 5
 # Groq's error for an answer that its own check of the JSON rejects; the answer comes with it.
 _REJECTED_ANSWER: Final = "json_validate_failed"
+_BAD_REQUEST: Final = 400
+_TIER_WORDS: Final = ("service_tier", "service tier", "flex")
 
 
 def chat_request(
@@ -103,6 +107,11 @@ def chat_request(
         "response_format": response_format(model, payload),
     }
     return {"custom_id": custom_id, "method": "POST", "url": COMPLETIONS_PATH, "body": body}
+
+
+def chat_at_tier(request: Mapping[str, Any], tier: ServiceTier) -> dict[str, Any]:
+    """Return a line of a request file that asks for a service tier."""
+    return {**request, "body": {**request["body"], "service_tier": tier}}
 
 
 def response_format(model: Model, payload: PromptPayload) -> dict[str, Any]:
@@ -240,6 +249,15 @@ def read_chat_row(row: Row) -> ResultRow:
     return ResultRow(custom_id, "succeeded", text, reason, None, *tokens, tier)
 
 
+def refuses_tier(status: int, body: Row) -> bool:
+    """Whether an error response is about the service tier, and not about the rest of the request."""
+    if status != _BAD_REQUEST:
+        return False
+    error = as_mapping(body.get("error")) or body
+    message = (as_text(error.get("message")) or "").casefold()
+    return error.get("param") == "service_tier" or any(word in message for word in _TIER_WORDS)
+
+
 def rejected_answer(body: Row) -> str | None:
     """Return the answer in an error response of Groq; None if there is none.
 
@@ -335,7 +353,9 @@ class ChatCompletionBatches(RunsRemotely, ABC):
         return read_line(line, read_chat_row)
 
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        client = self._client.with_options(max_retries=0, timeout=ASK_TIMEOUT_SECONDS)
+        tier = request["body"].get("service_tier")
+        timeout = FLEX_TIMEOUT_SECONDS if tier == "flex" else ASK_TIMEOUT_SECONDS
+        client = self._client.with_options(max_retries=0, timeout=timeout)
         headers = {CUSTOM_ID_HEADER: request["custom_id"]}
         status = 200
         with self._connection.translate_errors(f"asking {model}", busy_statuses=OVERLOADED):
@@ -343,9 +363,16 @@ class ChatCompletionBatches(RunsRemotely, ABC):
                 body = client.post(self.ask_path, cast_to=object, body=request["body"], options={"headers": headers})
             except Exception as error:
                 body = as_mapping(getattr(error, "body", None))
+                status = status_code(error)
+                if tier is not None and status is not None and refuses_tier(status, body):
+                    reason = self._connection.refusal_reason(
+                        status, error_body(error, status).message, is_provider=True
+                    )
+                    raise TierUnavailable(
+                        self.key, f"the service tier {tier} is refused for {model}: {reason}", status
+                    ) from None
                 if rejected_answer(body) is None:
                     raise
-                status = status_code(error)
         answer = self._connection.require_object(body, f"asking {model}")
         return {"custom_id": request["custom_id"], "response": {"status_code": status, "body": answer}}
 

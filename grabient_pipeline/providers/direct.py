@@ -1,4 +1,8 @@
-"""Ordinary calls for accounts without batch access: the same requests, a few at a time, at full price.
+"""Ordinary calls for accounts without batch access: the same requests, a few at a time.
+
+They cost the full price, and the price of a batch where the catalogue gives the model the tier flex: each request then
+asks for it. If the provider has no room at that tier, the call costs nothing and is repeated for a quarter of an hour.
+If the provider refuses the tier, the rest of the batch goes out at full price, provided that the caller allows it.
 
 Presented as a batch API that runs on this machine. `submit` puts the request file into a folder, `work` sends its
 requests and records each answer before the next request, and the rest of the pipeline polls and collects as usual. If
@@ -24,11 +28,12 @@ import orjson
 import tenacity
 
 from grabient_pipeline.atomic import write_atomic
-from grabient_pipeline.errors import ProviderBusy, ProviderError, ProviderRefused, ProviderUncertain
+from grabient_pipeline.errors import ProviderBusy, ProviderError, ProviderRefused, ProviderUncertain, TierUnavailable
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.base import (
     OWED,
     AccessMode,
+    AllowFullPrice,
     BatchProvider,
     BatchState,
     BatchStatus,
@@ -42,8 +47,10 @@ from grabient_pipeline.providers.base import (
     PromptPayload,
     RequestFormat,
     ResultRow,
+    ServiceTier,
     Submission,
     UnreadableRow,
+    never_allow,
 )
 from grabient_pipeline.providers.catalogue import Model
 from grabient_pipeline.providers.transport.rows import read_line
@@ -53,6 +60,8 @@ CONCURRENT_CALLS: Final = 4
 # A provider that is still busy after this many attempts is out of quota for the day.
 _MAX_ATTEMPTS: Final = 6
 _MAX_WAIT_SECONDS: Final = 120.0
+# At the tier flex, a busy answer may only mean that there is no room at the moment.
+_FLEX_PATIENCE_SECONDS: Final = 900.0
 # These statuses concern the account and not the request, so the next request would fail as well.
 _ACCOUNT_STATUSES: Final = frozenset({401, 402, 403, 404})
 
@@ -77,7 +86,11 @@ class DirectFormat:
         self.key = batch_format.key
 
     def request(self, model: Model, payload: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
-        return self._batch_format.request(model, payload, custom_id, text)
+        request = self._batch_format.request(model, payload, custom_id, text)
+        return request if model.flex is None else self.at_tier(request, "flex")
+
+    def at_tier(self, request: Mapping[str, Any], tier: ServiceTier) -> dict[str, Any]:
+        return self._batch_format.at_tier(request, tier)
 
 
 class DirectCalls(DirectFormat):
@@ -169,7 +182,7 @@ class DirectCalls(DirectFormat):
     def ask(self, model: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._provider.ask(model, request)
 
-    def work(self, batch_id: str, progress: Progress = SILENT) -> None:
+    def work(self, batch_id: str, progress: Progress = SILENT, allow_full_price: AllowFullPrice = never_allow) -> None:
         """Send the requests that have not been sent; return at once if another process is doing so."""
         lock = filelock.FileLock(_path(self._folder, batch_id, "lock"), timeout=0)
         try:
@@ -177,7 +190,8 @@ class DirectCalls(DirectFormat):
         except filelock.Timeout:
             return
         try:
-            _BatchRun(self._provider, self._folder, batch_id).run(self._concurrent_calls, progress)
+            run = _BatchRun(self._provider, self._folder, batch_id, progress, allow_full_price)
+            run.run(self._concurrent_calls)
         finally:
             lock.release()
 
@@ -206,24 +220,34 @@ def is_idle(folder: Path, batch_id: str) -> bool:
 class _BatchRun:
     """Sends the remaining requests of one batch from several threads."""
 
-    def __init__(self, provider: BatchProvider, folder: Path, batch_id: str) -> None:
+    def __init__(
+        self, provider: BatchProvider, folder: Path, batch_id: str, progress: Progress, allow_full_price: AllowFullPrice
+    ) -> None:
         self._provider = provider
+        self._progress = progress
+        self._allow_full_price = allow_full_price
         self._requests, self._asked, self._answers, self._cancelled = (
             _path(folder, batch_id, suffix) for suffix in ("requests", "asked", "answers", "cancelled")
         )
         self._lock = threading.Lock()
         self._not_before = 0.0
         self._stopped: ProviderError | None = None
+        self._total = 0
+        self._fallback_lock = threading.Lock()
+        # Whether flex was refused, and the rest is sent at full price.
+        self._fell_back = False
 
-    def run(self, concurrent_calls: int, progress: Progress) -> None:
+    def run(self, concurrent_calls: int) -> None:
         """Send requests until none is left, the batch is cancelled, or the account is refused.
 
         Raises:
             ProviderError: The account was refused or is out of quota.
+            TierUnavailable: There was no room at the tier flex for long, or the rest may not be sent at full price.
         """
+        progress = self._progress
         with self._requests.open("rb") as file:
             model = str(orjson.loads(file.readline())["model"])
-            total = sum(1 for line in file if line.strip())
+            self._total = total = sum(1 for line in file if line.strip())
         done = _read_sent(self._asked) | _read_outcomes(self._answers).keys()
         remaining = self._read_remaining(done)
 
@@ -257,15 +281,15 @@ class _BatchRun:
         """Send one request and record its result; none is recorded if no answer came and the call may be billed."""
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(ProviderBusy),
-            stop=tenacity.stop_after_attempt(_MAX_ATTEMPTS),
+            stop=self._has_lost_patience,
             wait=_seconds_to_wait,
             sleep=self._sleep,
             reraise=True,
         )
         try:
             row = self._provider.read_row(orjson.dumps(retrying(self._send_once, model, custom_id, request)))
-        except ProviderBusy as error:
-            self._stopped = error
+        except (ProviderBusy, TierUnavailable) as error:
+            self._stop(error, self._tier(request))
         except ProviderUncertain as error:
             if error.status is not None and error.status < 300:
                 # Something else than the provider answers at this address.
@@ -288,15 +312,62 @@ class _BatchRun:
 
     def _send_once(self, model: str, custom_id: str, request: dict[str, Any]) -> Mapping[str, Any]:
         self._sleep(max(0.0, self._not_before - time.monotonic()))
+        tier = self._tier(request)
+        if tier == "default":
+            request = self._provider.at_tier(request, tier)
         self._append(self._asked, {"id": custom_id})
         try:
             return self._provider.ask(model, request)
+        except TierUnavailable as error:
+            self._append(self._asked, {"not": custom_id})
+            self._fall_back(error, tier)
+            return self._send_once(model, custom_id, request)
         except ProviderBusy as error:
             # The provider did nothing, and the other threads wait as well.
             self._append(self._asked, {"not": custom_id})
             if error.retry_after_seconds is not None:
                 self._not_before = max(self._not_before, time.monotonic() + error.retry_after_seconds)
             raise
+
+    def _tier(self, request: Mapping[str, Any]) -> ServiceTier | None:
+        """Return the service tier that a request is sent with now; None if the requests ask for none."""
+        if _asked_tier(request) is None:
+            return None
+        return "default" if self._fell_back else "flex"
+
+    def _stop(self, error: ProviderBusy | TierUnavailable, tier: ServiceTier | None) -> None:
+        """Send nothing more, unless that was so before: then the batch has ended for another reason."""
+        if not self._should_stop():
+            self._stopped = _no_room(error) if isinstance(error, ProviderBusy) and tier == "flex" else error
+
+    def _fall_back(self, refusal: TierUnavailable, tier: ServiceTier | None) -> None:
+        """Send the rest at full price from now on, now that a tier was refused.
+
+        Raises:
+            TierUnavailable: That is not allowed, or it was the default tier that was refused.
+        """
+        with self._fallback_lock:
+            if self._stopped is not None or tier != "flex":
+                raise refusal
+            if self._fell_back:
+                # Another thread was first.
+                return
+            left = self._total - len(_read_outcomes(self._answers))
+            reason = self._allow_full_price(str(refusal), left)
+            if reason is not None:
+                self._stopped = TierUnavailable.after(refusal, reason)
+                raise self._stopped
+            self._fell_back = True
+            self._progress.note(f"{refusal}; the {left:,} requests that are left are sent at full price")
+
+    def _has_lost_patience(self, state: tenacity.RetryCallState) -> bool:
+        """Whether a busy answer is not waited for any longer."""
+        if self._should_stop():
+            return True
+        request: Mapping[str, Any] = state.args[2]
+        if self._tier(request) == "flex":
+            return (state.seconds_since_start or 0.0) >= _FLEX_PATIENCE_SECONDS
+        return state.attempt_number >= _MAX_ATTEMPTS
 
     def _should_stop(self) -> bool:
         return self._stopped is not None or self._cancelled.exists()
@@ -326,12 +397,23 @@ def _seconds_to_wait(state: tenacity.RetryCallState) -> float:
     return min(_MAX_WAIT_SECONDS, retry_after if retry_after is not None else float(2**state.attempt_number))
 
 
+def _no_room(error: ProviderBusy) -> TierUnavailable:
+    minutes = _FLEX_PATIENCE_SECONDS / 60
+    return TierUnavailable.after(
+        error, f"there was no room at the tier flex for {minutes:g} minutes; the next poll goes on with the rest"
+    )
+
+
 def _batch_id(submission: str) -> str:
     return f"direct-{submission}"
 
 
 def _path(folder: Path, batch_id: str, suffix: _Suffix) -> Path:
     return folder / f"{batch_id}.{suffix}"
+
+
+def _asked_tier(request: Mapping[str, Any]) -> str | None:
+    return request.get("body", {}).get("service_tier")
 
 
 def _custom_id(request: Mapping[str, Any]) -> str:

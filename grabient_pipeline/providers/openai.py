@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from grabient_pipeline.http_environment import tls_context
 from grabient_pipeline.providers.base import CALL_TIMEOUT_SECONDS, OfferedModel
-from grabient_pipeline.providers.chat_completions import ChatCompletionBatches
+from grabient_pipeline.providers.chat_completions import ChatCompletionBatches, chat_at_tier
 from grabient_pipeline.providers.transport.rows import (
     Row,
     epoch_time,
@@ -28,6 +28,7 @@ class OpenAIBatches(ChatCompletionBatches):
 
     key: ClassVar[str] = "openai"
     ask_path: ClassVar[str] = "/chat/completions"
+    at_tier: ClassVar = staticmethod(chat_at_tier)
 
     def _open_client(self) -> Any:
         import openai

@@ -74,6 +74,16 @@ def full_price(model: Model) -> Price:
     return booked_price(model.provider, model.id, "direct")
 
 
+def direct_price(model: Model) -> Price:
+    """Return the model's current price in ordinary calls as they are sent: with flex, the price of a batch."""
+    return booked_price(model.provider, model.id, "direct", model.direct_tier)
+
+
+def direct_ratio(model: Model | None) -> float:
+    """Return how many times the price of a batch an ordinary call to a model costs; None is a model without flex."""
+    return 1.0 if model is not None and model.flex is not None else 1.0 / BATCH_DISCOUNT
+
+
 def known_batch_price(provider: str, model_id: str) -> Price | None:
     """Return the batch price of a model that may be missing from the catalogue; None if the price list lacks it too."""
     try:

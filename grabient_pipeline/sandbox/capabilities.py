@@ -34,7 +34,7 @@ class ModelCapabilities:
     # How prompts are cached without being asked; None if they are not.
     cache: CacheRules | None = None
     # The service tiers that an ordinary call may ask for besides the standard one.
-    service_tiers: frozenset[str] = frozenset()
+    tiers: frozenset[str] = frozenset()
     # The day for which the provider announces its end. The sandbox answers after it all the same.
     ends_on: str | None = None
     character: Character = field(default_factory=Character)

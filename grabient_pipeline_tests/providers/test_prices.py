@@ -11,7 +11,10 @@ import pytest
 from grabient_pipeline.providers import prices
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.prices import (
+    REQUEST_TOKENS,
     batch_price,
+    direct_price,
+    direct_ratio,
     full_price,
     input_usd_per_million,
     known_batch_price,
@@ -26,6 +29,26 @@ SECOND_LIST = {
     for model, price in source["usd_per_million"].items()
 }
 PAID_EMBEDDING_MODELS = [model for model in EMBEDDING_MODELS if model.provider is not None]
+
+
+@pytest.mark.parametrize("model", load_catalogue().models, ids=lambda model: model.name)
+def test_a_model_has_flex_exactly_if_the_price_list_has_that_price(model):
+    """And the price is that of a batch; for a model without flex, the list answers with the full price."""
+    from genai_prices import Usage, calc_price
+
+    input_tokens, output_tokens = REQUEST_TOKENS
+    flex = calc_price(
+        Usage(input_tokens=input_tokens, output_tokens=output_tokens),
+        model_ref=model.id,
+        provider_id=model.provider,
+        price_context={"service_tier": "flex"},
+    )
+    # Only of OpenAI are calls at this tier sent.
+    expected = full_price(model) if model.provider != "openai" else direct_price(model)
+    assert float(flex.total_price) == pytest.approx(expected.cost(input_tokens, output_tokens))
+    is_half = expected == batch_price(model)
+    assert is_half == (model.flex is not None)
+    assert direct_ratio(model) == (1.0 if is_half else 2.0)
 
 
 @pytest.mark.parametrize("model", load_catalogue().models, ids=lambda model: model.name)

@@ -122,6 +122,7 @@ class Billing:
     def _summary_of(self, provider: str) -> dict[str, Any]:
         custom_ids: Counter[str] = Counter()
         questions: Counter[tuple[str, str]] = Counter()
+        tiers: Counter[str] = Counter()
         direct = nameless = 0
         of_batches: Counter[str] = Counter()
         of_calls: Counter[str] = Counter()
@@ -131,6 +132,7 @@ class Billing:
                 tokens[name] += getattr(bill, name)
             questions[bill.model, bill.question] += 1
             direct += bill.batch is None
+            tiers[bill.service_tier or "default"] += bill.batch is None
             if bill.custom_id:
                 custom_ids[bill.custom_id] += 1
             else:
@@ -139,6 +141,7 @@ class Billing:
         return {
             "requests": questions.total() - direct,
             "direct_requests": direct,
+            "direct_requests_by_tier": {tier: count for tier, count in sorted(tiers.items()) if count},
             "direct_requests_without_custom_id": nameless,
             "custom_ids": len(custom_ids),
             "custom_ids_billed_more_than_once": sum(count > 1 for count in custom_ids.values()),

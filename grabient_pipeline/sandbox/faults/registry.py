@@ -221,6 +221,17 @@ FAULT_KINDS: dict[str, FaultKind] = {
         "the call is answered and billed; the connection is closed without the answer after this many seconds",
         {"seconds": 0.0, "calls": "asking embedding"},
     ),
+    "flex_full": FaultKind(
+        "answer",
+        "calls that ask for the service tier flex fail with 429 and are not billed: there is no room",
+        {"retry_after": None},
+        universal=False,
+    ),
+    "flex_refused": FaultKind(
+        "answer",
+        "calls that ask for the service tier flex are rejected with 400, as for a model without it",
+        universal=False,
+    ),
     "failed_generation_answer": FaultKind(
         "answer",
         "the call is answered and billed, but the text of the answer comes inside an error, as JSON that was found "

@@ -97,6 +97,9 @@ def test_structured_output_is_supported(bench, tools):
         ("openai", "gpt-5-nano", {"max_tokens": 50}, 400, "max_completion_tokens"),
         ("openai", "gpt-4o-mini", {"messages": []}, 400, "empty array"),
         ("openai", "gpt-4o-mini", {"metadata": {"submission": "x"}}, 400, "only allowed when 'store' is enabled"),
+        ("openai", "gpt-4o-mini", {"service_tier": "flex"}, 400, "'flex' is not available for gpt-4o-mini"),
+        ("openai", "gpt-5-nano", {"service_tier": "fast"}, 400, "'fast' is not available for gpt-5-nano"),
+        ("openai", "gpt-5-nano", {"service_tier": "cheap"}, 400, "Supported values are: 'auto', 'default', 'flex'"),
         ("groq", "gpt-4o-mini", {}, 404, "does not exist"),
         ("groq", "llama-3.3-70b-versatile", {"n": 2}, 400, "at most 1"),
         ("groq", "llama-3.3-70b-versatile", {"response_format": {"type": "json_schema"}}, 400, "json_schema"),
@@ -110,6 +113,51 @@ def test_calls_are_rejected_for_the_same_reasons_as_rows(shared, provider, model
     with pytest.raises(Exception, match=words) as refused:
         shared.call(provider, model=model, **options)
     assert status_of(refused.value) == status
+
+
+@pytest.mark.parametrize(
+    ("asked", "served"),
+    [(None, "default"), ("auto", "default"), ("default", "default"), ("flex", "flex"), ("fast", "priority")],
+)
+def test_an_answer_and_its_bill_name_the_tier_that_served_it(bench, tools, asked, served):
+    tier = {} if asked is None else {"service_tier": asked}
+    messages = [{"role": "user", "content": tools.user_text()}]
+    answer = bench.openai.chat.completions.create(model="gpt-6-luna", messages=messages, **tier)
+    assert answer.service_tier == served
+    assert bench.report("billed")["openai"]["direct_requests_by_tier"] == {served: 1}
+    (bill,) = bench.server.sandbox.billing.bills("openai")
+    assert bill.service_tier == served
+
+
+def test_flex_without_room_is_not_billed_and_other_tiers_are_served(bench, tools):
+    bench.arm("flex_full", "openai", times=2, retry_after=7)
+    messages = [{"role": "user", "content": tools.user_text()}]
+    create = bench.openai.with_options(max_retries=0).chat.completions.create
+    with pytest.raises(openai.RateLimitError) as refused:
+        create(model="gpt-5-nano", messages=messages, service_tier="flex")
+    assert refused.value.code == "resource_unavailable"
+    assert refused.value.response.headers["retry-after"] == "7"
+    assert create(model="gpt-5-nano", messages=messages).service_tier == "default"
+    with pytest.raises(openai.RateLimitError):
+        create(model="gpt-5-nano", messages=messages, service_tier="flex")
+    assert create(model="gpt-5-nano", messages=messages, service_tier="flex").service_tier == "flex"
+    assert bench.report("billed")["openai"]["direct_requests_by_tier"] == {"default": 1, "flex": 1}
+
+
+def test_flex_can_be_refused_to_an_account(bench, tools):
+    bench.arm("flex_refused", "openai")
+    messages = [{"role": "user", "content": tools.user_text()}]
+    with pytest.raises(openai.BadRequestError) as refused:
+        bench.openai.chat.completions.create(model="gpt-5-nano", messages=messages, service_tier="flex")
+    assert refused.value.param == "service_tier"
+    assert bench.report("billed")["openai"]["direct_requests"] == 0
+
+
+def test_a_batch_refuses_rows_that_ask_for_a_tier(bench):
+    rows = bench.rows_of("openai", 2, model="gpt-5-nano")
+    rows[0] = {**rows[0], "body": {**rows[0]["body"], "service_tier": "flex"}}
+    outcomes = bench.run("openai", rows)
+    assert sorted(row["response"]["status_code"] for row in outcomes.values()) == [200, 400]
 
 
 def test_anthropic_sampling_depends_on_the_version(shared):

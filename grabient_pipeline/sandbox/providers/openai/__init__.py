@@ -37,6 +37,14 @@ FLAVOUR = ChatFlavour(
     unknown_field="Unrecognized request argument supplied: {name}",
     no_effort=Rejection(400, "invalid_request_error", "Unrecognized request argument supplied: reasoning_effort"),
     no_batch_access=Rejection(403, "", "Your project does not have access to the Batch API."),
+    tiers={
+        "auto": "default",
+        "default": "default",
+        "flex": "flex",
+        "scale": "default",
+        "priority": "priority",
+        "fast": "priority",
+    },
 )
 DIALECT = ChatDialect(FLAVOUR)
 
@@ -73,6 +81,8 @@ PROVIDER = SandboxProvider(
             "no_counts",
             "counts_as_strings",
             "models_deprecated",
+            "flex_full",
+            "flex_refused",
         }
     ),
 )

@@ -1,6 +1,7 @@
 """How the providers that speak OpenAI's chat completion API differ from each other."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from grabient_pipeline.sandbox.batches.dialect import Rejection
 from grabient_pipeline.sandbox.capabilities import EmbeddingModel, Models
@@ -37,6 +38,7 @@ class ChatFlavour:
         no_effort: The rejection of `reasoning_effort` for a model without reasoning.
         no_batch_access: The rejection of batches for an account without access to them.
         embedding_models: Its models for embeddings.
+        tiers: The values of `service_tier`, each with the tier that serves it; empty if they are not checked.
     """
 
     provider: str
@@ -54,3 +56,4 @@ class ChatFlavour:
     no_effort: Rejection
     no_batch_access: Rejection
     embedding_models: tuple[EmbeddingModel, ...] = ()
+    tiers: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -14,11 +14,13 @@ from grabient_pipeline.sandbox.model.prompt_cache import CacheRules
 # From 1,024 tokens on, in steps of 128; since GPT-5.6, what is put into the cache is billed.
 _CACHE = CacheRules(least=1024, step=128)
 
+# The tiers are those with a price on developers.openai.com/api/docs/pricing.
 MODELS = by_name(
     ModelCapabilities(
         "gpt-4o-mini",
         answers_as="gpt-4o-mini-2024-07-18",
         max_output_tokens=16384,
+        tiers=frozenset({"priority"}),
         json_schema="strict",
         cache=_CACHE,
         ends_on="2027-01-14",
@@ -48,7 +50,7 @@ MODELS = by_name(
         default_effort="medium",
         takes_max_tokens=False,
         cache=_CACHE,
-        service_tiers=frozenset({"flex"}),
+        tiers=frozenset({"flex"}),
         ends_on="2026-12-11",
         character=Character(
             accuracy=0.84,
@@ -76,7 +78,7 @@ MODELS = by_name(
         default_effort="medium",
         takes_max_tokens=False,
         cache=CacheRules(least=1024, step=128, bills_writes=True),
-        service_tiers=frozenset({"flex"}),
+        tiers=frozenset({"flex", "priority"}),
         character=Character(
             accuracy=0.95,
             breadth=0.6,
@@ -95,6 +97,8 @@ MODELS = by_name(
         efforts=("none", "low", "medium", "high", "xhigh", "max"),
         default_effort="medium",
         takes_max_tokens=False,
+        cache=CacheRules(least=1024, step=128, bills_writes=True),
+        tiers=frozenset({"flex", "priority"}),
         character=Character(
             accuracy=0.94,
             breadth=0.55,

@@ -30,6 +30,7 @@ def find_rejection(body: dict[str, Any], capabilities: ModelCapabilities, flavou
         or _check_sampling(body, capabilities, flavour)
         or _check_reasoning(body, capabilities, flavour)
         or _check_format(body, capabilities)
+        or _check_tier(body, capabilities, flavour)
     )
 
 
@@ -186,6 +187,23 @@ def _check_reasoning_output(body: dict[str, Any], capabilities: ModelCapabilitie
     if shown == "raw" and (wanted != "text" or body.get("tools")):
         return _invalid("reasoning_format must be 'parsed' or 'hidden' with JSON mode or tools", "reasoning_format")
     return None
+
+
+def _check_tier(body: dict[str, Any], capabilities: ModelCapabilities, flavour: ChatFlavour) -> Rejection | None:
+    wanted = body.get("service_tier")
+    if wanted is None or not flavour.tiers:
+        return None
+    if wanted not in flavour.tiers:
+        known = ", ".join(f"'{tier}'" for tier in flavour.tiers)
+        message = f"Invalid value: '{wanted}'. Supported values are: {known}."
+        return _invalid(message, "service_tier", "invalid_value")
+    tier = flavour.tiers[wanted]
+    return None if tier == "default" or tier in capabilities.tiers else refused_tier(wanted, capabilities.model)
+
+
+def refused_tier(tier: str, model: str) -> Rejection:
+    """The rejection of a service tier that a model does not have. The wording is the sandbox's own."""
+    return _invalid(f"Invalid service_tier argument: '{tier}' is not available for {model}.", "service_tier")
 
 
 def _check_format(body: dict[str, Any], capabilities: ModelCapabilities) -> Rejection | None:

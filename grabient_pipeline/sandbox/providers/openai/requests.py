@@ -15,7 +15,7 @@ from grabient_pipeline.sandbox.model.prompt import Prompt
 from grabient_pipeline.sandbox.providers.openai.errors import CODES, ERROR_TYPES
 from grabient_pipeline.sandbox.providers.openai.flavour import ChatFlavour
 from grabient_pipeline.sandbox.providers.openai.input_checks import find_input_problems
-from grabient_pipeline.sandbox.providers.openai.request_checks import find_rejection, text_of
+from grabient_pipeline.sandbox.providers.openai.request_checks import find_rejection, refused_tier, text_of
 
 _REASONING: dict[str, Literal["inline", "field", "hidden"]] = {"raw": "inline", "parsed": "field"}
 
@@ -38,7 +38,11 @@ class ChatDialect:
     def read_row(self, batch: Batch, line: bytes) -> Row:
         """Parse one line of the input file."""
         row = orjson.loads(line)
-        return self.request(row["custom_id"], row["body"])
+        parsed = self.request(row["custom_id"], row["body"])
+        if parsed.service_tier in ("", "default"):
+            return parsed
+        # No document says what a batch does with a tier. A client that sends one expects another price.
+        return Row(parsed.custom_id, parsed.model, rejection=refused_tier(parsed.service_tier, "requests of a batch"))
 
     def request(self, custom_id: str, body: dict[str, Any]) -> Row:
         """Parse the body of a request."""
@@ -52,8 +56,7 @@ class ChatDialect:
         found = guard_types(lambda: find_rejection(body, capabilities, self.flavour) or read_prompt(body, capabilities))
         if isinstance(found, Rejection):
             return Row(custom_id, capabilities.model, rejection=found)
-        asked = body.get("service_tier")
-        tier = asked if isinstance(asked, str) and asked in capabilities.service_tiers else ""
+        tier = self.flavour.tiers.get(str(body.get("service_tier")), "default") if self.flavour.tiers else ""
         return Row(custom_id, capabilities.model, found, extra=capabilities.answers_as, service_tier=tier)
 
     def format_answer(self, batch: Batch, row: Row, answer: Answer) -> ResultLine:
@@ -118,7 +121,7 @@ class ChatDialect:
                     "rejected_prediction_tokens": 0,
                 },
             },
-            "service_tier": answer.service_tier or "default",
+            "service_tier": row.service_tier or "default",
             "system_fingerprint": "fp_5a1dbe0f7c",
         }
 

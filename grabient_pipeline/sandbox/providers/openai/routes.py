@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from grabient_pipeline.sandbox.batches.context import Context
+from grabient_pipeline.sandbox.batches.dialect import Row
 from grabient_pipeline.sandbox.batches.direct_calls import CUSTOM_ID_HEADER
 from grabient_pipeline.sandbox.faults.failed_generation import STATUS, failed_generation
 from grabient_pipeline.sandbox.faults.registry import Call
@@ -19,6 +20,7 @@ from grabient_pipeline.sandbox.providers.openai.batches import Batches
 from grabient_pipeline.sandbox.providers.openai.errors import error, error_of
 from grabient_pipeline.sandbox.providers.openai.files import Files
 from grabient_pipeline.sandbox.providers.openai.flavour import ChatFlavour
+from grabient_pipeline.sandbox.providers.openai.request_checks import refused_tier
 from grabient_pipeline.sandbox.providers.openai.requests import ChatDialect
 from grabient_pipeline.sandbox.responses import json_response
 from grabient_pipeline.sandbox.store import now
@@ -80,6 +82,21 @@ class _Calls:
     async def call_model(self, request: Request) -> Response:
         return await self._context.direct_calls.serve(request, self._provider, "asking", self._answer_call)
 
+    def _unserved_tier(self, row: Row) -> Response | None:
+        """The response of an armed fault to a call that asks for flex, or None."""
+        if row.service_tier != "flex":
+            return None
+        faults = self._context.faults
+        if faults.take("flex_refused", self._provider) is not None:
+            return error_of(refused_tier(row.service_tier, row.model))
+        full = faults.take("flex_full", self._provider)
+        if full is None:
+            return None
+        message = (
+            "Resource unavailable: there is no capacity for flex processing at the moment. Please try again later."
+        )
+        return error(429, "resource_unavailable", message, code="resource_unavailable", retry_after=full["retry_after"])
+
     def _answer_call(self, request: Request, content: bytes) -> Response:
         if len(content) > _MOST_BYTES_PER_CALL:
             return error(413, message=f"Request too large: the limit is {_MOST_BYTES_PER_CALL} bytes.")
@@ -92,6 +109,9 @@ class _Calls:
         row = self._dialect.request(request.headers.get(CUSTOM_ID_HEADER, ""), body)
         if row.rejection is not None:
             return error_of(row.rejection)
+        unserved = self._unserved_tier(row)
+        if unserved is not None:
+            return unserved
         answer = self._context.direct_calls.answer(row)
         if answer.finish == "overloaded":
             return error_of(self._dialect.rejection_of_overload(answer))
