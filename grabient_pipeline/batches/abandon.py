@@ -11,9 +11,9 @@ from collections.abc import Collection, Sequence
 from grabient_pipeline.batches.cancel import KnownBatch, choose, close_part_of, known_batches
 from grabient_pipeline.batches.ledger import RECORD_WAIT_SECONDS, release_requests
 from grabient_pipeline.batches.submission_lock import SubmissionInProgress, hold_if_idle
+from grabient_pipeline.batches.windows import window_of
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.errors import UnknownBatchError
-from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
 
@@ -54,7 +54,6 @@ def abandon(workspace: Workspace, batches: Sequence[KnownBatch]) -> int:
 
 def _abandon(workspace: Workspace, batch: KnownBatch) -> int:
     of_batch = {"submission": batch.submission}
-    hours = load_catalogue().provider(batch.provider).window_hours
     with (
         hold_if_idle(workspace.spool, batch.submission),
         workspace.warehouse.connect(RECORD_WAIT_SECONDS) as connection,
@@ -63,7 +62,9 @@ def _abandon(workspace: Workspace, batch: KnownBatch) -> int:
         ((in_flight,),) = connection.execute(
             "SELECT count(*) FROM tag_requests WHERE submission = $submission AND state = 'in_flight'", of_batch
         ).fetchall()
-        connection.execute(sql(__package__, "abandon_batch"), {**of_batch, "window_hours": hours})
+        connection.execute(
+            sql(__package__, "abandon_batch"), {**of_batch, "usual_hours": window_of(batch.provider, None)}
+        )
         ((status, late_at),) = connection.execute(
             "SELECT status, late_at FROM tag_batches WHERE submission = $submission", of_batch
         ).fetchall()

@@ -32,6 +32,7 @@ from grabient_pipeline.deadline import Deadline
 from grabient_pipeline.errors import UnknownBatchesError
 from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.providers.base import Route
+from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.prices import REQUEST_TOKENS, Price, booked_price, price_list_version
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse, sql, transaction
 
@@ -218,6 +219,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, batch: UnknownBatch, endpoint
             "estimated_output_tokens": tokens_out,
             "estimated_cost_usd": price.cost(tokens_in, tokens_out),
             "created_at": batch.created_at,
+            "window_hours": _window(batch),
         },
     )
 
@@ -228,6 +230,15 @@ def _evidence(batch: UnknownBatch) -> str:
 
 def _finding(batch: UnknownBatch) -> Finding:
     return Finding(batch.identity.submission, batch.route.provider, batch.model, _evidence(batch), batch.batch_id)
+
+
+def _window(batch: UnknownBatch) -> int | None:
+    """Return what the provider says, if it can be, else the usual time; None for direct calls, which have none."""
+    if batch.route.access == "direct":
+        return None
+    provider = load_catalogue().provider(batch.route.provider)
+    said = batch.window_hours
+    return said if said is not None and provider.allows_window(said) else provider.window_hours
 
 
 def _price(batch: UnknownBatch) -> Price:

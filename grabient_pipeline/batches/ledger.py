@@ -29,7 +29,15 @@ def insert_batch(connection: duckdb.DuckDBPyConnection, columns: Mapping[str, ob
         columns: of `tag_batches`. With a `batch_id` the batch was found at its provider; without, it is reserved.
     """
     optional = dict.fromkeys(
-        ("batch_id", "evidence", "created_at", "clock_offset_seconds", "order_number", "service_tier")
+        (
+            "batch_id",
+            "evidence",
+            "created_at",
+            "clock_offset_seconds",
+            "order_number",
+            "service_tier",
+            "window_hours",
+        )
     )
     ((inserted,),) = connection.execute(sql(__package__, "insert_batch"), {**optional, **columns}).fetchall()
     return bool(inserted)

@@ -28,12 +28,16 @@ from grabient_pipeline.warehouse import WAIT_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class UnknownBatch:
-    """A batch with the mark of a ledger that the ledger lacks, and what it says about itself."""
+    """A batch with the mark of a ledger that the ledger lacks, and what it says about itself.
+
+    `window_hours`: after so many hours its provider ends it; None if it does not say.
+    """
 
     route: Route
     batch_id: str
     identity: BatchIdentity
     created_at: dt.datetime | None
+    window_hours: int | None = None
 
     @property
     def model(self) -> str:
@@ -238,7 +242,7 @@ class _Listings:
                 identity = self._ledger.identify(route, batch)
                 if identity is not None:
                     if self._ledger.lacks(identity):
-                        unknown = UnknownBatch(route, batch.batch_id, identity, batch.created_at)
+                        unknown = UnknownBatch(route, batch.batch_id, identity, batch.created_at, batch.window_hours)
                         (ours if identity.ledger == self._ledger.ledger_id else others).append(unknown)
                 elif route.access == "batch" and not _carries_mark(batch):
                     # The folder of direct calls is shared by all providers, and has no batches of other programs.

@@ -17,6 +17,7 @@ from grabient_pipeline.batches.order_ledger import OrderPart
 from grabient_pipeline.batches.order_progress import PartProgress
 from grabient_pipeline.batches.piece_sizes import most_in_piece
 from grabient_pipeline.batches.room import Room
+from grabient_pipeline.batches.windows import read_windows, window_of
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.warehouse import sql
 
@@ -35,9 +36,10 @@ class Forecast:
             ).fetchall()
         }
         self._pending = {
-            (number, name): (oldest, newest)
-            for number, name, oldest, newest in connection.execute(sql(__package__, "part_batches")).fetchall()
+            (number, name): (oldest, newest, window)
+            for number, name, oldest, newest, window in connection.execute(sql(__package__, "part_batches")).fetchall()
         }
+        self._windows = read_windows(connection)
         # What is in flight or waits in an order and in the older ones, which are sent first.
         self._of_model = _sum_up(progress, lambda part: part.name)
         self._of_provider = _sum_up(progress, lambda part: part.provider)
@@ -53,15 +55,17 @@ class Forecast:
             return None, None
         pending = self._pending.get((part.number, part.name))
         if pending is None:
-            begin = max(self._now, room.waits_until or self._now)
+            begin, pending_window = max(self._now, room.waits_until or self._now), 0
         else:
-            oldest, newest = pending
+            oldest, newest, pending_window = pending
             # The next round begins when the oldest batch ends.
             begin = oldest if waiting else newest
         rounds = self._rounds(each, room)
         if part.provider not in self._hours:
-            window = load_catalogue().provider(part.provider).window_hours
-            return None, begin + dt.timedelta(hours=rounds * window)
+            future = self._windows.get(part.provider, load_catalogue().provider(part.provider).window_hours)
+            # The first round is what is pending, and the others are sent with the window of the moment.
+            first = (pending_window or window_of(part.provider, None)) if pending is not None else future
+            return None, begin + dt.timedelta(hours=first + (rounds - 1) * future)
         median, p90 = self._hours[part.provider]
         return begin + dt.timedelta(hours=rounds * median), begin + dt.timedelta(hours=rounds * p90)
 

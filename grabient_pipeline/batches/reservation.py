@@ -28,6 +28,7 @@ from grabient_pipeline.batches.readiness import NOTHING_BLOCKED, read_blocked
 from grabient_pipeline.batches.request_file import RequestTemplate, json_text
 from grabient_pipeline.batches.room import Room, room_of
 from grabient_pipeline.batches.stages import Stage, Subject
+from grabient_pipeline.batches.windows import future_window
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.providers.base import BatchIdentity, RequestFormat, Route
@@ -43,7 +44,7 @@ class Reservation:
     """A batch that is recorded and not sent yet: which requests, and their estimated cost in US dollars.
 
     `positions`: the index into `seeds` of each request's palette, in the order of the file; `analyses`: the analysis
-    index of each request.
+    index of each request. `window_hours`: after so many hours its provider ends it; None for ordinary calls.
     """
 
     identity: BatchIdentity
@@ -56,6 +57,7 @@ class Reservation:
     analyses: _Positions
     estimated_cost_usd: float
     order_number: int
+    window_hours: int | None
 
     @property
     def submission(self) -> str:
@@ -269,6 +271,7 @@ class _Planner:
             return count
         ((ledger_id,),) = connection.execute("SELECT ledger_id FROM config").fetchall()
         tokens_in = math.ceil(tokens[:count].sum())
+        route = self.demand.destination.route
         identity = BatchIdentity(
             new_submission(),
             ledger_id,
@@ -279,7 +282,7 @@ class _Planner:
         )
         reservation = Reservation(
             identity,
-            self.demand.destination.route,
+            route,
             self.demand.model,
             template,
             self.palettes.seeds,
@@ -288,6 +291,7 @@ class _Planner:
             missing["analysis_index"].to_numpy()[:count],
             self.estimator.cost(tokens_in, count),
             self.demand.part.number,
+            None if route.access == "direct" else future_window(connection, route.provider),
         )
         return _PlannedPiece(reservation, missing[:count], tokens_in, self.estimator.output(count), self.estimator)
 
@@ -350,6 +354,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, demand: Demand, palettes: _Pa
                 "estimated_input_tokens": planned.tokens_in,
                 "estimated_output_tokens": planned.tokens_out,
                 "estimated_cost_usd": reservation.estimated_cost_usd,
+                "window_hours": reservation.window_hours,
                 "clock_offset_seconds": None if clock_offset is None else clock_offset.total_seconds(),
             },
         )

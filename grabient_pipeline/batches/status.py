@@ -19,10 +19,10 @@ from grabient_pipeline.batches.pauses import PausedModel, read_paused_models
 from grabient_pipeline.batches.price_correction import PriceCorrection, read_price_corrections
 from grabient_pipeline.batches.quarantine import QuarantinedRequests, failing_requests
 from grabient_pipeline.batches.stages import REFINEMENT, STAGES, TAGGING
+from grabient_pipeline.batches.windows import window_of
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.errors import WarehouseError
 from grabient_pipeline.formatting import pluralize
-from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.catalogue_age import Finding
 from grabient_pipeline.warehouse import connect, sql
 from grabient_pipeline.warehouse.snapshots import BackupSummary, backup_dir, summarize
@@ -35,7 +35,7 @@ class OpenBatch:
 
     `likely_at`, `latest_at`: when half and nine of ten of its provider's earlier batches would have ended; None before
     there were any. `trouble`: why calls about it fail since `trouble_since`, or what is waited for. `waiting`: the
-    requests without a result if the others are stored already.
+    requests without a result if the others are stored already. `recorded_window_hours`: None for older batches.
     """
 
     submission: str
@@ -57,13 +57,19 @@ class OpenBatch:
     trouble: str | None = None
     trouble_since: dt.datetime | None = None
     waiting: int | None = None
+    recorded_window_hours: int | None = None
+
+    @property
+    def window_hours(self) -> int:
+        """After how many hours its provider ends it."""
+        return window_of(self.provider, self.recorded_window_hours)
 
     @property
     def due_at(self) -> dt.datetime | None:
         """When its provider's window ends; None while the provider is not known to have it."""
         if self.status != "submitted" or self.submitted_at is None or self.access == "direct":
             return None
-        return self.submitted_at + dt.timedelta(hours=load_catalogue().provider(self.provider).window_hours)
+        return self.submitted_at + dt.timedelta(hours=self.window_hours)
 
     @property
     def overdue(self) -> bool:

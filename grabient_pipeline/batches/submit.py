@@ -120,7 +120,10 @@ def _create(workspace: Workspace, provider: BatchProvider, reservation: Reservat
         with _refuse_unwritable(provider.key, file):
             reservation.template.write(file, reservation.requests(), texts)
         crash_point("submit.file_written")
-        return provider.submit(Submission(reservation.identity, reservation.model.id, file, before_creation))
+        submission = Submission(
+            reservation.identity, reservation.model.id, file, before_creation, reservation.window_hours
+        )
+        return provider.submit(submission)
     finally:
         file.unlink(missing_ok=True)
 

@@ -14,6 +14,7 @@ from grabient_pipeline.cli.command_line import Json, application
 if TYPE_CHECKING:
     from grabient_pipeline.batches.account_limits import AccountTier
     from grabient_pipeline.pipeline import Pipeline
+    from grabient_pipeline.providers.catalogue import Provider
     from grabient_pipeline.providers.queue_refusals import QueueKind
     from grabient_pipeline.warehouse import Warehouse
 
@@ -27,10 +28,11 @@ _EXAMPLES = {
     "backups": "3,7,4",
     "tier": "openai 3",
     "limits": "openai/gpt-4o-mini tokens=4000000 jobs=50",
+    "window": "groq 72h",
 }
 
 _Name = Literal[
-    "tag-analysis-count", "patience-hours", "refine-after-hours", "refine-share", "backups", "tier", "limits"
+    "tag-analysis-count", "patience-hours", "refine-after-hours", "refine-share", "backups", "tier", "limits", "window"
 ]
 
 
@@ -39,8 +41,8 @@ def add_to(app: typer.Typer) -> None:
     group = application(
         "config",
         "Show or change settings. They say how often each model describes each palette, how long missing results are "
-        "waited for, when a palette is refined without some models, how many backups are kept, and what the accounts "
-        "at the providers may hold.",
+        "waited for, when a palette is refined without some models, how many backups are kept, what the accounts at "
+        "the providers may hold, and how long batches may take.",
     )
     group.command("get", epilog="Example: grabient config get")(get)
     group.command("set", epilog="Example: grabient config set tier openai 3")(set_)
@@ -57,6 +59,7 @@ def get(json: Json = False) -> None:
             lazy.read_account_tier(connection, provider, unlimited=unlimited)
             for provider in lazy.load_catalogue().providers
         ]
+        windows = lazy.read_windows(connection)
     values = {
         "tag-analysis-count": pipeline.analysis_count(),
         "patience-hours": _whole(lazy.read_patience(pipeline.warehouse)),
@@ -69,14 +72,33 @@ def get(json: Json = False) -> None:
     }
     if json:
         described = {tier.provider: _describe(tier) for tier in tiers}
-        terminal.say_json({**values, "tiers": described, "limits": figures})
+        choices = {
+            provider.key: {
+                "hours": windows.get(provider.key, provider.window_hours),
+                "source": "set" if provider.key in windows else "not set",
+            }
+            for provider in _choosing_windows()
+        }
+        terminal.say_json({**values, "tiers": described, "limits": figures, "windows": choices})
         return
     for name, value in values.items():
         terminal.say(f"{name} {value}")
     for tier in tiers:
         terminal.say(f"tier {tier.provider} {tier}")
+    for provider in _choosing_windows():
+        terminal.say(f"window {provider.key} {_window_words(provider, windows)}")
     for name, theirs in figures.items():
         terminal.say(f"limits {name} {_assignments(theirs)}")
+
+
+def _choosing_windows() -> list[Provider]:
+    """Return the providers whose window can be chosen."""
+    return [each for each in lazy.load_catalogue().providers.values() if each.longest_window is not None]
+
+
+def _window_words(provider: Provider, windows: Mapping[str, int]) -> str:
+    hours, source = windows.get(provider.key, provider.window_hours), "set" if provider.key in windows else "not set"
+    return f"{hours}h, {source}"
 
 
 def set_(
@@ -91,8 +113,9 @@ def set_(
             "models, the share that must have answered by then, above 0 and at most 1; 0.6 at first. backups: how many "
             "are kept, as LAST,DAILY,WEEKLY; 3,7,4 at first, off for none by itself. tier: a provider and the tier of "
             "the account, or none for an account without limits. limits: a provider or a model, and what may wait in "
-            "batches, as tokens=N (of each model), requests=N and jobs=N (of all models). The word default takes a "
-            "tier or a figure back.",
+            "batches, as tokens=N (of each model), requests=N and jobs=N (of all models). window: a provider, and how "
+            "long its future batches may take, such as 72h or 3d; only Groq lets it be chosen, from 24h to 7d. The "
+            "word default takes a tier, a figure or a window back.",
         ),
     ],
 ) -> None:
@@ -163,6 +186,19 @@ def _set_limits(pipeline: Pipeline, values: Sequence[str]) -> str:
     return f"{name} {_assignments(settings.get(name, {})) or _DEFAULT}"
 
 
+def _set_window(pipeline: Pipeline, values: Sequence[str]) -> str:
+    if len(values) != 2:
+        raise _usage("window", "a provider and its window")
+    provider, window = values
+    with pipeline.publishing() as workspace:
+        if window == _DEFAULT:
+            lazy.take_back_window(workspace.warehouse, provider)
+        else:
+            lazy.write_window(workspace.warehouse, provider, window)
+    with pipeline.warehouse.connect() as connection:
+        return f"{provider} {_window_words(lazy.load_catalogue().provider(provider), lazy.read_windows(connection))}"
+
+
 def _figure(assignment: str) -> tuple[QueueKind, int | None]:
     """Read a figure, such as `tokens=4000000`; None for one that is taken back."""
     kind, _, text = assignment.partition("=")
@@ -184,6 +220,7 @@ _SETTERS: Mapping[str, Callable[[Any, Sequence[str]], str]] = {
     "backups": _set_backups,
     "tier": _set_tier,
     "limits": _set_limits,
+    "window": _set_window,
 }
 
 

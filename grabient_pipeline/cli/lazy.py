@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from grabient_pipeline.batches.prompt_versions import readable as readable
     from grabient_pipeline.batches.status import failure_reasons as failure_reasons
     from grabient_pipeline.batches.status import models_without_usable_answers as models_without_usable_answers
+    from grabient_pipeline.batches.windows import read_windows as read_windows
+    from grabient_pipeline.batches.windows import take_back_window as take_back_window
+    from grabient_pipeline.batches.windows import write_window as write_window
     from grabient_pipeline.cli.data_directory import delete_demo as delete_demo
     from grabient_pipeline.cli.data_directory import in_use as in_use
     from grabient_pipeline.cli.local_sandbox import proxy_exceptions as proxy_exceptions
@@ -99,6 +102,7 @@ _NAMES = {
     "batches.poll": ("PollReport",),
     "batches.prompt_versions": ("diff_prompts", "readable"),
     "batches.status": ("failure_reasons", "models_without_usable_answers"),
+    "batches.windows": ("read_windows", "take_back_window", "write_window"),
     "cli.data_directory": ("delete_demo", "in_use"),
     "cli.local_sandbox": ("proxy_exceptions", "running_sandbox"),
     "defs.instance": ("write_dagster_home",),

@@ -132,7 +132,7 @@ def _say_limits(catalogue: Catalogue, keys: Collection[str]) -> None:
                 provider.name,
                 f"{provider.max_requests:,}",
                 f"{provider.max_bytes / 1e6:,.0f}",
-                provider.window_hours,
+                _hours(provider),
                 _CACHED[provider.cached_input.in_batches],
                 f"{provider.key_variable} is {'set' if provider.key in keys else 'not set'}",
             ]
@@ -140,6 +140,11 @@ def _say_limits(catalogue: Catalogue, keys: Collection[str]) -> None:
         ],
         right={"requests", "MB", "hours"},
     )
+
+
+def _hours(provider: Provider) -> str:
+    most = provider.longest_window_hours
+    return f"{provider.window_hours}" if most == provider.window_hours else f"{provider.window_hours} to {most}"
 
 
 def _row(model: Model, has_key: bool, in_panel: bool) -> list[object]:
@@ -172,6 +177,7 @@ def _provider_facts(provider: Provider, has_key: bool) -> dict[str, Any]:
         "max_requests": provider.max_requests,
         "max_bytes": provider.max_bytes,
         "window_hours": provider.window_hours,
+        "longest_window_hours": provider.longest_window_hours,
         "retention_days": provider.retention_days,
         "caveats": provider.caveats,
         "cached_input": {

@@ -178,7 +178,7 @@ def _state(batch: OpenBatch) -> str:
 def _likely_end(batch: OpenBatch, moment: dt.datetime) -> str:
     """Estimate the end from earlier batches; before there are any, from the provider's processing window."""
     if batch.likely_at is None or batch.latest_at is None:
-        return f"within {_window_hours(batch)} h" if batch.due_at and not batch.overdue else ""
+        return f"within {batch.window_hours} h" if batch.due_at and not batch.overdue else ""
     return _end_words(batch.likely_at, batch.latest_at, moment)
 
 
@@ -202,10 +202,6 @@ def _duration(elapsed: dt.timedelta) -> str:
     if minutes < 60:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
-
-
-def _window_hours(batch: OpenBatch) -> int:
-    return lazy.load_catalogue().provider(batch.provider).window_hours
 
 
 def _say_needs_attention(current: Status) -> None:
@@ -247,7 +243,5 @@ def _batch_lines(batch: OpenBatch) -> list[str]:
     elif batch.overdue:
         ending = batch.provider_status in _ENDING
         advice = "grabient abandon gives it up" if ending else "grabient cancel stops it and keeps the finished part"
-        lines.append(
-            f"{name}: still {batch.provider_status} after the provider's {_window_hours(batch)} hours; {advice}"
-        )
+        lines.append(f"{name}: still {batch.provider_status} after the provider's {batch.window_hours} hours; {advice}")
     return lines

@@ -153,9 +153,26 @@ class BatchIdentity:
         return cls(submission, ledger, stage, model, prompt_version, request_count)
 
 
+_WINDOW: Final = re.compile(r"([1-9][0-9]{0,3})([hd])")
+_DAY_HOURS: Final = 24
+
+
+def read_window(text: object) -> int | None:
+    """Return the hours of a window such as `24h` or `7d`; None for another form."""
+    match = _WINDOW.fullmatch(text) if isinstance(text, str) else None
+    return int(match[1]) * (_DAY_HOURS if match[2] == "d" else 1) if match else None
+
+
+def window_text(hours: int) -> str:
+    """Return a window as providers write it: `24h`, and whole days above one as `7d`."""
+    return f"{hours // _DAY_HOURS}d" if hours > _DAY_HOURS and hours % _DAY_HOURS == 0 else f"{hours}h"
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A batch to create: what it is about, the model's id, and the request file, which is sent as it is.
+
+    `window_hours`: after so many hours the provider ends it; None for the usual time.
 
     `before_creation` is called once, right before the call that creates the batch: from then on it may exist.
     """
@@ -164,6 +181,7 @@ class Submission:
     model: str
     file: Path
     before_creation: Callable[[], object] = lambda: None
+    window_hours: int | None = None
 
     @property
     def submission(self) -> str:
@@ -271,7 +289,7 @@ class ListedBatch:
 
     `identity` is what it carries; where a provider has no place for that, `custom_id` is the id of one of its requests.
     Both are None for a batch of another program, and for one that `is_unreadable`: nothing shows whose it is before it
-    has ended. `request_count`: None if the listing does not say.
+    has ended. `request_count`, `window_hours`: None if the listing does not say.
     """
 
     batch_id: str
@@ -280,6 +298,7 @@ class ListedBatch:
     custom_id: str | None = None
     request_count: int | None = None
     is_unreadable: bool = False
+    window_hours: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +316,8 @@ class OfferedModel:
     is_deprecated: bool = False
     is_retired: bool = False
     takes_batches: bool | None = None
+
+
 # Whether the rest of a batch may be sent at full price, given why flex was refused and how many requests are left: None
 # if so, else the reason, in words that can follow a semicolon.
 AllowFullPrice = Callable[[str, int], str | None]

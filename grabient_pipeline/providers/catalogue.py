@@ -125,10 +125,21 @@ class ServiceTier(BaseModel):
     read_on: dt.date
 
 
+class LongestWindow(BaseModel):
+    """The most hours that a batch may be given, with the page that says so and the day of reading it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hours: int = Field(gt=0)
+    source: str = Field(pattern=r"^https://")
+    read_on: dt.date
+
+
 class Provider(BaseModel):
     """A batch API: its implementation, environment variables, limits, and caveats for the people who use it.
 
     `module` names the class that implements it, as `package.module:Class`. `colour` is its colour in charts.
+    `window_hours` is when a batch expires, unless a longer window is chosen; None in `longest_window` if none can be.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -143,6 +154,7 @@ class Provider(BaseModel):
     max_requests: int = Field(gt=0)
     max_bytes: int = Field(gt=0)
     window_hours: int = Field(gt=0)
+    longest_window: LongestWindow | None = None
     retention_days: int = Field(gt=0)
     caveats: tuple[str, ...]
     tiers: tuple[Tier, ...] = Field(min_length=1)
@@ -158,6 +170,15 @@ class Provider(BaseModel):
         if len(set(names)) != len(names):
             raise ValueError(f"{self.key}: it has a service tier twice")
         return self
+
+    @property
+    def longest_window_hours(self) -> int:
+        """The most hours that a batch may be given."""
+        return self.window_hours if self.longest_window is None else self.longest_window.hours
+
+    def allows_window(self, hours: int) -> bool:
+        """Whether a batch may be given so many hours."""
+        return self.window_hours <= hours <= self.longest_window_hours
 
     def tier(self, wanted: int | str) -> Tier:
         """Return a tier by its number or its name, in upper or lower case.

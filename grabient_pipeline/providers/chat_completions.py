@@ -37,6 +37,8 @@ from grabient_pipeline.providers.base import (
     ServiceTier,
     Submission,
     UnreadableRow,
+    read_window,
+    window_text,
 )
 from grabient_pipeline.providers.catalogue import Model
 from grabient_pipeline.providers.transport.clock import ProviderClock
@@ -62,7 +64,7 @@ from grabient_pipeline.providers.transport.transfer import retry, upload_with_re
 
 COMPLETIONS_PATH: Final = "/v1/chat/completions"
 
-_COMPLETION_WINDOW: Final = "24h"
+_USUAL_WINDOW_HOURS: Final = 24
 # Any other status means that the batch has not ended.
 _ENDED: Final[Mapping[str, BatchStatus]] = {
     "completed": "completed",
@@ -211,6 +213,7 @@ def list_identities(batches: Iterable[Row], known: frozenset[str]) -> Iterator[L
                 epoch_time(batch.get("created_at")),
                 BatchIdentity.from_metadata(as_mapping(batch.get("metadata"))),
                 request_count=as_count(as_mapping(batch.get("request_counts")).get("total")),
+                window_hours=read_window(batch.get("completion_window")),
             )
 
 
@@ -306,7 +309,7 @@ class ChatCompletionBatches(RunsRemotely, ABC):
             batch = self._client.with_options(max_retries=0, timeout=CREATE_TIMEOUT_SECONDS).batches.create(
                 input_file_id=file_id,
                 endpoint=COMPLETIONS_PATH,
-                completion_window=_COMPLETION_WINDOW,
+                completion_window=window_text(submission.window_hours or _USUAL_WINDOW_HOURS),
                 metadata=submission.identity.metadata,
             )
             return text_field(plain_object(batch), "id")

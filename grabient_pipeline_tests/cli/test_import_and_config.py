@@ -79,6 +79,7 @@ tier anthropic 1 (Start), not set
 tier openai 1 (Tier 1), not set
 tier groq 1 (Developer), not set
 tier google 1 (Tier 1), not set
+window groq 24h, not set
 """
 
 
@@ -94,6 +95,7 @@ def test_the_analysis_count_is_stored(grabient: Grabient) -> None:
         "refine-share": 0.6,
         "backups": "3,7,4",
         "limits": {},
+        "windows": {"groq": {"hours": 24, "source": "not set"}},
     }
     assert tiers["openai"].pop("documented_at").startswith("https://")
     assert tiers["openai"] == {"tier": 1, "name": "Tier 1", "source": "not set", "read_on": "2026-11-28"}
@@ -191,6 +193,33 @@ def test_limits(grabient: Grabient) -> None:
     assert changed.out == "limits openai/gpt-4o-mini requests=9 jobs=50\n"
     grabient("config", "set", "limits", "openai/gpt-4o-mini", "requests=default", "jobs=default")
     assert grabient("config", "set", "limits", "openai", "tokens=default").out == "limits openai default\n"
+    assert grabient("config", "get").out == DEFAULTS
+
+
+def test_a_window_is_stored_and_taken_back(grabient: Grabient) -> None:
+    assert grabient("config", "set", "window", "groq", "3d").out == "window groq 72h, set\n"
+    assert "window groq 72h, set\n" in grabient("config", "get").out
+    assert grabient("config", "get", "--json").json["windows"] == {"groq": {"hours": 72, "source": "set"}}
+    assert grabient("config", "set", "window", "groq", "default").out == "window groq 24h, not set\n"
+    assert grabient("config", "get").out == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "words"),
+    [
+        (["groq", "8d"], 1, "the window of Groq is '8d'; it must be from 24h to 7d in whole hours or days"),
+        (["groq", "1h"], 1, "such as 72h or 3d"),
+        (["openai", "48h"], 1, "the window of OpenAI cannot be chosen: its batches end within 24 hours"),
+        (["grok", "48h"], 1, "there is no provider 'grok'"),
+        (["groq"], 2, "grabient config set window groq 72h"),
+    ],
+)
+def test_a_window_that_cannot_be_set_is_explained(
+    grabient: Grabient, values: list[str], status: int, words: str
+) -> None:
+    result = grabient("config", "set", "window", *values)
+    assert (result.status, result.out) == (status, "")
+    assert words in result.err
     assert grabient("config", "get").out == DEFAULTS
 
 

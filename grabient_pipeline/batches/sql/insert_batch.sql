@@ -24,6 +24,7 @@ SELECT
     $estimated_cost_usd AS estimated_cost_usd,
     $clock_offset_seconds AS clock_offset_seconds,
     $order_number AS order_number,
+    $window_hours AS window_hours,
     $evidence AS evidence,
     coalesce($created_at, now()) AS created_at,
     CASE WHEN $batch_id IS NOT NULL THEN coalesce($created_at, now()) END AS submitted_at,

@@ -5,7 +5,7 @@ SELECT
     estimated_cost_usd, created_at, submitted_at, coalesce(error, evidence),
     CASE WHEN status = 'submitted' AND access = 'batch' THEN submitted_at + to_seconds(3600 * median_hours) END,
     CASE WHEN status = 'submitted' AND access = 'batch' THEN submitted_at + to_seconds(3600 * p90_hours) END,
-    trouble, trouble_since, waiting_count
+    trouble, trouble_since, waiting_count, window_hours
 FROM tag_batches
 LEFT JOIN batch_durations USING (provider)
 WHERE (status IN ('reserved', 'submitted') OR (status <> 'released' AND collected_at IS NULL))

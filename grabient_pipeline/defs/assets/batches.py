@@ -134,8 +134,14 @@ def provider_metadata(data_dir: Path, provider: Provider, report: BackfillReport
         }
 
 
+def _choice(provider: Provider) -> str:
+    most = provider.longest_window_hours
+    return f" (up to {most} can be set)" if most > provider.window_hours else ""
+
+
 def _limits(provider: Provider) -> str:
     return (
         f"A batch has at most {provider.max_requests:,} requests and {provider.max_bytes / 1e6:,.0f} MB, ends within "
-        f"{provider.window_hours} hours, and its results are kept for {provider.retention_days} days."
+        f"{provider.window_hours} hours{_choice(provider)}, and its results are kept for {provider.retention_days} "
+        "days."
     )

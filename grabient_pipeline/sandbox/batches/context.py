@@ -60,6 +60,12 @@ class Context:
                 batch.stuck = True
             else:
                 batch.faults[fault.name] = fault.parameters
+        window = batch.details.get("window")
+        if window and batch.seconds > window:
+            # It would take longer than it may: what is not finished by then expires.
+            done = window / batch.seconds if keeps_finished else 0.0
+            batch.finished_share = done if batch.finished_share is None else min(done, batch.finished_share)
+            batch.seconds = float(window)
         self.store.add_batch(batch)
         self.worker.begin(batch)
         return batch

@@ -218,8 +218,22 @@ def test_groq_accepts_windows_up_to_a_week(shared):
     options = {"input_file_id": file.id, "endpoint": "/v1/chat/completions"}
     batch = shared.groq.batches.create(completion_window="7d", **options)
     assert batch.expires_at - batch.created_at == 7 * 86_400
-    with pytest.raises(groq.BadRequestError):
-        shared.groq.batches.create(completion_window="8d", **options)
+    assert shared.groq.batches.create(completion_window="100h", **options).completion_window == "100h"
+    for window in ("8d", "169h", "23h", "1w", "24"):
+        with pytest.raises(groq.BadRequestError, match="Durations from 24h to 7d are supported"):
+            shared.groq.batches.create(completion_window=window, **options)
+
+
+def test_a_batch_of_groq_expires_at_the_end_of_its_own_window(bench):
+    bench.arm("slow_batch", "groq", seconds=4 * 86_400)
+    content = json.dumps(bench.rows_of("groq", 1)[0]).encode()
+    file = bench.groq.files.create(file=("a.jsonl", content), purpose="batch")
+    options = {"input_file_id": file.id, "endpoint": "/v1/chat/completions"}
+    for window, share in (("7d", None), ("3d", 0.75)):
+        made = bench.groq.batches.create(completion_window=window, **options)
+        batch = bench.server.sandbox.store.batch("groq", made.id)
+        assert batch.finished_share == share
+        assert made.created_at + batch.seconds <= made.expires_at
 
 
 # OpenAI and Groq: the file as a whole.

@@ -86,7 +86,13 @@ class Batches:
             return error(400, message=message, param="endpoint", code="invalid_value")
         window = _window_hours(wanted["completion_window"])
         if window is None or not 24 <= window <= self._flavour.longest_window:
-            message = f"Invalid value: '{wanted['completion_window']}'. Supported values are: '24h'."
+            longest = self._flavour.longest_window
+            known = (
+                "Supported values are: '24h'"
+                if longest == 24
+                else f"Durations from 24h to {longest // 24}d are supported"
+            )
+            message = f"Invalid value: '{wanted['completion_window']}'. {known}."
             return error(400, message=message, param="completion_window", code="invalid_value")
         problem = _metadata_problem(wanted.get("metadata"))
         if problem:
