@@ -291,7 +291,7 @@ PARAMETER_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "line": (is_whole, "a whole number of at least 1"),
     "media_type": (_is_media_type, "a media type"),
     "message": (lambda value: isinstance(value, str), "text"),
-    "models": (lambda value: isinstance(value, str) and bool(value.split()), "names separated by spaces"),
+    "models": (lambda value: isinstance(value, str), "names separated by spaces"),
     "readable": (_is_flag, "true or false"),
     "requests": (is_whole, "a whole number of at least 1"),
     "retry_after": (_is_number, "a number of seconds"),
