@@ -6,7 +6,7 @@ Pure: no Dagster, no database, no network. Models, APIs and costs are the concer
 from grabient_pipeline.tagging.embed_text import EMBED_TEXT_RECIPE, Measured, compose_embed_text
 from grabient_pipeline.tagging.parsing.answer import AnswerError, ParsedAnswer, Tags
 from grabient_pipeline.tagging.parsing.parse import PARSER_VERSION, parse_answer
-from grabient_pipeline.tagging.prompts import TAGGING_PROMPT, Prompt, user_message
+from grabient_pipeline.tagging.prompts import TAGGING_IMAGE_PROMPT, TAGGING_PROMPT, Prompt, user_message
 from grabient_pipeline.tagging.refinement import (
     REFINEMENT_PARSER_VERSION,
     REFINEMENT_PROMPT,
@@ -20,6 +20,7 @@ __all__ = [
     "PARSER_VERSION",
     "REFINEMENT_PARSER_VERSION",
     "REFINEMENT_PROMPT",
+    "TAGGING_IMAGE_PROMPT",
     "TAGGING_PROMPT",
     "AnswerError",
     "Measured",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -16,21 +16,36 @@ import orjson
 
 from grabient_pipeline.palette.attributes import ATTRIBUTE_DEFINITIONS
 from grabient_pipeline.palette.colour_data import COLOUR_DATA_FORMAT
+from grabient_pipeline.palette.picture import PICTURE_FORMAT
 from grabient_pipeline.tagging import vocabulary
 from grabient_pipeline.tagging.schema import JsonSchema, tagging_schema
 
+# The data say exactly what the colours are, and the picture how they look side by side.
+_LOOK_AT_PICTURE: Final = (
+    "The attached picture shows the same 11 colours as vertical bands, in the same order. Look at it for how the "
+    "colours work together, take their exact values from the data, and judge the palette as a whole"
+)
 USER_TEMPLATE: Final = "Tag this palette. Colour data (JSON):\n{colour_data}"
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """The part of a request that is the same for all models and palettes of one stage. Do not mutate its schema."""
+    """The part of a request that is the same for all models and palettes of one stage. Do not mutate its schema.
+
+    `picture_format`: how the attached picture is made; None if none is attached.
+    """
 
     stage: str
     system: str
     colour_data_format: str
     schema: JsonSchema
     user: str = USER_TEMPLATE
+    picture_format: str | None = None
+
+    @property
+    def with_image(self) -> bool:
+        """Whether a picture is attached."""
+        return self.picture_format is not None
 
     @cached_property
     def content(self) -> str:
@@ -38,12 +53,15 @@ class Prompt:
 
         Keys are not sorted, because models answer in the order of the schema's properties.
         """
-        ingredients = {
+        ingredients: dict[str, object] = {
             "system": self.system,
             "user": self.user,
             "colour_data_format": self.colour_data_format,
             "schema": self.schema,
         }
+        if self.picture_format is not None:
+            # Only then, so that the versions of other prompts stay what they are.
+            ingredients["picture_format"] = self.picture_format
         return orjson.dumps(ingredients, option=orjson.OPT_INDENT_2).decode()
 
     @cached_property
@@ -58,16 +76,21 @@ def user_message(colour_data: str) -> str:
     return USER_TEMPLATE.replace("{colour_data}", colour_data)
 
 
-def tagging_system_prompt() -> str:
-    """Return the system prompt of tagging, with the lists of the parser and the definitions of the measurement."""
+def tagging_system_prompt(*, with_image: bool = False) -> str:
+    """Return the system prompt of tagging, with the lists of the parser and the definitions of the measurement.
+
+    Args:
+        with_image: whether it speaks of the attached picture.
+    """
+    look = _LOOK_AT_PICTURE if with_image else "Picture it and judge it as a whole"
     return f"""\
 You are an expert in colour and design. You tag colour palettes so that designers and artists find them by \
 searching.
 
 You get the colour data of one gradient palette as JSON: 11 colours from left to right as hex, rgb, hsl \
-(degrees, percent, percent) and lch (CIE lightness, chroma, hue), and names for its main colours. Picture \
-it and judge it as a whole: which colours dominate, how they pass into one another, what all of them \
-together call to mind. Do not tag single colours.
+(degrees, percent, percent) and lch (CIE lightness, chroma, hue), and names for its main colours. {look}: \
+which colours dominate, how they pass into one another, what all of them together call to mind. Do not tag \
+single colours.
 
 Answer with one JSON object and nothing else, no explanation and no Markdown:
 {{"mood":["..."],"style":["..."],"harmony":["..."],"temperature":"...","contrast":"...","brightness"\
@@ -110,4 +133,7 @@ TAGGING_PROMPT: Final = Prompt(
     system=tagging_system_prompt(),
     colour_data_format=COLOUR_DATA_FORMAT,
     schema=tagging_schema(),
+)
+TAGGING_IMAGE_PROMPT: Final = replace(
+    TAGGING_PROMPT, system=tagging_system_prompt(with_image=True), picture_format=PICTURE_FORMAT
 )
