@@ -96,12 +96,19 @@ class AnthropicBatches(RunsRemotely):
         )
 
     @staticmethod
-    def request(model: Model, payload: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
+    def request(
+        model: Model, payload: PromptPayload, custom_id: str, text: str, picture: str | None = None
+    ) -> dict[str, Any]:
+        content: str | list[dict[str, Any]] = text
+        if picture is not None:
+            source = {"type": "base64", "media_type": payload.picture_type, "data": picture}
+            # Claude reads pictures best before the text.
+            content = [{"type": "image", "source": source}, {"type": "text", "text": text}]
         params: dict[str, Any] = {
             "model": model.id,
             "max_tokens": model.max_output_tokens,
             "system": payload.system,
-            "messages": [{"role": "user", "content": text}],
+            "messages": [{"role": "user", "content": content}],
             **model.parameters,
         }
         if model.structured_output == "json_schema":

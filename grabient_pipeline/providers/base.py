@@ -81,11 +81,15 @@ class Framing:
 
 @dataclass(frozen=True, slots=True)
 class PromptPayload:
-    """What every request of a batch shares: the system prompt and the JSON schema of the answer."""
+    """What every request of a batch shares: the system prompt and the JSON schema of the answer.
+
+    `picture_type`: the media type of the picture that each request carries, such as `image/png`; None without one.
+    """
 
     system: str
     schema: Mapping[str, Any]
     schema_name: str
+    picture_type: str | None = None
 
 
 # What a batch says about itself, in this order, and the form of each part. A provider's listing is not trusted.
@@ -350,8 +354,15 @@ class RequestFormat(Protocol):
         """How requests are joined in a request file."""
         ...
 
-    def request(self, model: Model, payload: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
-        """Return one request as it is written to a request file; `text` is the user's message."""
+    def request(
+        self, model: Model, payload: PromptPayload, custom_id: str, text: str, picture: str | None = None
+    ) -> dict[str, Any]:
+        """Return one request as it is written to a request file.
+
+        Args:
+            text: the user's message.
+            picture: what precedes the text, in base64; for a model that takes images, of the payload's media type.
+        """
         ...
 
     def at_tier(self, request: Mapping[str, Any], tier: ServiceTier) -> dict[str, Any]:

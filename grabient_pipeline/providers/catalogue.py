@@ -215,11 +215,30 @@ class Flex(BaseModel):
     read_on: dt.date
 
 
+class ImageInput(BaseModel):
+    """How a model takes the picture of a palette, with the page that states it and the day of reading it.
+
+    `tokens` are billed for one picture of `palette.PICTURE_FORMAT`, by `rule`; `assumed` if the provider publishes none
+    for this model. `parameters` are sent with a picture: beside its address (chat completions), or in the generation
+    config (Google).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tokens: int = Field(gt=0)
+    rule: str
+    assumed: bool = False
+    parameters: dict[str, str] = {}
+    source: str = Field(pattern=r"^https://")
+    read_on: dt.date
+
+
 class Model(BaseModel):
     """A model of a provider, by the id that the provider's API expects.
 
     `ends_on` is the day on which the provider shuts it down. `token_factor`: how many tokens its tokenizer makes of a
-    text, relative to most models; for estimates. `flex`: None for a model whose calls cost the full price.
+    text, relative to most models; for estimates. `flex`: None for a model whose calls cost the full price. `images`: how
+    it takes pictures in batches; None if it takes none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -235,6 +254,7 @@ class Model(BaseModel):
     flex: Flex | None = None
     parameters: dict[str, Any]
     note: str = ""
+    images: ImageInput | None = None
 
     @property
     def name(self) -> str:
@@ -245,6 +265,16 @@ class Model(BaseModel):
     def direct_tier(self) -> Literal["flex"] | None:
         """The service tier that its ordinary calls ask for; None is the provider's standard one."""
         return None if self.flex is None else "flex"
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether it takes pictures in batches."""
+        return self.images is not None
+
+    @property
+    def image_parameters(self) -> dict[str, str]:
+        """What is sent with a picture."""
+        return {} if self.images is None else self.images.parameters
 
     def retired(self, today: dt.date | None = None) -> bool:
         """Whether its provider has shut it down by the given day, by default today."""

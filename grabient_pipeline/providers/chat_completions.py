@@ -87,6 +87,8 @@ def chat_request(
     payload: PromptPayload,
     custom_id: str,
     text: str,
+    picture: str | None = None,
+    *,
     output_limit_field: str = "max_completion_tokens",
 ) -> dict[str, Any]:
     """Return one line of a request file.
@@ -96,13 +98,18 @@ def chat_request(
         payload: The system prompt and the schema of the answer.
         custom_id: The id of the request.
         text: The user's message.
+        picture: What precedes the text, in base64, if anything does.
         output_limit_field: The provider's parameter for the most tokens of an answer.
     """
+    content: str | list[dict[str, Any]] = text
+    if picture is not None:
+        image = {"url": f"data:{payload.picture_type};base64,{picture}", **model.image_parameters}
+        content = [{"type": "image_url", "image_url": image}, {"type": "text", "text": text}]
     body: dict[str, Any] = {
         "model": model.id,
         "messages": [
             {"role": "system", "content": payload.system},
-            {"role": "user", "content": text},
+            {"role": "user", "content": content},
         ],
         output_limit_field: model.max_output_tokens,
         **model.parameters,

@@ -85,8 +85,10 @@ class DirectFormat:
         self._batch_format = batch_format
         self.key = batch_format.key
 
-    def request(self, model: Model, payload: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
-        request = self._batch_format.request(model, payload, custom_id, text)
+    def request(
+        self, model: Model, payload: PromptPayload, custom_id: str, text: str, picture: str | None = None
+    ) -> dict[str, Any]:
+        request = self._batch_format.request(model, payload, custom_id, text, picture)
         return request if model.flex is None else self.at_tier(request, "flex")
 
     def at_tier(self, request: Mapping[str, Any], tier: ServiceTier) -> dict[str, Any]:

@@ -109,7 +109,9 @@ class GoogleBatches(RunsRemotely):
         return genai.Client(vertexai=False, api_key=self._connection.secret, http_options=options)
 
     @staticmethod
-    def request(model: Model, payload: PromptPayload, custom_id: str, text: str) -> dict[str, Any]:
+    def request(
+        model: Model, payload: PromptPayload, custom_id: str, text: str, picture: str | None = None
+    ) -> dict[str, Any]:
         generation: dict[str, Any] = {
             "maxOutputTokens": model.max_output_tokens,
             **model.parameters,
@@ -117,9 +119,13 @@ class GoogleBatches(RunsRemotely):
         }
         if model.structured_output == "json_schema":
             generation["responseJsonSchema"] = gemini_schema(payload.schema)
+        parts: list[dict[str, Any]] = [{"text": text}]
+        if picture is not None:
+            parts.insert(0, {"inlineData": {"mimeType": payload.picture_type, "data": picture}})
+            generation |= model.image_parameters
         body = {
             "systemInstruction": {"parts": [{"text": payload.system}]},
-            "contents": [{"role": "user", "parts": [{"text": text}]}],
+            "contents": [{"role": "user", "parts": parts}],
             "generationConfig": generation,
         }
         return {"key": custom_id, "request": body}
