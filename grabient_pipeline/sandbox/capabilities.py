@@ -10,6 +10,7 @@ from typing import Literal
 
 from grabient_pipeline.sandbox.model.characters import Character
 from grabient_pipeline.sandbox.model.prompt_cache import CacheRules
+from grabient_pipeline.sandbox.pictures import PictureTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class ModelCapabilities:
     tiers: frozenset[str] = frozenset()
     # The day for which the provider announces its end. The sandbox answers after it all the same.
     ends_on: str | None = None
+    # How many tokens a picture is; None if the model takes none.
+    images: PictureTokens | None = None
     character: Character = field(default_factory=Character)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from grabient_pipeline.sandbox.batch import Batch
 from grabient_pipeline.sandbox.batches.dialect import Row
 from grabient_pipeline.sandbox.model.answers import Answer
+from grabient_pipeline.sandbox.model.colours import hexes_in
 from grabient_pipeline.sandbox.store import Store, now
 
 _TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
@@ -32,6 +33,8 @@ class BilledRequest(NamedTuple):
     reasoning_tokens: int
     # The tier that served an ordinary call; empty in a batch, and where there is only one.
     service_tier: str
+    # "own" if its pictures show the palette of its text, "other" if one does not, empty without pictures.
+    picture: str = ""
 
 
 def billing_line(row: Row, answer: Answer) -> bytes:
@@ -51,15 +54,23 @@ def billing_line(row: Row, answer: Answer) -> bytes:
             str(answer.cache_write_tokens),
             str(answer.reasoning_tokens),
             answer.service_tier,
+            _picture_of(row),
         )
     ).encode()
 
 
+def _picture_of(row: Row) -> str:
+    if row.prompt is None or not row.prompt.pictures:
+        return ""
+    colours = hexes_in(row.prompt.user)
+    return "own" if all(picture.shows(colours) for picture in row.prompt.pictures) else "other"
+
+
 def _read_bill(provider: str, batch: str | None, line: bytes) -> BilledRequest:
-    custom_id, model, question, *counts, service_tier = line.decode().split("\t")
+    custom_id, model, question, *counts, service_tier, picture = line.decode().split("\t")
     sent, made, cached, written, reasoning = map(int, counts)
     return BilledRequest(
-        provider, batch, custom_id, model, question, sent, made, cached, written, reasoning, service_tier
+        provider, batch, custom_id, model, question, sent, made, cached, written, reasoning, service_tier, picture
     )
 
 
@@ -123,6 +134,7 @@ class Billing:
         custom_ids: Counter[str] = Counter()
         questions: Counter[tuple[str, str]] = Counter()
         tiers: Counter[str] = Counter()
+        pictures: Counter[str] = Counter()
         direct = nameless = 0
         of_batches: Counter[str] = Counter()
         of_calls: Counter[str] = Counter()
@@ -131,6 +143,7 @@ class Billing:
             for name in _TOKENS:
                 tokens[name] += getattr(bill, name)
             questions[bill.model, bill.question] += 1
+            pictures[bill.picture] += 1
             direct += bill.batch is None
             tiers[bill.service_tier or "default"] += bill.batch is None
             if bill.custom_id:
@@ -147,6 +160,8 @@ class Billing:
             "custom_ids_billed_more_than_once": sum(count > 1 for count in custom_ids.values()),
             "distinct_questions": len(questions),
             "questions_by_times_billed": {str(count): times[count] for count in sorted(times)},
+            "requests_with_pictures": pictures["own"] + pictures["other"],
+            "pictures_of_other_palettes": pictures["other"],
             **{name: of_batches[name] for name in _TOKENS},
             **{f"direct_{name}": of_calls[name] for name in _TOKENS},
             **self._embedded_by(provider),

@@ -2,10 +2,14 @@
 
 The rule is the sandbox's own and has nothing in common with the pipeline's estimates. A token is 2.5 digits (real
 vocabularies have numbers of up to three), 1.5 punctuation marks, 4.5 letters or spaces, or 2 bytes of any other
-character. All of a request counts after its custom id, because its schema costs tokens too.
+character. All of a request counts after its custom id, because its schema costs tokens too. A picture counts by the
+rule of its model, whatever its base64 looks like.
 """
 
 import re
+from collections.abc import Callable
+
+from grabient_pipeline.sandbox.pictures import PictureTokens, without_pictures
 
 _PER_DIGIT, _PER_MARK, _PER_LETTER, _PER_OTHER = 1 / 2.5, 1 / 1.5, 1 / 4.5, 1 / 2
 _MARKS = rb"!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~" + b"\\"
@@ -34,10 +38,17 @@ class TokenCounter:
 
     Args:
         counts_output: Whether the output limit of a request counts as well.
+        picture_rule: Returns how many tokens a picture is for the model of a line; None if it takes none.
     """
 
-    def __init__(self, *, counts_output: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        counts_output: bool = False,
+        picture_rule: Callable[[bytes], PictureTokens | None] = lambda line: None,
+    ) -> None:
         self._counts_output = counts_output
+        self._picture_rule = picture_rule
         self._first: bytes | None = None
         self._head = self._tail = b""
         self._tokens_shared = 0.0
@@ -54,6 +65,9 @@ class TokenCounter:
 
     def add(self, line: bytes, start: int = 0) -> None:
         """Count one request, from this position of its line on."""
+        line, picture_tokens = without_pictures(line[start:], self._picture_rule(line))
+        self._tokens += picture_tokens
+        start = 0
         head, tail = self._head, self._tail
         fits = line.startswith(head, start) and line.endswith(tail) and len(line) - start >= len(head) + len(tail)
         if self._shares < _MOST_SHARES and not (fits and head):

@@ -103,7 +103,7 @@ class Model:
         key = b"%b%b\0%d\0%d" % (self._salt, colours.encode(), spec.identity, before)
         digest = blake2b(key, digest_size=64).digest()
 
-        input_tokens = int(spec.system_tokens + tokens_of(prompt.user)) + 12
+        input_tokens = int(spec.system_tokens + tokens_of(prompt.user)) + 12 + prompt.picture_tokens
         defect = self._choose_defect(prompt.form, digest)
         if defect == "overloaded":
             return Answer("overloaded", "", None, "", input_tokens, 0, 0, digest)

@@ -1,11 +1,14 @@
 """What a request asks of a model: which fields, how many words, in which form. Independent of any provider's format."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 from zlib import crc32
 
 import orjson
+
+from grabient_pipeline.sandbox.pictures import Picture, PictureTokens
 
 Schema = dict[str, Any]
 Form = Literal["text", "json", "schema", "tool"]
@@ -27,6 +30,14 @@ class Prompt:
     effort: str = "none"
     # Where reasoning goes: nowhere, into a field of its own, or into a thinking block before the text.
     reasoning: Literal["hidden", "field", "inline"] = "hidden"
+    pictures: tuple[Picture, ...] = ()
+    picture_tokens: int = 0
+
+    def attach(self, pictures: Iterable[Picture], rule: PictureTokens | None, detail: str = "") -> None:
+        """Add pictures, which a model with this rule reads in this detail."""
+        self.pictures = tuple(pictures)
+        if rule is not None:
+            self.picture_tokens = sum(rule(picture.width, picture.height, detail) for picture in self.pictures)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from grabient_pipeline.sandbox.json_values import names_in
 from grabient_pipeline.sandbox.model.answers import Answer
 from grabient_pipeline.sandbox.model.characters import Character
 from grabient_pipeline.sandbox.model.prompt_cache import CacheRules
+from grabient_pipeline.sandbox.pictures import by_patches, by_tiles_of_336
 from grabient_pipeline.sandbox.provider import SandboxProvider
 from grabient_pipeline.sandbox.providers.openai.errors import error, reject_call
 from grabient_pipeline.sandbox.providers.openai.flavour import CHAT_FIELDS, ChatFlavour
@@ -47,6 +48,7 @@ MODELS = by_name(
         answers_as="meta-llama/llama-4-scout-17b-16e-instruct",
         max_output_tokens=8192,
         json_schema="loose",
+        images=by_tiles_of_336(144),
         character=Character(
             accuracy=0.78,
             breadth=0.4,
@@ -98,6 +100,7 @@ MODELS = by_name(
         answers_as="qwen/qwen3.8-27b",
         max_output_tokens=40960,
         json_schema="strict",
+        images=by_patches(32, extra=2),
         efforts=("none", "default", "low", "medium", "high"),
         default_effort="medium",
         thinking="format",
@@ -194,6 +197,8 @@ FLAVOUR = ChatFlavour(
         "The Batch API is not available for your plan. Please upgrade.",
         code="not_available_for_plan",
     ),
+    details=("auto", "low", "high"),
+    no_images="messages[{place}].content must be a string",
 )
 
 

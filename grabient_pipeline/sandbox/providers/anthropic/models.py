@@ -2,13 +2,16 @@
 
 from grabient_pipeline.sandbox.capabilities import BatchLimits, ModelCapabilities, QueueRules, QueueTier, by_name
 from grabient_pipeline.sandbox.model.characters import Character
+from grabient_pipeline.sandbox.pictures import by_patches
 
+# The tokens of pictures: platform.claude.com/docs/en/build-with-claude/vision.
 MODELS = by_name(
     ModelCapabilities(
         "claude-3-5-haiku-20241022",
         answers_as="claude-3-5-haiku-20241022",
         max_output_tokens=8192,
         json_schema="none",
+        images=by_patches(28),
         ends_on="2026-02-19",
         character=Character(
             accuracy=0.88,
@@ -34,6 +37,7 @@ MODELS = by_name(
         answers_as="claude-haiku-4-5-20251001",
         max_output_tokens=64000,
         json_schema="strict",
+        images=by_patches(28),
         thinking="budget",
         character=Character(
             accuracy=0.91,
@@ -58,6 +62,7 @@ MODELS = by_name(
         answers_as="claude-haiku-5-5",
         max_output_tokens=128000,
         json_schema="strict",
+        images=by_patches(28),
         sampling=False,
         efforts=("low", "medium", "high", "xhigh", "max"),
         default_effort="medium",
@@ -77,6 +82,7 @@ MODELS = by_name(
         answers_as="claude-sonnet-5-5",
         max_output_tokens=128000,
         json_schema="strict",
+        images=by_patches(28),
         sampling=False,
         efforts=("low", "medium", "high", "xhigh", "max"),
         default_effort="high",
@@ -96,6 +102,7 @@ MODELS = by_name(
         answers_as="claude-opus-5-5",
         max_output_tokens=128000,
         json_schema="strict",
+        images=by_patches(28),
         sampling=False,
         efforts=("low", "medium", "high", "xhigh", "max"),
         default_effort="medium",
@@ -115,6 +122,7 @@ MODELS = by_name(
         answers_as="claude-opus-4-5-20251101",
         max_output_tokens=64000,
         json_schema="strict",
+        images=by_patches(28),
         efforts=("low", "medium", "high"),
         thinking="budget",
         ends_on="2027-01-22",

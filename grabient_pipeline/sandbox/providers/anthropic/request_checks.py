@@ -9,7 +9,8 @@ import orjson
 from grabient_pipeline.sandbox.batches.dialect import Rejection
 from grabient_pipeline.sandbox.capabilities import ModelCapabilities
 from grabient_pipeline.sandbox.json_schemas import schema_parts
-from grabient_pipeline.sandbox.json_values import names_in, object_in, objects_in
+from grabient_pipeline.sandbox.json_values import as_object, names_in, object_in, objects_in
+from grabient_pipeline.sandbox.pictures import MEDIA_TYPES, BadPictureError, Picture, read_picture
 
 # From this version on the API takes no sampling parameters, not even inside of a batch.
 _NO_SAMPLING_SINCE = "2026-10-21"
@@ -47,6 +48,7 @@ def find_rejection(params: dict[str, Any], capabilities: ModelCapabilities | Non
         _check_limits(params, capabilities)
         or _check_sampling(params, capabilities)
         or _check_messages(params)
+        or _check_pictures(params, capabilities)
         or _check_thinking(params, capabilities)
         or _check_tools(params)
         or _check_output(params.get("output_config"), capabilities)
@@ -102,6 +104,42 @@ def _check_messages(params: dict[str, Any]) -> Rejection | None:
             isinstance(block, dict) and "type" in block for block in cast(list[Any], content)
         ):
             return _invalid(f"messages.{place}.content: Input should be a valid list of content blocks")
+    return None
+
+
+def pictures_in(params: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The pictures of a request as (place, source)."""
+    return [
+        (f"messages.{place}.content.{number}.image.source", block.get("source"))
+        for place, message in enumerate(params["messages"])
+        if isinstance(message["content"], list)
+        for number, block in enumerate(message["content"])
+        if block["type"] == "image"
+    ]
+
+
+def picture_of(source: dict[str, Any]) -> Picture:
+    """The picture of a source in base64. Raises `BadPictureError`."""
+    return read_picture(source["media_type"], source["data"])
+
+
+def _check_pictures(params: dict[str, Any], capabilities: ModelCapabilities) -> Rejection | None:
+    for place, found in pictures_in(params):
+        if capabilities.images is None:
+            return _invalid(f"{place}: '{capabilities.model}' does not support image input.")
+        source = as_object(found)
+        if source.get("type") != "base64":
+            return _invalid(f"{place}: Input should be a source of type 'base64', which is all that is served here")
+        if source.get("media_type") not in MEDIA_TYPES:
+            return _invalid(f"{place}.base64.media_type: Input should be one of {', '.join(map(repr, MEDIA_TYPES))}")
+        if not isinstance(source.get("data"), str) or not source["data"]:
+            return _invalid(f"{place}.base64.data: Field required")
+        try:
+            picture_of(source)
+        except BadPictureError as problem:
+            if not problem.is_base64:
+                return _invalid(f"{place}.base64: invalid base64 data")
+            return _invalid(f"{place}.base64.data: Image does not match the provided media type {source['media_type']}")
     return None
 
 

@@ -14,7 +14,7 @@ from grabient_pipeline.sandbox.model.answers import Answer
 from grabient_pipeline.sandbox.model.prompt import Prompt
 from grabient_pipeline.sandbox.providers.anthropic.errors import ERROR_TYPES
 from grabient_pipeline.sandbox.providers.anthropic.models import MODELS
-from grabient_pipeline.sandbox.providers.anthropic.request_checks import find_rejection
+from grabient_pipeline.sandbox.providers.anthropic.request_checks import find_rejection, picture_of, pictures_in
 
 
 class AnthropicDialect:
@@ -44,6 +44,7 @@ class AnthropicDialect:
             return rejection
         assert capabilities is not None
         prompt = Prompt(_text(params.get("system")), "\n".join(_text(m["content"]) for m in params["messages"]))
+        prompt.attach([picture_of(source) for _, source in pictures_in(params)], capabilities.images)
         prompt.output_limit = params["max_tokens"]
         wanted = object_in(object_in(params, "output_config"), "format")
         tool = _forced_tool(params)

@@ -10,14 +10,21 @@ from grabient_pipeline.sandbox.capabilities import (
 )
 from grabient_pipeline.sandbox.model.characters import Character
 from grabient_pipeline.sandbox.model.prompt_cache import CacheRules
+from grabient_pipeline.sandbox.pictures import by_gemini_tiles, by_resolution
 
 # The documents describe batches for this version only.
 VERSION = "v1beta"
+
+# The tokens of pictures: ai.google.dev/gemini-api/docs/tokens, and for Gemini 3 the page media-resolution beside it.
+_BY_RESOLUTION = by_resolution(
+    {"MEDIA_RESOLUTION_LOW": 280, "MEDIA_RESOLUTION_MEDIUM": 560, "MEDIA_RESOLUTION_HIGH": 1120}, default=1120
+)
 
 MODELS = by_name(
     ModelCapabilities(
         "gemini-2.0-flash",
         answers_as="gemini-2.0-flash",
+        images=by_gemini_tiles,
         max_output_tokens=8192,
         json_schema="strict",
         character=Character(
@@ -41,6 +48,7 @@ MODELS = by_name(
     ModelCapabilities(
         "gemini-2.5-flash-lite",
         answers_as="gemini-2.5-flash-lite",
+        images=by_gemini_tiles,
         max_output_tokens=65536,
         json_schema="strict",
         thinking="budget",
@@ -65,6 +73,7 @@ MODELS = by_name(
     ModelCapabilities(
         "gemini-3.1-flash-lite",
         answers_as="gemini-3.1-flash-lite",
+        images=_BY_RESOLUTION,
         max_output_tokens=65536,
         json_schema="strict",
         efforts=("minimal", "low", "medium", "high"),
@@ -85,6 +94,7 @@ MODELS = by_name(
     ModelCapabilities(
         "gemini-3.5-flash-lite",
         answers_as="gemini-3.5-flash-lite",
+        images=_BY_RESOLUTION,
         max_output_tokens=65536,
         json_schema="strict",
         sampling=False,

@@ -8,6 +8,7 @@ import orjson
 from grabient_pipeline.sandbox.capabilities import ModelCapabilities
 from grabient_pipeline.sandbox.json_schemas import schema_parts
 from grabient_pipeline.sandbox.json_values import as_object, names_in, object_in, objects_in
+from grabient_pipeline.sandbox.pictures import MEDIA_TYPES, BadPictureError, Picture, read_picture
 
 _REQUEST_FIELDS = names_in(
     """
@@ -27,6 +28,7 @@ _THINKING_FIELDS = names_in(
     includeThoughts thinkingBudget thinkingLevel
     """
 )
+_RESOLUTIONS = tuple(f"MEDIA_RESOLUTION_{each}" for each in ("UNSPECIFIED", "LOW", "MEDIUM", "HIGH"))
 _OPENAPI_KEYWORDS = names_in(
     """
     type format title description nullable enum items maxItems minItems properties required minProperties
@@ -57,7 +59,44 @@ def find_problem(request: dict[str, Any], config: dict[str, Any], capabilities: 
             return f"* GenerateContentRequest.contents[{place}].parts: contents.parts must not be empty."
         if content.get("role", "user") not in ("user", "model"):
             return "Please use a valid role: user, model."
-    return _config_problem(config, capabilities) or _thinking_problem(config.get("thinkingConfig"), capabilities)
+    return (
+        _picture_problem(request, capabilities)
+        or _config_problem(config, capabilities)
+        or _thinking_problem(config.get("thinkingConfig"), capabilities)
+    )
+
+
+def pictures_in(request: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The pictures of a request as (place, blob)."""
+    return [
+        (f"contents[{place}].parts[{number}].inline_data", camel_keys(object_in(camel_keys(part), "inlineData")))
+        for place, content in enumerate(objects_in(request, "contents"))
+        for number, part in enumerate(objects_in(content, "parts"))
+        if "inlineData" in camel_keys(part)
+    ]
+
+
+def picture_of(blob: dict[str, Any]) -> Picture:
+    """The picture of a blob. Raises `BadPictureError`."""
+    return read_picture(str(blob["mimeType"]), str(blob["data"]))
+
+
+def _picture_problem(request: dict[str, Any], capabilities: ModelCapabilities) -> str | None:
+    for place, blob in pictures_in(request):
+        if capabilities.images is None:
+            return f"Image input modality is not enabled for models/{capabilities.model}"
+        unknown = blob.keys() - {"mimeType", "data", "displayName"}
+        if unknown:
+            return unknown_name(min(unknown), place)
+        if blob.get("mimeType") not in MEDIA_TYPES:
+            return f"Unsupported MIME type: {blob.get('mimeType')}"
+        try:
+            picture_of(blob)
+        except BadPictureError as problem:
+            if not problem.is_base64:
+                return f"Invalid value at '{place}.data' (TYPE_BYTES), Base64 decoding failed"
+            return "Unable to process input image."
+    return None
 
 
 def _config_problem(config: dict[str, Any], capabilities: ModelCapabilities) -> str | None:
@@ -69,6 +108,9 @@ def _config_problem(config: dict[str, Any], capabilities: ModelCapabilities) -> 
             f"Unable to submit request because it has a maxOutputTokens value of {limit} but the supported range is "
             f"from 1 (inclusive) to {capabilities.max_output_tokens + 1} (exclusive)."
         )
+    resolution = config.get("mediaResolution")
+    if resolution is not None and resolution not in _RESOLUTIONS:
+        return f"Invalid value at 'generation_config.media_resolution': {resolution}"
     temperature = config.get("temperature")
     if temperature is not None and not 0 <= temperature <= 2:
         return "* GenerateContentRequest.generation_config.temperature: temperature must be in the range [0.0, 2.0]."

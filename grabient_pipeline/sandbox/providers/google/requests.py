@@ -13,7 +13,14 @@ from grabient_pipeline.sandbox.json_values import JsonObject, as_object, object_
 from grabient_pipeline.sandbox.model.answers import Answer
 from grabient_pipeline.sandbox.model.prompt import Prompt
 from grabient_pipeline.sandbox.providers.google.models import MODELS
-from grabient_pipeline.sandbox.providers.google.request_checks import camel_keys, find_problem, text_of, unknown_name
+from grabient_pipeline.sandbox.providers.google.request_checks import (
+    camel_keys,
+    find_problem,
+    picture_of,
+    pictures_in,
+    text_of,
+    unknown_name,
+)
 from grabient_pipeline.sandbox.store import lines_of
 
 # Codes of google.rpc.Status, as they stand in operations and rows.
@@ -76,6 +83,8 @@ class GeminiDialect:
         prompt = Prompt(
             text_of(request.get("systemInstruction")), "\n".join(text_of(part) for part in request["contents"])
         )
+        resolution = str(config.get("mediaResolution") or "")
+        prompt.attach([picture_of(blob) for _, blob in pictures_in(request)], capabilities.images, resolution)
         prompt.output_limit = config.get("maxOutputTokens") or capabilities.max_output_tokens
         schema = config.get("responseSchema") or config.get("responseJsonSchema")
         if schema:
@@ -105,15 +114,18 @@ class GeminiDialect:
     @staticmethod
     def response(row: Row, answer: Answer) -> JsonObject:
         """An answer as a response; a blocked prompt costs no output, which this sets in the answer."""
+        pictures = row.prompt.picture_tokens if row.prompt else 0
         usage: dict[str, Any] = {
             "promptTokenCount": answer.input_tokens,
             "candidatesTokenCount": answer.output_tokens - answer.reasoning_tokens,
             "totalTokenCount": answer.input_tokens + answer.output_tokens,
-            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": answer.input_tokens}],
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": answer.input_tokens - pictures}],
         }
         if answer.cached_tokens:
             usage["cachedContentTokenCount"] = answer.cached_tokens
             usage["cacheTokensDetails"] = [{"modality": "TEXT", "tokenCount": answer.cached_tokens}]
+        if pictures:
+            usage["promptTokensDetails"].append({"modality": "IMAGE", "tokenCount": pictures})
         if answer.reasoning_tokens:
             usage["thoughtsTokenCount"] = answer.reasoning_tokens
         response: dict[str, Any] = {}

@@ -203,7 +203,11 @@ class _Batches:
     def _make(self, model: str, display_name: str, source: StoredFile, inline: bool) -> Batch:
         batch_id = "".join(secrets.choice(ID_LETTERS) for _ in range(40))
         count = 0
-        counter = TokenCounter(counts_output=self._context.queues.counts_output("google"))
+        capabilities = MODELS.get(model)
+        rule = capabilities.images if capabilities else None
+        counter = TokenCounter(
+            counts_output=self._context.queues.counts_output("google"), picture_rule=lambda line: rule
+        )
         prefix: str | None = None
         for line in lines_of(self._store.content("google", source.id)):
             count += 1

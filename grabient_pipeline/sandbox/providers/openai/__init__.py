@@ -45,6 +45,8 @@ FLAVOUR = ChatFlavour(
         "priority": "priority",
         "fast": "priority",
     },
+    details=("auto", "low", "high", "original"),
+    no_images="Invalid content type. image_url is only supported by certain models.",
 )
 DIALECT = ChatDialect(FLAVOUR)
 

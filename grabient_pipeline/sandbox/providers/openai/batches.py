@@ -102,7 +102,9 @@ class Batches:
     async def _make(self, wanted: dict[str, Any], stored: StoredFile, account: str) -> Batch:
         content = self._store.content(self._provider, stored.id)
         queues = self._context.queues
-        counter = TokenCounter(counts_output=queues.counts_output(self._provider))
+        counter = TokenCounter(
+            counts_output=queues.counts_output(self._provider), picture_rule=self._flavour.picture_rule
+        )
         model, count, prefix = await run_in_threadpool(_survey, content, counter)
         identity = secrets.token_hex(16) if self._flavour.newer_fields else f"01{secrets.token_hex(12)}"
         batch = Batch(self._provider, f"batch_{identity}", now(), 0.0, count, model, stored.id)

@@ -1,11 +1,15 @@
 """How the providers that speak OpenAI's chat completion API differ from each other."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from grabient_pipeline.sandbox.batches.dialect import Rejection
 from grabient_pipeline.sandbox.capabilities import EmbeddingModel, Models
 from grabient_pipeline.sandbox.json_values import names_in
+from grabient_pipeline.sandbox.pictures import PictureTokens
+
+_MODEL = re.compile(rb'"model"\s*:\s*"([\w./:-]+)"')
 
 # Fields of a request body that all of them know.
 CHAT_FIELDS = names_in(
@@ -39,6 +43,8 @@ class ChatFlavour:
         no_batch_access: The rejection of batches for an account without access to them.
         embedding_models: Its models for embeddings.
         tiers: The values of `service_tier`, each with the tier that serves it; empty if they are not checked.
+        details: The values of the detail of a picture.
+        no_images: The message about a picture for a model that takes none; may contain `{place}`, of the message.
     """
 
     provider: str
@@ -55,5 +61,13 @@ class ChatFlavour:
     unknown_field: str
     no_effort: Rejection
     no_batch_access: Rejection
+    details: tuple[str, ...]
+    no_images: str
     embedding_models: tuple[EmbeddingModel, ...] = ()
     tiers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def picture_rule(self, line: bytes) -> PictureTokens | None:
+        """How many tokens a picture is for the model of a request, or None."""
+        name = _MODEL.search(line)
+        capabilities = self.models.get(name.group(1).decode()) if name else None
+        return capabilities.images if capabilities else None

@@ -10,11 +10,13 @@ from grabient_pipeline.sandbox.capabilities import (
 )
 from grabient_pipeline.sandbox.model.characters import Character
 from grabient_pipeline.sandbox.model.prompt_cache import CacheRules
+from grabient_pipeline.sandbox.pictures import by_patches, by_tiles_of_512
 
 # From 1,024 tokens on, in steps of 128; since GPT-5.6, what is put into the cache is billed.
 _CACHE = CacheRules(least=1024, step=128)
 
-# The tiers are those with a price on developers.openai.com/api/docs/pricing.
+# The tiers are those with a price on developers.openai.com/api/docs/pricing. The tokens of pictures: "Calculating costs"
+# in developers.openai.com/api/docs/guides/images-vision.
 MODELS = by_name(
     ModelCapabilities(
         "gpt-4o-mini",
@@ -22,6 +24,7 @@ MODELS = by_name(
         max_output_tokens=16384,
         tiers=frozenset({"priority"}),
         json_schema="strict",
+        images=by_tiles_of_512(2833, 5667),
         cache=_CACHE,
         ends_on="2027-01-14",
         character=Character(
@@ -45,6 +48,7 @@ MODELS = by_name(
         answers_as="gpt-5-nano-2025-08-07",
         max_output_tokens=128000,
         json_schema="strict",
+        images=by_patches(32, factor=2.46),
         sampling=False,
         efforts=("minimal", "low", "medium", "high"),
         default_effort="medium",
@@ -73,6 +77,7 @@ MODELS = by_name(
         answers_as="gpt-6-luna",
         max_output_tokens=128000,
         json_schema="strict",
+        images=by_patches(32, factor=1.2),
         sampling=False,
         efforts=("none", "low", "medium", "high", "xhigh", "max"),
         default_effort="medium",
@@ -93,6 +98,7 @@ MODELS = by_name(
         answers_as="gpt-5.6-luna",
         max_output_tokens=128000,
         json_schema="strict",
+        images=by_patches(32, factor=1.2),
         sampling=False,
         efforts=("none", "low", "medium", "high", "xhigh", "max"),
         default_effort="medium",

@@ -9,7 +9,8 @@ import orjson
 from grabient_pipeline.sandbox.batches.dialect import Rejection
 from grabient_pipeline.sandbox.capabilities import ModelCapabilities
 from grabient_pipeline.sandbox.json_schemas import schema_parts
-from grabient_pipeline.sandbox.json_values import object_in
+from grabient_pipeline.sandbox.json_values import as_object, object_in
+from grabient_pipeline.sandbox.pictures import MEDIA_TYPES, BadPictureError, Picture, read_picture
 from grabient_pipeline.sandbox.providers.openai.flavour import ChatFlavour
 
 _SCHEMA_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -26,6 +27,7 @@ def find_rejection(body: dict[str, Any], capabilities: ModelCapabilities, flavou
         return _invalid("The 'metadata' parameter is only allowed when 'store' is enabled.", "metadata")
     return (
         _check_messages(body)
+        or _check_pictures(body, capabilities, flavour)
         or _check_limits(body, capabilities)
         or _check_sampling(body, capabilities, flavour)
         or _check_reasoning(body, capabilities, flavour)
@@ -71,6 +73,50 @@ def _check_messages(body: dict[str, Any]) -> Rejection | None:
             )
     if body.get("stream"):
         return _invalid("Streaming is not supported here.", "stream", "unsupported_value")
+    return None
+
+
+def pictures_in(body: dict[str, Any]) -> list[tuple[int, Any]]:
+    """The pictures of a body as (place of the message, value of `image_url`)."""
+    return [
+        (place, part.get("image_url"))
+        for place, message in enumerate(body["messages"])
+        if isinstance(message.get("content"), list)
+        for part in message["content"]
+        if part.get("type") == "image_url"
+    ]
+
+
+def picture_of(image: dict[str, Any]) -> Picture:
+    """The picture of an `image_url`, which is a data URL. Raises `BadPictureError`."""
+    header, _, data = str(image["url"]).partition(",")
+    return read_picture(header.removeprefix("data:").removesuffix(";base64"), data)
+
+
+def _check_pictures(body: dict[str, Any], capabilities: ModelCapabilities, flavour: ChatFlavour) -> Rejection | None:
+    for place, found in pictures_in(body):
+        image = as_object(found)
+        param = f"messages.[{place}].content"
+        if capabilities.images is None:
+            return _invalid(flavour.no_images.format(place=place), param)
+        if body["messages"][place]["role"] != "user":
+            return _invalid("Image URLs are only allowed for messages with role 'user'.", param)
+        url, detail = image.get("url"), image.get("detail", "auto")
+        if not isinstance(url, str):
+            return _invalid(f"Missing required parameter: '{param}.image_url.url'.", param)
+        if detail not in flavour.details:
+            return _invalid(f"Invalid value: '{detail}' for the detail of an image.", param, "invalid_value")
+        if not re.match(r"data:[\w/+.-]+;base64,", url):
+            return _invalid("Only images as data URLs in base64 are served here.", param, "invalid_image_url")
+        if url[5 : url.index(";")] not in MEDIA_TYPES:
+            return _invalid("Invalid MIME type. Only image types are supported.", param, "invalid_image_format")
+        try:
+            picture_of(image)
+        except BadPictureError as problem:
+            if not problem.is_base64:
+                return _invalid("Invalid base64 image_url.", param, "invalid_base64")
+            message = "You uploaded an unsupported image. Please make sure your image is valid."
+            return _invalid(message, param, "invalid_image_format")
     return None
 
 

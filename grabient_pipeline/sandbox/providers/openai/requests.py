@@ -15,7 +15,13 @@ from grabient_pipeline.sandbox.model.prompt import Prompt
 from grabient_pipeline.sandbox.providers.openai.errors import CODES, ERROR_TYPES
 from grabient_pipeline.sandbox.providers.openai.flavour import ChatFlavour
 from grabient_pipeline.sandbox.providers.openai.input_checks import find_input_problems
-from grabient_pipeline.sandbox.providers.openai.request_checks import find_rejection, refused_tier, text_of
+from grabient_pipeline.sandbox.providers.openai.request_checks import (
+    find_rejection,
+    picture_of,
+    pictures_in,
+    refused_tier,
+    text_of,
+)
 
 _REASONING: dict[str, Literal["inline", "field", "hidden"]] = {"raw": "inline", "parsed": "field"}
 
@@ -174,6 +180,8 @@ def read_prompt(body: dict[str, Any], capabilities: ModelCapabilities) -> Prompt
     for message in body["messages"]:
         (system if message["role"] in ("system", "developer") else user).append(text_of(message.get("content")))
     prompt = Prompt("\n".join(system), "\n".join(user))
+    for _, image in pictures_in(body):
+        prompt.attach((*prompt.pictures, picture_of(image)), capabilities.images, image.get("detail", "auto"))
     prompt.output_limit = body.get("max_completion_tokens") or body.get("max_tokens") or capabilities.max_output_tokens
     wanted = object_in(body, "response_format")
     if wanted.get("type") == "json_object":
