@@ -88,6 +88,9 @@ def _say_metrics(evaluation: Evaluation) -> None:
     ]
     sources = ", ".join(f"{count} {source}" for source, count in evaluation.text_sources.items())
     terminal.say(f"{evaluation.palettes} sample palettes ({sources}), embedded with {evaluation.embedding_model}")
+    for prompt in evaluation.prompts:
+        pictures = " with pictures" if prompt.with_image else ""
+        terminal.say(f"{prompt.palettes} by the tagging prompt {prompt.version}{pictures}")
     terminal.say(f"nDCG@{lazy.DEPTH} in the first four columns, recall@{lazy.DEPTH} in the last four")
     terminal.say()
     terminal.say_table(headers, rows, right=headers[1:], styles=[""] * (len(rows) - 1) + ["bold"])

@@ -26,6 +26,7 @@ from grabient_pipeline.retrieval.metrics import ndcg, recall
 from grabient_pipeline.retrieval.query import Query, read_query
 from grabient_pipeline.retrieval.ranking import WEIGHTS, Scores, Weights, score
 from grabient_pipeline.settings import SAMPLE_PALETTES
+from grabient_pipeline.warehouse import connect, sql
 
 DEPTH: Final = 10
 # The scores that palettes can be ranked by.
@@ -70,6 +71,15 @@ class Metrics:
     recall: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class TextPrompt:
+    """A version of the tagging prompt, whether it has pictures, and how many palettes are found by its tags."""
+
+    version: str
+    with_image: bool
+    palettes: int
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """The result of an evaluation.
@@ -78,6 +88,7 @@ class Evaluation:
         embedding_model: Its name.
         palettes: The number of palettes that were searched.
         text_sources: How many palettes have refined tags, consensus tags, or only measured attributes.
+        prompts: Which tagging prompts these tags come from.
         kinds: The metrics of each kind of query, and last those of all meaningful queries ("all").
         nothing_queries: The number of meaningless queries.
         nothing_right: The share of those that returned no palette.
@@ -87,6 +98,7 @@ class Evaluation:
     embedding_model: str
     palettes: int
     text_sources: Mapping[str, int]
+    prompts: tuple[TextPrompt, ...]
     kinds: tuple[Metrics, ...]
     nothing_queries: int
     nothing_right: float
@@ -156,6 +168,7 @@ def evaluate(data_dir: Path, embedder: Embedder) -> Evaluation:
         embedding_model=embedder.model.name,
         palettes=len(index),
         text_sources=dict(index.palettes["text_source"].value_counts(sort=True).iter_rows()),
+        prompts=_text_prompts(data_dir),
         kinds=tuple(_measure(kind, of_kind) for kind, of_kind in by_kind.items()),
         nothing_queries=len(nothing),
         nothing_right=_mean(float(not rankings["blend"]) for _, rankings in nothing),
@@ -179,6 +192,12 @@ def sample_index(data_dir: Path, model: EmbeddingModel) -> SearchIndex:
             "grabient demo, which tags them in a separate directory"
         )
     return index
+
+
+def _text_prompts(data_dir: Path) -> tuple[TextPrompt, ...]:
+    with connect(data_dir) as connection:
+        rows = connection.execute(sql(__package__, "text_prompts"), {"palette_ids": list(_sample_palettes().values())})
+        return tuple(TextPrompt(*row) for row in rows.fetchall())
 
 
 def judged_queries(index: SearchIndex, embedder: Embedder) -> list[JudgedQuery]:

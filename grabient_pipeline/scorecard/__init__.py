@@ -7,6 +7,13 @@
 Of the providers only their colours are known here, from the catalogue; nothing knows Dagster.
 """
 
-from grabient_pipeline.scorecard.scoring import ModelScore, read_places, read_scores, score_models
+from grabient_pipeline.scorecard.scoring import (
+    ModelScore,
+    comparable_versions,
+    compare_prompts,
+    read_places,
+    read_scores,
+    score_models,
+)
 
-__all__ = ["ModelScore", "read_places", "read_scores", "score_models"]
+__all__ = ["ModelScore", "comparable_versions", "compare_prompts", "read_places", "read_scores", "score_models"]

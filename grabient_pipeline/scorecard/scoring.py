@@ -77,7 +77,10 @@ class ModelScore:
 
 
 def score_models(warehouse: Warehouse) -> list[ModelScore]:
-    """Score every tagging model on its answers to the newest prompt, store the scores, and return the best first."""
+    """Score every tagging model on its answers to the newest prompt, store the scores, and return the best first.
+
+    A prompt with pictures is scored only if a person chose it to count, or if there is no other.
+    """
     with warehouse.connect() as connection, transaction(connection):
         version = _newest_version(connection)
         scores = _score(connection, version) if version is not None else []
@@ -86,6 +89,30 @@ def score_models(warehouse: Warehouse) -> list[ModelScore]:
             connection.execute("INSERT INTO model_scorecard BY NAME SELECT *, now() AS scored_at FROM scores")
         crash_point("score.writing")
     return scores
+
+
+def compare_prompts(warehouse: Warehouse, versions: Sequence[str]) -> dict[str, list[ModelScore]]:
+    """Score every tagging model on its answers to each of these prompts, the best first; nothing is stored.
+
+    With several prompts, only the palettes and models count that have answers to all of them: otherwise a trial on a
+    few palettes, or with a few models, would be compared with everything.
+    """
+    distinct = list(dict.fromkeys(versions))
+    with warehouse.connect() as connection:
+        if len(distinct) > 1:
+            connection.execute(sql(__package__, "answered_by_all"), {"versions": distinct})
+            connection.execute(sql(__package__, "hide_others"))
+        try:
+            return {version: _score(connection, version) for version in distinct}
+        finally:
+            if len(distinct) > 1:
+                connection.execute("DROP TABLE temp.palette_tags; DROP TABLE temp.tag_requests")
+
+
+def comparable_versions(warehouse: Warehouse) -> list[str]:
+    """Return the newest prompt with answers that has no pictures, then that which has; either may be missing."""
+    with warehouse.connect() as connection:
+        return [version for (version,) in connection.execute(sql(__package__, "newest_of_each")).fetchall()]
 
 
 def read_scores(connection: duckdb.DuckDBPyConnection) -> list[ModelScore]:
