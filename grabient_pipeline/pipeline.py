@@ -45,7 +45,7 @@ from grabient_pipeline.batches.reconcile import MARGIN_SECONDS, RECONCILE_SECOND
 from grabient_pipeline.batches.refine import RefinementReport, refine, refine_within_cap
 from grabient_pipeline.batches.results import recompose_stale_texts
 from grabient_pipeline.batches.send_on import SendReport, close_finished, send_on
-from grabient_pipeline.batches.stages import REFINEMENT, TAGGING
+from grabient_pipeline.batches.stages import REFINEMENT, TAGGING, tagging_stage
 from grabient_pipeline.batches.status import Status, read_status
 from grabient_pipeline.batches.tick import TickReport, tick
 from grabient_pipeline.batches.workspace import Workspace
@@ -66,7 +66,7 @@ from grabient_pipeline.retrieval.embed_palettes import EmbedReport, embed_palett
 from grabient_pipeline.retrieval.embedders.registry import open_embedder_named
 from grabient_pipeline.retrieval.evaluation import Evaluation, evaluate
 from grabient_pipeline.retrieval.find import DEFAULT_LIMIT, find
-from grabient_pipeline.scorecard import ModelScore, score_models
+from grabient_pipeline.scorecard import ModelScore, comparable_versions, compare_prompts, score_models
 from grabient_pipeline.settings import Settings
 from grabient_pipeline.warehouse import WAIT_SECONDS, Warehouse
 from grabient_pipeline.warehouse.spending_pause import lift_pause, spending_pause
@@ -139,7 +139,8 @@ class Pipeline:
         with self.publishing(dry_run=request.dry_run) as workspace:
             providers = workspace.providers.keys
             resolved = resolve_backfill(request, self.settings, providers, self.analysis_count(), self.panel_names())
-            report = backfill(workspace, resolved.order, progress=progress)
+            stage = tagging_stage(with_image=request.with_image)
+            report = backfill(workspace, resolved.order, stage=stage, progress=progress)
             return replace(report, left_out=(*resolved.left_out, *report.left_out))
 
     def refine(self, request: RefinementRequest, *, progress: Progress = SILENT) -> RefinementReport:
@@ -256,6 +257,15 @@ class Pipeline:
         """Score the tagging models, the best quality first."""
         with self.publishing():
             return score_models(self.warehouse)
+
+    def compare_prompts(self, versions: Sequence[str] = ()) -> dict[str, list[ModelScore]]:
+        """Score the models on each of these prompts; by default the newest without and the newest with pictures.
+
+        Raises:
+            UnknownPromptError: there is no such version.
+        """
+        chosen = [self.find_prompt(version).version for version in versions]
+        return compare_prompts(self.warehouse, chosen or comparable_versions(self.warehouse))
 
     def refine_answers(self, *, progress: Progress = SILENT) -> ParseReport:
         """Parse the refined responses that are not parsed, and compose the embed texts."""

@@ -24,12 +24,13 @@ from grabient_pipeline.batches.listings import (
     find_unknown,
     unreadable_line,
 )
+from grabient_pipeline.batches.prompt_versions import CURRENT, register_prompt
 from grabient_pipeline.batches.reconcile import Finding
 from grabient_pipeline.batches.stages import STAGES
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
 from grabient_pipeline.deadline import Deadline
-from grabient_pipeline.errors import UnknownBatchesError
+from grabient_pipeline.errors import UnknownBatchesError, UnknownModelError
 from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.providers.base import Route
 from grabient_pipeline.providers.catalogue import load_catalogue
@@ -198,9 +199,15 @@ def _insert(connection: duckdb.DuckDBPyConnection, batch: UnknownBatch, endpoint
     if connection.execute(released, [identity.submission]).fetchall():
         connection.execute(sql(__package__, "revive_released_batch"), known)
         return True
+    if (prompt := CURRENT.get(identity.prompt_version)) is not None:
+        # Whether it has a picture attached decides what its answers count for.
+        register_prompt(connection, prompt)
     price = _price(batch)
-    tokens_in, tokens_out = (tokens * identity.request_count for tokens in REQUEST_TOKENS)
-    tokens_out = round(tokens_out * STAGES[identity.stage].output_ratio)
+    tokens_in, tokens_out = REQUEST_TOKENS
+    if prompt is not None and prompt.with_image:
+        tokens_in += _picture_tokens(batch)
+    tokens_in *= identity.request_count
+    tokens_out = round(tokens_out * identity.request_count * STAGES[identity.stage].output_ratio)
     return insert_batch(
         connection,
         {
@@ -239,6 +246,15 @@ def _window(batch: UnknownBatch) -> int | None:
     provider = load_catalogue().provider(batch.route.provider)
     said = batch.window_hours
     return said if said is not None and provider.allows_window(said) else provider.window_hours
+
+
+def _picture_tokens(batch: UnknownBatch) -> int:
+    """Return the tokens of one picture; 0 for a model that the catalogue does not have, or that takes none."""
+    try:
+        images = load_catalogue().model(f"{batch.route.provider}/{batch.model}").images
+    except UnknownModelError:
+        return 0
+    return 0 if images is None else images.tokens
 
 
 def _price(batch: UnknownBatch) -> Price:

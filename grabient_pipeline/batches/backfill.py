@@ -6,7 +6,7 @@ the reason, and the others go on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
@@ -21,7 +21,7 @@ from grabient_pipeline.batches.order_progress import PartProgress, View, open_or
 from grabient_pipeline.batches.orders import BackfillOrder
 from grabient_pipeline.batches.pauses import read_paused_models
 from grabient_pipeline.batches.send_on import open_providers, send_pieces
-from grabient_pipeline.batches.stages import STAGES, TAGGING, Stage, asking_again
+from grabient_pipeline.batches.stages import TAGGING, Stage, asking_again, stages_with
 from grabient_pipeline.batches.submit import BatchReport
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.crash_points import crash_point
@@ -134,9 +134,9 @@ def backfill(
 
     def is_asked_for(part: OrderPart) -> bool:
         """Whether a person asks for the part right now: after a restore, earlier orders wait for `grabient resume`."""
-        return part.stage == stage.name and part.name in names and (part.number == number or not is_paused)
+        return _asks_same(part, stage, names) and (part.number == number or not is_paused)
 
-    view = View(_stages(stage), is_explicit=True, ignore_unread=order.ignore_unknown)
+    view = View(stages_with(stage), is_explicit=True, ignore_unread=order.ignore_unknown)
     with workspace.warehouse.connect() as connection:
         asked_for = [each for each in read_progress(connection, workspace, view) if is_asked_for(each.part)]
         ending = _note_all(ending_lines(connection, order, stage, asked_for), progress)
@@ -150,7 +150,7 @@ def backfill(
         order=number,
         planned_requests=sum(part.requests for part in planned),
         planned_cost_usd=sum(part.cost_usd for part in planned),
-        orders=tuple(each for each in sent.orders if each.part.stage == stage.name and each.part.name in names),
+        orders=tuple(each for each in sent.orders if _asks_same(each.part, stage, names)),
         late_cost_usd=late_cost(planned),
         answered_elsewhere=requests,
         answered_elsewhere_usd=cost_usd,
@@ -225,7 +225,7 @@ def make_order(
         CostCapError: the estimate, with that of the other open orders, is above the cap; nothing was ordered.
     """
     with workspace.warehouse.connect() as connection, transaction(connection):
-        open_orders = read_progress(connection, workspace, View(_stages(stage)))
+        open_orders = read_progress(connection, workspace, View(stages_with(stage)))
         planned = plan_parts(connection, workspace, order, stage, _covering(open_orders))
         _check_cap(connection, order, stage, planned, open_orders)
         note_deadline(order, planned, progress)
@@ -267,7 +267,7 @@ def _check_cap(
 ) -> None:
     """Raise `CostCapError` if what is planned, and what open orders spend, is above the cap of the order."""
     names = {model.name for model in order.models}
-    waiting = [each for each in open_orders if each.part.stage == stage.name and each.part.name in names]
+    waiting = [each for each in open_orders if _asks_same(each.part, stage, names)]
     requests = sum(part.requests for part in planned) + sum(each.counts.waiting for each in waiting)
     if not requests:
         return
@@ -286,9 +286,9 @@ def _check_cap(
         )
 
 
-def _stages(stage: Stage) -> dict[str, Stage]:
-    """Return the stages by name, with this one instead of ours."""
-    return {**STAGES, stage.name: stage}
+def _asks_same(part: OrderPart, stage: Stage, names: Collection[str]) -> bool:
+    """Whether a part of an order asks one of these models the same as the stage: with its prompt."""
+    return (part.stage, part.prompt_version) == stage.key and part.name in names
 
 
 def _routes(order: BackfillOrder) -> list[Route]:

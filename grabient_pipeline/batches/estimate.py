@@ -33,8 +33,9 @@ class Estimator:
     """Estimates the requests of one model: their tokens from the sizes of their texts, and their cost.
 
     `prose`: characters that every request has beside its text. `token_factor`: that of the model. `average_input`:
-    tokens of the model's own history; None if it is too short. `output_tokens`: of one response. `writes_cache`:
-    whether the provider charges for what it puts into its cache without being asked.
+    tokens of the model's own history with this prompt; None if it is too short. `output_tokens`: of one response.
+    `writes_cache`: whether the provider charges for what it puts into its cache without being asked. `picture_tokens`:
+    of the attached picture; 0 without one.
     """
 
     prose: int
@@ -43,6 +44,7 @@ class Estimator:
     output_tokens: float
     price: Price
     writes_cache: bool = False
+    picture_tokens: int = 0
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection, stage: Stage, model: Model, access: AccessMode) -> Estimator:
@@ -64,6 +66,7 @@ class Estimator:
             output_tokens=average_output if is_enough else model.expected_output_tokens * stage.output_ratio,
             price=direct_price(model) if access == "direct" else batch_price(model),
             writes_cache=load_catalogue().provider(model.provider).cached_input.writes_unasked,
+            picture_tokens=model.images.tokens if stage.prompt.with_image and model.images is not None else 0,
         )
 
     @property
@@ -102,4 +105,4 @@ class Estimator:
 
     def _by_characters(self, sizes: Sizes) -> Tokens:
         tokens = self.prose / CHARACTERS_PER_PROSE_TOKEN + sizes / CHARACTERS_PER_NUMBER_TOKEN
-        return np.round(tokens * self.token_factor)
+        return np.round(tokens * self.token_factor) + self.picture_tokens

@@ -17,7 +17,7 @@ from grabient_pipeline.batches.order_ledger import Bound, OrderPart, PlannedPart
 from grabient_pipeline.batches.orders import BackfillOrder
 from grabient_pipeline.batches.piece_sizes import most_in_piece
 from grabient_pipeline.batches.readiness import NOTHING_BLOCKED, Blocked, read_blocked
-from grabient_pipeline.batches.request_file import RequestTemplate, json_text
+from grabient_pipeline.batches.request_file import RequestTemplate, rendered_contents
 from grabient_pipeline.batches.room import room_of
 from grabient_pipeline.batches.stages import Stage
 from grabient_pipeline.batches.workspace import Workspace
@@ -70,11 +70,12 @@ class _Planner:
             return None
         bound = missing.last if self.order.limit is not None and missing.last is not None else last
         sample = dict(list(missing.subjects.items())[:_SAMPLE])
-        texts = [json_text(text) for text in self.stage.texts(sample).values()]
-        sizes = np.repeat(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)), missing.counts[: len(texts)])
-        estimator = Estimator.of(self.connection, self.stage, model, route.access)
-        tokens = estimator.input_tokens(sizes)
         template = RequestTemplate.of(request_format(route.provider, route.access), model, self.stage.payload)
+        contents, text_sizes = rendered_contents(template, self.stage, sample)
+        counts = missing.counts[: len(contents)]
+        sizes = np.repeat(np.fromiter(map(len, contents.values()), dtype=np.int64, count=len(contents)), counts)
+        estimator = Estimator.of(self.connection, self.stage, model, route.access)
+        tokens = estimator.input_tokens(np.repeat(text_sizes, counts))
         lines = sizes + template.line_bytes(custom_id_length(self.stage.name))
         scale = requests / len(sizes)
         cost = estimator.cost(float(tokens.sum()) * scale, requests)

@@ -19,7 +19,15 @@ from grabient_pipeline.batches.pauses import read_paused_models
 from grabient_pipeline.batches.piece_sizes import admitted, even_piece, most_in_piece
 from grabient_pipeline.batches.readiness import Blocked, count_for_parts, read_blocked
 from grabient_pipeline.batches.room import Room, room_of
-from grabient_pipeline.batches.stages import STAGES, Stage, asking_again, refining_now, refreshing_stale
+from grabient_pipeline.batches.stages import (
+    SENDABLE,
+    STAGES,
+    Stage,
+    StageKey,
+    asking_again,
+    refining_now,
+    refreshing_stale,
+)
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.errors import UnknownModelError
 from grabient_pipeline.providers.base import Route
@@ -111,12 +119,12 @@ class PartProgress:
 class View:
     """What counts when the progress of orders is read.
 
-    `stages`: by name; orders with another prompt version have ended. `is_explicit`: whether a person asks for it right
-    now, so that no wait counts but that for room. `ignore_unread`: whether adopted batches whose requests are not known
-    yet keep nothing waiting.
+    `stages`: by name and prompt version; orders with another prompt have ended. `is_explicit`: whether a person asks
+    for it right now, so that no wait counts but that for room. `ignore_unread`: whether adopted batches whose requests
+    are not known yet keep nothing waiting.
     """
 
-    stages: Mapping[str, Stage] = field(default_factory=lambda: STAGES)
+    stages: Mapping[StageKey, Stage] = field(default_factory=lambda: SENDABLE)
     is_explicit: bool = False
     ignore_unread: bool = False
 
@@ -147,10 +155,10 @@ def open_order_cost(parts: Sequence[PartProgress]) -> float:
     return min(max(0.0, cap - committed.outstanding_usd), committed.spent_usd + unsent)
 
 
-def stage_of(part: OrderPart, stages: Mapping[str, Stage] = STAGES) -> Stage | None:
-    """Return the stage of a part; None if this program has another prompt than the one that was ordered."""
-    stage = stages[part.stage]
-    if stage.prompt.version != part.prompt_version:
+def stage_of(part: OrderPart, stages: Mapping[StageKey, Stage] = SENDABLE) -> Stage | None:
+    """Return the stage of a part; None if this program has other prompts than the one that was ordered."""
+    stage = stages.get((part.stage, part.prompt_version))
+    if stage is None:
         return None
     if part.ask_again:
         stage = asking_again(stage)
@@ -191,11 +199,11 @@ class _Reader:
         return committed_costs(self.connection)
 
     @cached_property
-    def tokens(self) -> dict[str, dict[str, float]]:
-        """Tokens of a request by stage and model."""
-        known: dict[str, dict[str, float]] = {}
-        for stage, name, tokens in self.connection.execute(sql(__package__, "request_tokens")).fetchall():
-            known.setdefault(stage, {})[name] = tokens
+    def tokens(self) -> dict[StageKey, dict[str, float]]:
+        """Tokens of a request by stage, prompt version and model."""
+        known: dict[StageKey, dict[str, float]] = {}
+        for stage, version, name, tokens in self.connection.execute(sql(__package__, "request_tokens")).fetchall():
+            known.setdefault((stage, version), {})[name] = tokens
         return known
 
     @cached_property
@@ -232,7 +240,7 @@ class _Reader:
 
     def _request_tokens(self, part: OrderPart, model: Model, stage: Stage) -> float:
         """Return about how many input tokens a request has: as in the last batch of the model, else of another one."""
-        known = self.tokens.setdefault(part.stage, {})
+        known = self.tokens.setdefault(stage.key, {})
         if part.name not in known:
             least = Estimator.of(self.connection, stage, model, part.access).least_input
             known[part.name] = max(known.values(), default=least)

@@ -8,6 +8,7 @@ from typing import Final, get_args
 
 from grabient_pipeline.batches.order_ledger import WhenLate
 from grabient_pipeline.errors import SettingsError
+from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.providers.base import Route
 from grabient_pipeline.providers.catalogue import Model, load_catalogue
 from grabient_pipeline.providers.panel import resolve_refiner
@@ -29,7 +30,8 @@ class BackfillRequest:
     default only the providers and models named in GRABIENT_DIRECT. `ignore_unknown`: submit although the providers have
     batches that the ledger lacks. `deadline_hours`: after so long a batch is late and is cancelled; `when_late`: what
     becomes of what it did not answer. `anew`: also request what retired models answered in the same place, and what was
-    answered to an older prompt.
+    answered to an older prompt. `with_image`: attach the picture of each palette, which asks everything once more of
+    the models that take pictures.
     """
 
     models: Sequence[str] = ()
@@ -44,6 +46,7 @@ class BackfillRequest:
     deadline_hours: float | None = None
     when_late: WhenLate | None = None
     anew: bool = False
+    with_image: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,8 @@ def resolve_backfill(
     selection = select_models(
         request.models, request.providers, include_retired=include_retired, keys=providers, panel=panel
     )
+    if request.with_image:
+        selection = _taking_images(selection)
     order = BackfillOrder(
         models=selection.models,
         analysis_count=request.analysis_count if request.analysis_count is not None else analysis_count,
@@ -200,6 +205,17 @@ def resolve_refinement(
         anew=request.anew,
     )
     return resolve_backfill(backfill, settings, providers, analysis_count=1)
+
+
+def _taking_images(selection: Selection) -> Selection:
+    """Return the selection without the models that take no pictures; one line names them all."""
+    blind = [model.name for model in selection.models if not model.takes_images]
+    if not blind:
+        return selection
+    line = f"{pluralize(len(blind), 'model takes', 'models take')} no pictures and "
+    line += f"{'is' if len(blind) == 1 else 'are'} left out: {', '.join(blind)}"
+    models = tuple(model for model in selection.models if model.takes_images)
+    return Selection(models, (*selection.left_out, line))
 
 
 def _check_deadline(hours: float | None, when_late: str | None) -> None:

@@ -16,10 +16,10 @@ import duckdb
 import orjson
 
 from grabient_pipeline.errors import UnknownPromptError
-from grabient_pipeline.tagging import REFINEMENT_PROMPT, TAGGING_PROMPT, Prompt
+from grabient_pipeline.tagging import REFINEMENT_PROMPT, TAGGING_IMAGE_PROMPT, TAGGING_PROMPT, Prompt
 from grabient_pipeline.warehouse import Warehouse, sql, transaction
 
-CURRENT = {prompt.version: prompt for prompt in (TAGGING_PROMPT, REFINEMENT_PROMPT)}
+CURRENT = {prompt.version: prompt for prompt in (TAGGING_PROMPT, TAGGING_IMAGE_PROMPT, REFINEMENT_PROMPT)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class PromptVersion:
     """A version and its results. `content` is empty if it is not known; costs are US dollars.
 
     `created_at`: None for today's prompt if it was never sent. `counts`: whether consensus or refinement use it.
+    `with_image`: whether the picture of the palette is attached. `counts_last`: whether it counts only for palettes for
+    which no other version does, since it has pictures and was not chosen.
     """
 
     version: str
@@ -40,6 +42,8 @@ class PromptVersion:
     models: int
     cost_usd: float
     counts: bool
+    with_image: bool
+    counts_last: bool
 
     @property
     def current(self) -> bool:
@@ -95,8 +99,13 @@ def count_prompts(warehouse: Warehouse, versions: Sequence[str]) -> list[PromptV
 def register_prompt(connection: duckdb.DuckDBPyConnection, prompt: Prompt) -> None:
     """Record a prompt version with its full content, unless it is recorded already."""
     connection.execute(
-        "INSERT OR IGNORE INTO prompt_versions (version, stage, content, created_at) VALUES (?, ?, ?, now())",
-        [prompt.version, prompt.stage, prompt.content],
+        sql(__package__, "register_prompt"),
+        {
+            "version": prompt.version,
+            "stage": prompt.stage,
+            "content": prompt.content,
+            "with_image": prompt.with_image,
+        },
     )
 
 
@@ -124,11 +133,30 @@ def _read_versions(connection: duckdb.DuckDBPyConnection) -> list[PromptVersion]
     ).fetchall()
     known = {each.version for each in found}
     unsent = [
-        PromptVersion(version, prompt.stage, prompt.content, None, None, 0, 0, 0, 0, 0.0, prompt.stage not in chosen)
+        _unsent(version, prompt, counts=prompt.stage not in chosen)
         for version, prompt in CURRENT.items()
         if version not in known
     ]
     return sorted([*unsent, *found], key=lambda each: each.stage, reverse=True)
+
+
+def _unsent(version: str, prompt: Prompt, *, counts: bool) -> PromptVersion:
+    """Return a version of today that was never sent."""
+    return PromptVersion(
+        version,
+        prompt.stage,
+        prompt.content,
+        message=None,
+        created_at=None,
+        answers=0,
+        usable=0,
+        palettes=0,
+        models=0,
+        cost_usd=0.0,
+        counts=counts,
+        with_image=prompt.with_image,
+        counts_last=counts and prompt.with_image,
+    )
 
 
 def _match(known: Sequence[PromptVersion], version: str) -> PromptVersion:

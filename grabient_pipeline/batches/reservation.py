@@ -18,14 +18,14 @@ import orjson
 import polars as pl
 
 from grabient_pipeline.batches.custom_ids import CustomIds, custom_id_length, new_submission
-from grabient_pipeline.batches.estimate import Estimator
+from grabient_pipeline.batches.estimate import Estimator, Sizes
 from grabient_pipeline.batches.ledger import insert_batch
 from grabient_pipeline.batches.missing import LateRequests, Wanted, missing_palettes, missing_requests
 from grabient_pipeline.batches.order_ledger import Committed, OrderPart, cap_line, committed_costs, is_open
 from grabient_pipeline.batches.piece_sizes import FRAME_BYTES, Amounts, admitted, fitting, most_in_piece, piece_size
 from grabient_pipeline.batches.prompt_versions import register_prompt
 from grabient_pipeline.batches.readiness import NOTHING_BLOCKED, read_blocked
-from grabient_pipeline.batches.request_file import RequestTemplate, json_text
+from grabient_pipeline.batches.request_file import RequestTemplate, rendered_contents
 from grabient_pipeline.batches.room import Room, room_of
 from grabient_pipeline.batches.stages import Stage, Subject
 from grabient_pipeline.batches.windows import future_window
@@ -80,10 +80,10 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A reservation to be sent, and the texts of its palettes by seed, as they stand inside a JSON string."""
+    """A reservation to be sent, and what is said about its palettes, by seed, as `RequestTemplate.write` takes it."""
 
     reservation: Reservation
-    texts: Mapping[str, bytes]
+    contents: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Demand:
 def reserve_piece(workspace: Workspace, demand: Demand) -> Piece | NoPiece:
     """Reserve the next piece of a part, if there is room for one and the order may still spend what it costs.
 
-    The database is free while the texts are written, so that other processes go on.
+    The database is free while the contents are written, so that other processes go on.
     """
     with workspace.warehouse.connect() as connection:
         room = demand.room(connection, workspace)
@@ -162,7 +162,7 @@ def reserve_piece(workspace: Workspace, demand: Demand) -> Piece | NoPiece:
             return NoPiece(reason)
         estimator = Estimator.of(connection, demand.stage, demand.model, demand.destination.route.access)
         wanted = demand.wanted(connection, workspace)
-        # More than a piece can have: the texts, which make requests longer, are not known yet.
+        # More than a piece can have: the contents, which make requests longer, are not known yet.
         most = most_in_piece(
             demand.provider,
             room,
@@ -172,8 +172,8 @@ def reserve_piece(workspace: Workspace, demand: Demand) -> Piece | NoPiece:
         chosen = missing_palettes(connection, wanted, requests=most)
     if not chosen.subjects:
         return NoPiece()
-    texts = {seed: json_text(text) for seed, text in demand.stage.texts(chosen.subjects).items()}
-    palettes = _Palettes.of(chosen.subjects, texts)
+    contents, text_sizes = rendered_contents(demand.template, demand.stage, chosen.subjects)
+    palettes = _Palettes.of(chosen.subjects, contents, text_sizes)
     planner = _Planner(demand, palettes, estimator, chosen.total)
     with workspace.warehouse.connect() as connection, transaction(connection):
         # Again, and in the transaction that writes: another process may have taken the room, the requests or the money.
@@ -189,21 +189,22 @@ def reserve_piece(workspace: Workspace, demand: Demand) -> Piece | NoPiece:
         register_prompt(connection, demand.stage.prompt)
         crash_point("reserve.writing")
     crash_point("reserve.written")
-    return Piece(planned.reservation, texts)
+    return Piece(planned.reservation, contents)
 
 
 @dataclass(frozen=True, slots=True)
 class _Palettes:
-    """The palettes that a piece is cut from, by position, and the sizes of their texts in bytes."""
+    """The palettes that a piece is cut from, by position, and the sizes of their contents and texts in bytes."""
 
     seeds: Sequence[str]
     subjects: Sequence[Subject]
-    sizes: np.ndarray[tuple[int], np.dtype[np.int64]]
+    sizes: Sizes
+    text_sizes: Sizes
 
     @classmethod
-    def of(cls, subjects: Mapping[str, Subject], texts: Mapping[str, bytes]) -> _Palettes:
-        sizes = np.fromiter((len(text) for text in texts.values()), dtype=np.int64, count=len(texts))
-        return cls(list(texts), [subjects[seed] for seed in texts], sizes)
+    def of(cls, subjects: Mapping[str, Subject], contents: Mapping[str, bytes], text_sizes: Sizes) -> _Palettes:
+        sizes = np.fromiter(map(len, contents.values()), dtype=np.int64, count=len(contents))
+        return cls(list(contents), [subjects[seed] for seed in contents], sizes, text_sizes)
 
     @property
     def ids(self) -> list[str]:
@@ -262,7 +263,7 @@ class _Planner:
         template = self.demand.template
         positions = missing["position"].to_numpy()
         lines = self.palettes.sizes[positions] + template.line_bytes(custom_id_length(self.demand.stage.name))
-        tokens = self.estimator.input_tokens(self.palettes.sizes[positions])
+        tokens = self.estimator.input_tokens(self.palettes.text_sizes[positions])
         count = self._cut(lines, tokens, room)
         if not count:
             return NoPiece(room.lack)

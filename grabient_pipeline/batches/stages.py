@@ -9,14 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import duckdb
+import orjson
 
 from grabient_pipeline.batches.results import merge_palette_tags, merge_refined
-from grabient_pipeline.palette import describe_palettes
+from grabient_pipeline.palette import PICTURE_TYPE, describe_palettes, palette_pictures
 from grabient_pipeline.providers.base import PromptPayload
 from grabient_pipeline.tagging import (
     PARSER_VERSION,
     REFINEMENT_PARSER_VERSION,
     REFINEMENT_PROMPT,
+    TAGGING_IMAGE_PROMPT,
     TAGGING_PROMPT,
     ParsedAnswer,
     Prompt,
@@ -74,6 +76,11 @@ class Stage:
     parameters: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Its name and the version of its prompt, to which orders are pinned."""
+        return self.name, self.prompt.version
+
+    @property
     def refines(self) -> bool:
         """Whether it asks about a consensus, so that palettes have to be ready for it."""
         return "refine_now" in self.parameters
@@ -86,7 +93,16 @@ class Stage:
     @property
     def payload(self) -> PromptPayload:
         """What every request of the stage has in common."""
-        return PromptPayload(self.prompt.system, self.prompt.schema, self.schema_name)
+        picture_type = PICTURE_TYPE if self.prompt.with_image else None
+        return PromptPayload(self.prompt.system, self.prompt.schema, self.schema_name, picture_type)
+
+    def pictures(self, subjects: Mapping[str, Subject]) -> dict[str, str]:
+        """Return by seed the pictures in base64 that the prompt attaches; none if it attaches none."""
+        if not self.prompt.with_image:
+            return {}
+        canonical_seeds = [subject.canonical_seed for subject in subjects.values()]
+        hexes = [orjson.loads(colour_data)["hex"] for colour_data in _DESCRIBED.colour_data(canonical_seeds)]
+        return dict(zip(subjects, palette_pictures(hexes), strict=True))
 
 
 def _colour_data(subjects: Mapping[str, Subject]) -> dict[str, str]:
@@ -152,6 +168,8 @@ TAGGING = Stage(
     answers="palette_tags",
     merge=merge_palette_tags,
 )
+# Its answers are those of tagging, to another version of the prompt.
+TAGGING_WITH_IMAGE = replace(TAGGING, prompt=TAGGING_IMAGE_PROMPT)
 REFINEMENT = Stage(
     name="refinement",
     prompt=REFINEMENT_PROMPT,
@@ -168,7 +186,21 @@ REFINEMENT = Stage(
     output_ratio=1.6,
     parameters={"refresh_stale": False, "only_stale": False, "refine_now": False, "ask_again": False},
 )
+# By name: how responses are parsed and where they belong, which is the same for all prompts of a stage.
 STAGES = {stage.name: stage for stage in (TAGGING, REFINEMENT)}
+# By name and prompt version: what can be sent.
+StageKey = tuple[str, str]
+SENDABLE: Final[Mapping[StageKey, Stage]] = {stage.key: stage for stage in (TAGGING, TAGGING_WITH_IMAGE, REFINEMENT)}
+
+
+def tagging_stage(*, with_image: bool) -> Stage:
+    """Return the stage of tagging whose prompt has a picture attached, or that without one."""
+    return TAGGING_WITH_IMAGE if with_image else TAGGING
+
+
+def stages_with(stage: Stage) -> Mapping[StageKey, Stage]:
+    """Return what can be sent, with this stage in the place of ours with the same prompt."""
+    return {**SENDABLE, stage.key: stage}
 
 
 def refreshing_stale(stage: Stage, *, only_stale: bool = False) -> Stage:

@@ -80,15 +80,15 @@ def submit(
         if is_stopped():
             _release(workspace, reservation.submission, "interrupted before it was sent")
             return None
-        return _send(workspace, provider, reservation, piece.texts)
+        return _send(workspace, provider, reservation, piece.contents)
 
 
 def _send(
-    workspace: Workspace, provider: BatchProvider, reservation: Reservation, texts: Mapping[str, bytes]
+    workspace: Workspace, provider: BatchProvider, reservation: Reservation, contents: Mapping[str, bytes]
 ) -> BatchReport:
     submission = reservation.submission
     try:
-        batch_id = _create(workspace, provider, reservation, texts)
+        batch_id = _create(workspace, provider, reservation, contents)
         crash_point("submit.created")
         ledger.record_submitted(workspace.warehouse, submission, batch_id)
     except ProviderRefused as error:
@@ -107,7 +107,9 @@ def _send(
     return BatchReport.of(reservation, batch_id=batch_id)
 
 
-def _create(workspace: Workspace, provider: BatchProvider, reservation: Reservation, texts: Mapping[str, bytes]) -> str:
+def _create(
+    workspace: Workspace, provider: BatchProvider, reservation: Reservation, contents: Mapping[str, bytes]
+) -> str:
     """Write the file of requests and create the batch from it; its id at the provider."""
     file = workspace.spool / f"{reservation.submission}.requests"
 
@@ -118,7 +120,7 @@ def _create(workspace: Workspace, provider: BatchProvider, reservation: Reservat
 
     try:
         with _refuse_unwritable(provider.key, file):
-            reservation.template.write(file, reservation.requests(), texts)
+            reservation.template.write(file, reservation.requests(), contents)
         crash_point("submit.file_written")
         submission = Submission(
             reservation.identity, reservation.model.id, file, before_creation, reservation.window_hours

@@ -68,6 +68,14 @@ def backfill(  # noqa: PLR0913  # one parameter per option
     direct: Direct = False,
     deadline: Deadline = None,
     then: Then = None,
+    with_image: Annotated[
+        bool,
+        typer.Option(
+            "--with-image",
+            help="Attach the picture of each palette. Asks models that take pictures everything once more, as another "
+            "version of the prompt; the others are left out.",
+        ),
+    ] = False,
     ignore_unknown: IgnoreUnknown = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -86,6 +94,7 @@ def backfill(  # noqa: PLR0913  # one parameter per option
         deadline_hours=deadline,
         when_late=then,
         anew=anew,
+        with_image=with_image,
     )
     pipeline = lazy.Pipeline.from_environment()
     with terminal.progress() as progress:

@@ -45,7 +45,7 @@ def list_(json: Json = False) -> None:
                 f"{each.answers:,}",
                 f"{each.usable:,}",
                 dollars(each.cost_usd),
-                "yes" if each.counts else "no",
+                "last" if each.counts_last else "yes" if each.counts else "no",
                 ", ".join(_notes(each)),
             ]
             for each in versions
@@ -53,6 +53,10 @@ def list_(json: Json = False) -> None:
         right={"palettes", "models", "answers", "usable", "cost"},
         styles=["" if each.counts else "dim" for each in versions],
     )
+    if any(each.counts_last and each.answers for each in versions):
+        terminal.note(
+            "last: counts for palettes without an answer to another version; grabient prompts count VERSION chooses it"
+        )
 
 
 def show(version: _Version, json: Json = False) -> None:
@@ -101,6 +105,7 @@ def _notes(prompt: PromptVersion) -> list[str]:
         note
         for note, holds in (
             ("current", prompt.current),
+            ("with pictures", prompt.with_image),
             ("text not known", not prompt.content),
             (prompt.message or "", bool(prompt.message)),
         )

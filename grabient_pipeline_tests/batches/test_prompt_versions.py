@@ -12,7 +12,7 @@ from grabient_pipeline.convex import steps
 from grabient_pipeline.errors import UnknownPromptError
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.settings import Settings
-from grabient_pipeline.tagging import REFINEMENT_PROMPT, TAGGING_PROMPT
+from grabient_pipeline.tagging import REFINEMENT_PROMPT, TAGGING_IMAGE_PROMPT, TAGGING_PROMPT
 from grabient_pipeline_tests import convex_exports as exports
 from grabient_pipeline_tests.catalogue import ENABLED
 from grabient_pipeline_tests.conftest import copy_template
@@ -47,6 +47,7 @@ def test_every_version_is_listed_with_its_responses_and_cost(pipeline):
         exports.NEWER_VERSION,
         exports.REFINEMENT_VERSION,
         TAGGING_PROMPT.version,
+        TAGGING_IMAGE_PROMPT.version,
         REFINEMENT_PROMPT.version,
     }
     old = versions[exports.VERSION]
@@ -71,7 +72,9 @@ def test_a_version_is_found_by_an_unambiguous_prefix(pipeline):
         with pytest.raises(UnknownPromptError, match="there is no prompt version"):
             pipeline.find_prompt(unknown)
     with pipeline.warehouse.connect() as connection:
-        connection.execute("INSERT INTO prompt_versions VALUES ('1b63ff', 'tagging', 'x', now(), NULL, NULL, NULL)")
+        connection.execute(
+            "INSERT INTO prompt_versions (version, stage, content, created_at) VALUES ('1b63ff', 'tagging', 'x', now())"
+        )
     with pytest.raises(UnknownPromptError, match="2 prompt versions begin with '1b63'"):
         pipeline.find_prompt("1b63")
 

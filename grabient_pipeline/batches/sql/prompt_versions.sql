@@ -31,7 +31,11 @@ SELECT
     coalesce(counted.palettes, 0) AS palettes,
     coalesce(counted.models, 0) AS models,
     coalesce(counted.cost_usd, 0) AS cost_usd,
-    version IN (SELECT version FROM countable_prompt_versions) AS counts
+    version IN (SELECT version FROM countable_prompt_versions) AS counts,
+    coalesce(versions.with_image, false) AS with_image,
+    coalesce(versions.with_image, false)
+        AND version IN (SELECT version FROM countable_prompt_versions)
+        AND version NOT IN (SELECT version FROM counted_prompt_versions) AS counts_last
 FROM prompt_versions AS versions
 FULL JOIN counted USING (version)
 ORDER BY 2 DESC, 5 DESC, 1

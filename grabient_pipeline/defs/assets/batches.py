@@ -73,6 +73,11 @@ class BackfillConfig(SubmissionConfig):
         "(grabient config get).",
     )
     limit: int | None = Field(default=None, description="The most palettes per model. By default all.")
+    with_image: bool = Field(
+        default=False,
+        description="Attach the picture of each palette. Asks models that take pictures everything once more; the "
+        "others are left out.",
+    )
 
 
 def build_provider_asset(provider: Provider) -> dg.AssetsDefinition:
