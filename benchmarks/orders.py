@@ -107,7 +107,7 @@ def _count_succeeded(pipeline: Pipeline) -> list[tuple[int]]:
 def _submit(pipeline: Pipeline, piece: Piece) -> str:
     submission = piece.reservation.submission
     file: Path = pipeline.settings.spool_dir / f"{submission}.requests"
-    piece.reservation.template.write(file, piece.reservation.requests(), piece.texts)
+    piece.reservation.template.write(file, piece.reservation.requests(), piece.contents)
     file.unlink()
     ledger.record_submitted(pipeline.warehouse, submission, f"batch-{submission}")
     return submission

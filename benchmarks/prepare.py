@@ -59,7 +59,7 @@ def reserve_and_write(pipeline: Pipeline, models: list[Model]) -> float:
     started = time.perf_counter()
     for piece in plan_and_reserve(pipeline, models):
         file = pipeline.settings.spool_dir / f"{piece.reservation.submission}.requests"
-        piece.reservation.template.write(file, piece.reservation.requests(), piece.texts)
+        piece.reservation.template.write(file, piece.reservation.requests(), piece.contents)
         file.unlink()
     return time.perf_counter() - started
 

@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from grabient_pipeline.batches.backfill import BackfillReport  # noqa: E402
 from grabient_pipeline.cli import app  # noqa: E402
+from grabient_pipeline.palette.picture import PICTURE_HEIGHT, PICTURE_WIDTH  # noqa: E402
 from grabient_pipeline.pipeline import BackfillRequest, Pipeline, RefinementRequest  # noqa: E402
 from grabient_pipeline.providers.catalogue import load_catalogue  # noqa: E402
 from grabient_pipeline.providers.prices import REQUEST_TOKENS, batch_price, price_list_version  # noqa: E402
@@ -224,9 +225,20 @@ def tagging_costs(pipeline: Pipeline) -> str:
         )
     )
     batched, ordinary = _by_model(report), _by_model(direct)
+    with_image = pipeline.backfill(
+        BackfillRequest(
+            models=every,
+            analysis_count=ANALYSES,
+            include_retired=True,
+            max_cost_usd=NO_CAP,
+            dry_run=True,
+            with_image=True,
+        )
+    )
+    pictures = _by_model(with_image)
     lines = [
-        f"| model | {SAMPLES} palettes | {MANY:,} palettes | {MANY:,} by direct calls | |",
-        "| --- | --: | --: | --: | --- |",
+        f"| model | {SAMPLES} palettes | {MANY:,} palettes | {MANY:,} by direct calls | {MANY:,} with pictures | |",
+        "| --- | --: | --: | --: | --: | --- |",
     ]
     total, mission = 0.0, load_catalogue().mission
     for model in load_catalogue().models:
@@ -236,8 +248,19 @@ def tagging_costs(pipeline: Pipeline) -> str:
         if model.retired():
             note += f"{', ' if note else ''}retired on {model.ends_on}"
         many, called = cost * MANY / SAMPLES, ordinary[model.name] * MANY / SAMPLES
-        lines.append(f"| `{model.name}` | {_usd(cost)} | {_usd(many)} | {_usd(called)} | {note} |")
-    lines.append(f"| the ten together | {_usd(total)} | {_usd(total * MANY / SAMPLES)} | | |")
+        seen = _usd(pictures[model.name] * MANY / SAMPLES) if model.name in pictures else "none taken"
+        lines.append(f"| `{model.name}` | {_usd(cost)} | {_usd(many)} | {_usd(called)} | {seen} | {note} |")
+    lines.append(f"| the ten together | {_usd(total)} | {_usd(total * MANY / SAMPLES)} | | | |")
+    return "\n".join(lines)
+
+
+def picture_tokens() -> str:
+    """List how many tokens a picture is for each model that takes pictures, and by which rule of which page."""
+    lines: list[str] = []
+    for model in load_catalogue().models:
+        if (images := model.images) is not None:
+            rule = images.rule + (" (assumed)" if images.assumed else "")
+            lines.append(f"| `{model.name}` | {images.tokens:,} | {rule} | [{images.read_on}]({images.source}) |")
     return "\n".join(lines)
 
 
@@ -321,6 +344,19 @@ Direct calls, for accounts without batch access, cost the full price; those to m
 service tier flex cost as much as a batch.
 
 {tagging}
+
+## Pictures
+
+`grabient backfill --with-image` attaches a picture of {PICTURE_WIDTH} x {PICTURE_HEIGHT} pixels
+to each request. In base64 it has 440 bytes; what it costs are the tokens that a provider bills for its size:
+
+| model | tokens | rule | read on |
+| --- | --: | --- | --- |
+{picture_tokens()}
+
+Estimates use these figures until a model has 50 responses with pictures. `gpt-4o-mini` gets its picture at low detail
+and Gemini 3 at low media resolution, which saves two thirds and three quarters of the tokens. The others have nothing
+to save at this size.
 
 ## Cached input
 

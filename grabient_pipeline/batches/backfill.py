@@ -171,7 +171,7 @@ def _planned_ending(
     if not ends_of(order):
         return ()
     with workspace.warehouse.connect() as connection:
-        open_orders = read_progress(connection, workspace, View(_stages(stage)))
+        open_orders = read_progress(connection, workspace, View(stages_with(stage)))
         return ending_lines(connection, order, stage, open_orders, [part.model.name for part in planned])
 
 

@@ -215,7 +215,7 @@ def _taking_images(selection: Selection) -> Selection:
     line = f"{pluralize(len(blind), 'model takes', 'models take')} no pictures and "
     line += f"{'is' if len(blind) == 1 else 'are'} left out: {', '.join(blind)}"
     models = tuple(model for model in selection.models if model.takes_images)
-    return Selection(models, (*selection.left_out, line))
+    return replace(selection, models=models, left_out=(*selection.left_out, line))
 
 
 def _check_deadline(hours: float | None, when_late: str | None) -> None:

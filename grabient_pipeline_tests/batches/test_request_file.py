@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from grabient_pipeline.batches.custom_ids import new_submission
 from grabient_pipeline.batches.piece_sizes import piece_size
-from grabient_pipeline.batches.request_file import RequestTemplate, json_text
-from grabient_pipeline.batches.stages import TAGGING
+from grabient_pipeline.batches.request_file import RequestTemplate, json_text, rendered_contents
+from grabient_pipeline.batches.stages import TAGGING, TAGGING_WITH_IMAGE, Subject
+from grabient_pipeline.palette import read_palette
 from grabient_pipeline.providers.catalogue import load_catalogue
-from grabient_pipeline.providers.registry import open_provider
+from grabient_pipeline.providers.registry import open_provider, request_format
 from grabient_pipeline_tests.catalogue import KEYS
 
 ADVERSARIAL_TEXTS = [
@@ -97,6 +98,39 @@ def test_the_size_of_a_line_is_known_before_it_is_written(providers, tmp_path, m
     known = sum(template.line_bytes(57) + len(json_text(text)) for text in ADVERSARIAL_TEXTS)
     frame = len(provider.framing.head) + len(provider.framing.tail)
     assert known - len(provider.framing.separator) + frame == len(content)
+
+
+@pytest.mark.parametrize("access", ["batch", "direct"])
+@pytest.mark.parametrize("model", [model for model in MODELS if model.takes_images], ids=lambda model: model.name)
+def test_a_file_with_pictures_equals_the_rendered_requests(tmp_path, model, access):
+    form = request_format(model.provider, access)
+    payload = TAGGING_WITH_IMAGE.payload
+    template = RequestTemplate.of(form, model, payload)
+    rows = {f"a_{row}": (text, f"{'iVBORw0KGgo' * row}==") for row, text in enumerate(ADVERSARIAL_TEXTS)}
+    contents = {name: template.content(json_text(text), picture) for name, (text, picture) in rows.items()}
+    template.write(tmp_path / "requests", [(name, name) for name in rows], contents)
+    rendered = [
+        orjson.dumps(form.request(model, payload, name, text, picture)) for name, (text, picture) in rows.items()
+    ]
+    framing = form.framing
+    written = (tmp_path / "requests").read_bytes()
+    assert written == framing.head + framing.separator.join(rendered) + framing.tail
+    known = sum(template.line_bytes(len(name)) + len(content) for name, content in contents.items())
+    assert known - len(framing.separator) + len(framing.head) + len(framing.tail) == len(written)
+
+
+def test_every_request_with_a_picture_holds_that_of_its_palette(sample_rows):
+    model = load_catalogue().model("openai/gpt-4o-mini")
+    template = RequestTemplate.of(request_format("openai", "batch"), model, TAGGING_WITH_IMAGE.payload)
+    subjects = {row["seed"]: Subject(read_palette(row["seed"]).canonical_seed, "") for row in sample_rows[:3]}
+    contents, text_sizes = rendered_contents(template, TAGGING_WITH_IMAGE, subjects)
+    plain, plain_sizes = rendered_contents(template, TAGGING, subjects)
+    assert text_sizes.tolist() == plain_sizes.tolist() == [len(text) for text in plain.values()]
+    pictures = TAGGING_WITH_IMAGE.pictures(subjects)
+    for seed, content in contents.items():
+        assert content.startswith(pictures[seed].encode())
+        assert content.endswith(plain[seed])
+    assert TAGGING.pictures(subjects) == {}
 
 
 def test_a_submission_is_an_identifier_that_every_provider_accepts():

@@ -1,4 +1,4 @@
-"""Backfills with pictures: another version of the prompt, pinned, paid for apart, and counted only where it is chosen."""
+"""Backfills with pictures: another version of the prompt, pinned, paid for apart, and counted only where chosen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline_tests.conftest import PALETTES, Workbench
 
 MINI, HAIKU, OSS = "openai/gpt-4o-mini", "anthropic/claude-haiku-5-5", "groq/openai/gpt-oss-20b"
-SEEING = [model.name for model in load_catalogue().models if model.takes_images and model.provider != "none"]
+SEEING = [model.name for model in load_catalogue().models if model.takes_images]
 PLAIN, PICTURES = TAGGING.prompt.version, TAGGING_WITH_IMAGE.prompt.version
 
 
@@ -169,6 +169,7 @@ class TestCost:
         ((plain_estimate, plain_billed, _, _),) = workbench.rows(statement, [PLAIN])
         ((estimated, tokens, estimated_usd, usd),) = workbench.rows(statement, [PICTURES])
         images = load_catalogue().model(model).images
+        assert images is not None
         longer = len(TAGGING_WITH_IMAGE.prompt.system) - len(TAGGING.prompt.system)
         for added in (estimated - plain_estimate, tokens - plain_billed):
             assert added / PALETTES == pytest.approx(images.tokens, abs=longer / 4 * 1.3 + 2)
@@ -244,10 +245,11 @@ class TestAdoption:
         with_image(workbench, MINI)
         workbench.wait()
         for table in ("tag_batches", "tag_requests", "request_claims", "prompt_versions", "orders", "order_parts"):
-            workbench.rows(f"DELETE FROM {table}")
+            workbench.rows(f"DELETE FROM {table}")  # noqa: S608
         workbench.pipeline.adopt()
         assert workbench.rows("SELECT version, with_image FROM prompt_versions") == [(PICTURES, True)]
         images = load_catalogue().model(MINI).images
+        assert images is not None
         assert workbench.value("SELECT estimated_input_tokens FROM tag_batches") > PALETTES * images.tokens
         workbench.settle()
         assert usable(workbench) == {PICTURES: PALETTES}

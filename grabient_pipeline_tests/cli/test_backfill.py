@@ -253,3 +253,25 @@ class TestDeadline:
             assert connection.execute("SELECT deadline_hours, when_late FROM orders").fetchall() == [(1.5, "again")]
         result = grabient("backfill", "--model", MINI, "--deadline", "1h")
         assert "nothing new is ordered, so the deadline applies to nothing" in result.err
+
+
+@pytest.mark.usefixtures("keys", "three_palettes")
+def test_a_backfill_with_pictures_is_compared_with_the_plain_one(grabient: Grabient) -> None:
+    blind = "groq/openai/gpt-oss-20b"
+    grabient("backfill", "--include-retired", "--model", MINI, "--analysis-count", 1)
+    first = grabient("backfill", "--with-image", "--model", MINI, "--model", blind, "--analysis-count", 1)
+    assert f"1 model takes no pictures and is left out: {blind}" in first.err
+    assert "Submitted 1 batch, 3 requests" in first.out
+    assert "nothing to compare yet" in grabient("scorecard", "--compare").out
+    assert grabient("poll", "--watch", "--interval", 0.05).status == 0
+    prompts = {each["version"]: each for each in grabient("prompts", "list", "--json").json["prompts"]}
+    (pictures,) = [version for version, each in prompts.items() if each["with_image"]]
+    listed = grabient("prompts", "list")
+    assert "with pictures" in listed.out
+    assert "last: counts for palettes without an answer to another version" in listed.err
+    compared = grabient("scorecard", "--compare")
+    assert pictures in compared.out
+    assert "Only palettes and models with answers to all of these prompts count." in compared.out
+    assert list(grabient("scorecard", "--compare", "--json").json["prompts"])[1] == pictures
+    assert MINI in grabient("scorecard", "--prompt", pictures[:6]).out
+    assert grabient("scorecard", "--prompt", pictures, "--compare").status == 2
