@@ -237,8 +237,8 @@ class Model(BaseModel):
     """A model of a provider, by the id that the provider's API expects.
 
     `ends_on` is the day on which the provider shuts it down. `token_factor`: how many tokens its tokenizer makes of a
-    text, relative to most models; for estimates. `flex`: None for a model whose calls cost the full price. `images`: how
-    it takes pictures in batches; None if it takes none.
+    text, relative to most models; for estimates. `flex`: None for a model whose calls cost the full price. `images`:
+    how it takes pictures in batches; None if it takes none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -15,8 +15,8 @@ from grabient_pipeline.sandbox.pictures import by_patches, by_tiles_of_512
 # From 1,024 tokens on, in steps of 128; since GPT-5.6, what is put into the cache is billed.
 _CACHE = CacheRules(least=1024, step=128)
 
-# The tiers are those with a price on developers.openai.com/api/docs/pricing. The tokens of pictures: "Calculating costs"
-# in developers.openai.com/api/docs/guides/images-vision.
+# The tiers are those with a price on developers.openai.com/api/docs/pricing. The tokens of pictures: "Calculating
+# costs" in developers.openai.com/api/docs/guides/images-vision.
 MODELS = by_name(
     ModelCapabilities(
         "gpt-4o-mini",
