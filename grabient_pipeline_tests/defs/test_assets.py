@@ -134,6 +134,22 @@ def test_a_provider_without_a_key_is_left_out(
     assert metadata_of(result, "openai_batches")["batches submitted"] == 2
 
 
+def test_pictures_are_attached_in_the_launchpad_too(
+    data_dir: Path, instance: dg.DagsterInstance, seeds_file: str
+) -> None:
+    materialize(
+        instance,
+        "palettes",
+        "groq_batches",
+        palettes=PalettesConfig(files=[seeds_file]),
+        groq_batches=BackfillConfig(
+            models=["qwen/qwen3.8-27b", "openai/gpt-oss-20b"], analysis_count=1, with_image=True
+        ),
+    )
+    sent = rows(data_dir, "SELECT model, with_image FROM tag_batches JOIN prompt_versions ON version = prompt_version")
+    assert sent == [("qwen/qwen3.8-27b", True)]
+
+
 def test_a_rejected_key_fails_only_the_asset_of_its_provider(
     data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
