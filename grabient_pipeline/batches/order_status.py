@@ -11,7 +11,7 @@ from typing import Final
 import duckdb
 
 from grabient_pipeline.batches.order_forecast import Forecast
-from grabient_pipeline.batches.order_progress import PartProgress, WaitKind, open_order_cost
+from grabient_pipeline.batches.order_progress import PartProgress, WaitKind, open_order_cost, stage_of
 from grabient_pipeline.batches.room import RoomUse
 from grabient_pipeline.formatting import pluralize
 from grabient_pipeline.warehouse import sql
@@ -85,6 +85,7 @@ class OrderStatus:
 
     `estimated_usd`: of all of it, when it was made. `expected_usd`: what was spent, is outstanding and will be spent on
     what waits. `likely_at`, `latest_at`: the latest of its models; `likely_at` is None if a model has no history.
+    `with_image`: whether it sends pictures.
     """
 
     number: int
@@ -98,6 +99,12 @@ class OrderStatus:
     likely_at: dt.datetime | None = None
     latest_at: dt.datetime | None = None
     parts: tuple[PartStatus, ...] = ()
+    with_image: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What it asks for, in words."""
+        return f"{self.stage} with pictures" if self.with_image else self.stage
 
     @property
     def sent(self) -> int:
@@ -180,6 +187,7 @@ def _order_status(parts: Sequence[PartProgress], forecast: Forecast, estimated_u
     first, committed = parts[0].part, parts[0].committed
     statuses = tuple(_part_status(each, forecast) for each in parts)
     ends = [(status.likely_at, status.latest_at) for status in statuses if status.latest_at is not None]
+    stage = stage_of(first)
     likely = [likely_at for likely_at, _ in ends if likely_at is not None]
     return OrderStatus(
         first.number,
@@ -193,6 +201,7 @@ def _order_status(parts: Sequence[PartProgress], forecast: Forecast, estimated_u
         max(likely) if likely and len(likely) == len(ends) else None,
         max((latest_at for _, latest_at in ends), default=None),
         statuses,
+        with_image=stage is not None and stage.prompt.with_image,
     )
 
 

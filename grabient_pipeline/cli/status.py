@@ -138,7 +138,7 @@ def _say_orders(current: Status) -> None:
     )
     for order in current.orders:
         terminal.say(
-            f"Order {order.number} ({order.stage}): {dollars(order.spent_usd)} spent, "
+            f"Order {order.number} ({order.kind}): {dollars(order.spent_usd)} spent, "
             f"{dollars(order.outstanding_usd)} outstanding, {dollars(order.expected_usd)} expected in all, "
             f"cap {dollars(order.max_cost_usd)}"
         )

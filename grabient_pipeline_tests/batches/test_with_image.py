@@ -116,6 +116,7 @@ class TestOrders:
         assert [each.part.prompt_version for each in pictures.orders] == [PICTURES]
         assert [each.counts.asked for each in workbench.pipeline.open_orders()] == [PALETTES, PALETTES]
         assert [each.ended for each in workbench.pipeline.open_orders()] == [None, None]
+        assert [each.kind for each in workbench.pipeline.status().orders] == ["tagging", "tagging with pictures"]
 
     def test_a_lost_creation_is_found_again(self, workbench):
         workbench.arm("create_then_drop", "openai", times=1)
