@@ -13,6 +13,7 @@ from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.prices import (
     REQUEST_TOKENS,
     batch_price,
+    booked_price,
     direct_price,
     direct_ratio,
     full_price,
@@ -105,3 +106,29 @@ def test_a_model_that_the_list_does_not_have_has_no_price():
     assert known_batch_price("openai", "no-such-model") is None
     with pytest.raises(LookupError):
         price_on(TODAY, "openai", "no-such-model")
+
+
+@pytest.mark.parametrize(
+    ("name", "cached", "written", "written_hour"),
+    [
+        ("anthropic/claude-haiku-4-5-20251001", 0.05, 0.625, 1.0),
+        ("openai/gpt-6-luna", 0.005, 0.0625, 0.0625),
+        ("openai/gpt-5-nano", 0.0025, None, None),
+        ("openai/gpt-4o-mini", None, None, None),
+        ("groq/openai/gpt-oss-120b", None, None, None),
+        ("google/gemini-2.5-flash-lite", 0.01, None, None),
+    ],
+)
+def test_what_a_batch_takes_off_cached_input_differs(name, cached, written, written_hour):
+    """None is the price of any other input."""
+    price = batch_price(load_catalogue().model(name))
+    found = price.cached_input_usd_per_million, price.cache_write_usd_per_million
+    assert found == (pytest.approx(cached), pytest.approx(written))
+    assert price.cache_write_hour_usd_per_million == pytest.approx(written_hour)
+
+
+def test_ordinary_calls_cost_what_their_tier_costs():
+    standard = booked_price("openai", "gpt-5-nano", "direct")
+    assert standard.cached_input_usd_per_million == pytest.approx(0.005)
+    assert booked_price("openai", "gpt-5-nano", "direct", "flex") == standard.times(0.5)
+    assert booked_price("openai", "gpt-5-nano", "direct", "no-such-tier") == standard
