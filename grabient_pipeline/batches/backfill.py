@@ -20,6 +20,7 @@ from grabient_pipeline.batches.order_ledger import OrderPart, PlannedPart, inser
 from grabient_pipeline.batches.order_progress import PartProgress, View, open_order_cost, read_progress
 from grabient_pipeline.batches.orders import BackfillOrder
 from grabient_pipeline.batches.pauses import read_paused_models
+from grabient_pipeline.batches.prompt_versions import register_prompt
 from grabient_pipeline.batches.send_on import open_providers, send_pieces
 from grabient_pipeline.batches.stages import TAGGING, Stage, asking_again, stages_with
 from grabient_pipeline.batches.submit import BatchReport
@@ -231,6 +232,8 @@ def make_order(
         note_deadline(order, planned, progress)
         if not planned:
             return None, []
+        # Its answers are told from those to other prompts by what is recorded here.
+        register_prompt(connection, stage.prompt)
         ((batches,),) = connection.execute("SELECT count(*) FROM tag_batches").fetchall()
         if not batches and order.new_ledger_notice:
             progress.note(order.new_ledger_notice)

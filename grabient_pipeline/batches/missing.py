@@ -171,5 +171,9 @@ def _create_order_tables(connection: duckdb.DuckDBPyConnection, wanted: Wanted) 
     connection.execute(sql(__package__, "late_requests"), of_order)
     connection.execute(sql(__package__, "refreshed_requests"), of_order)
     of_model = {name: wanted.parameters()[name] for name in ("stage", "provider", "model", "prompt_version")}
-    elsewhere = {"ask_again": wanted.stage.ask_again, "predecessors": list(wanted.predecessors)}
+    elsewhere = {
+        "ask_again": wanted.stage.ask_again,
+        "predecessors": list(wanted.predecessors),
+        "with_image": wanted.stage.prompt.with_image,
+    }
     connection.execute(sql(__package__, "counted_elsewhere"), {**of_model, **elsewhere})

@@ -167,6 +167,19 @@ class TestPrompt:
         more = backfill(answered.pipeline.workspace, self.order(answered, analysis_count=3), stage=stage)
         assert more.request_count == 3 * PALETTES - usable
 
+    def test_answers_without_a_picture_do_not_count_for_requests_with_one(self, answered):
+        report = answered.backfill(MINI, analysis_count=2, with_image=True)
+        assert report.request_count == 2 * PALETTES
+        answered.settle()
+        again = answered.backfill(MINI, analysis_count=2, with_image=True, dry_run=True)
+        assert again.request_count == answered.states().get("failed", 0)
+        plain = backfill(
+            answered.pipeline.workspace,
+            self.order(answered, dry_run=True, analysis_count=3),
+            stage=another_prompt(TAGGING),
+        )
+        assert plain.answered_elsewhere <= 2 * PALETTES
+
     def test_anew_asks_everything_under_todays_prompt(self, answered):
         report = backfill(answered.pipeline.workspace, self.order(answered, anew=True), stage=another_prompt(TAGGING))
         assert report.request_count == 2 * PALETTES

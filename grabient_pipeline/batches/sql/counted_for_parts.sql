@@ -1,8 +1,12 @@
 -- Creates `counted_for_parts`: of each open part of a tagging order, the analyses that it does not ask for, because a model
 -- that had its place and has ended has them, or an older prompt has. `part_sources` is a registered frame: number, provider,
--- model, source (provider/model, itself included).
+-- model, source (provider/model, itself included). Answers about a picture count only for requests with a picture, and the
+-- others for the others.
 CREATE OR REPLACE TEMP TABLE counted_for_parts AS
-WITH parts AS (
+WITH pictured AS (
+    SELECT version FROM prompt_versions WHERE with_image
+),
+parts AS (
     SELECT
         parts.order_number, parts.provider, parts.model, parts.last_palette_at, parts.last_seed, orders.analysis_count,
         orders.prompt_version
@@ -36,4 +40,5 @@ WHERE requests.stage = 'tagging'
   AND requests.analysis_index < parts.analysis_count
   AND (requests.provider, requests.model, requests.prompt_version)
       IS DISTINCT FROM (parts.provider, parts.model, parts.prompt_version)
+  AND (requests.prompt_version IN (FROM pictured)) = (parts.prompt_version IN (FROM pictured))
   AND (palettes.created_at, palettes.seed) <= (parts.last_palette_at, parts.last_seed)
