@@ -39,7 +39,7 @@ DOCS = ROOT / "docs"
 ANALYSES = 8
 SAMPLES, MANY = 182, 10_000
 NO_CAP = 1e9
-REFINING_MODELS = ("anthropic/claude-opus-4-5-20251101", "anthropic/claude-haiku-4-5-20251001", "openai/gpt-5-nano")
+REFINING_MODELS = ("anthropic/claude-opus-4-5-20251101", "anthropic/claude-sonnet-5-5", "anthropic/claude-opus-5-5")
 
 
 def main(names: Sequence[str]) -> None:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from dataclasses import replace
 from typing import NamedTuple
 from zlib import crc32
 
 import pytest
 
+from grabient_pipeline.batches.backfill import make_order
 from grabient_pipeline.batches.costs import relative_shares
 from grabient_pipeline.batches.estimate import Estimator
-from grabient_pipeline.batches.orders import RefinementRequest
+from grabient_pipeline.batches.orders import BackfillRequest, RefinementRequest, resolve_backfill
 from grabient_pipeline.batches.stages import TAGGING
+from grabient_pipeline.errors import CostCapError
+from grabient_pipeline.palette import describe_palettes
+from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.providers.catalogue import load_catalogue
 from grabient_pipeline.providers.chat_completions import ChatCompletionBatches
+from grabient_pipeline.settings import PROJECT_ROOT, Settings
+from grabient_pipeline.tagging import user_message
 from grabient_pipeline.warehouse import Warehouse, schema
 
 
@@ -136,46 +144,34 @@ def test_every_figure_is_what_the_providers_billed(booked):
 
 @pytest.fixture
 def mixed_tiers(monkeypatch):
-    """Ordinary calls to OpenAI, of which about every other asks for flex processing."""
+    """Ordinary calls to OpenAI, of which about every other is served by the standard tier, as after a refusal."""
     ask = ChatCompletionBatches.ask
 
-    def ask_some_for_flex(self, model, request):
-        asks = crc32(request["custom_id"].encode()) % 2
-        body = {**request["body"], "service_tier": "flex"} if asks else request["body"]
+    def ask_some_for_default(self, model, request):
+        is_refused = crc32(request["custom_id"].encode()) % 2
+        body = {**request["body"], "service_tier": "default"} if is_refused else request["body"]
         return ask(self, model, {**request, "body": body})
 
-    monkeypatch.setattr(ChatCompletionBatches, "ask", ask_some_for_flex)
+    monkeypatch.setattr(ChatCompletionBatches, "ask", ask_some_for_default)
 
 
 @pytest.mark.usefixtures("mixed_tiers")
-@pytest.mark.parametrize("booked_tier", [None, "flex"])
-def test_an_ordinary_call_costs_what_the_tier_that_served_it_costs(workbench, booked_tier):
+def test_an_ordinary_call_costs_what_the_tier_that_served_it_costs(workbench):
     workbench.backfill("openai/gpt-5-nano", analysis_count=4, direct=True)
-    if booked_tier is not None:
-        with workbench.pipeline.warehouse.connect() as connection:
-            connection.execute(
-                """
-                UPDATE tag_batches
-                SET service_tier = 'flex',
-                    input_usd_per_million = input_usd_per_million / 2,
-                    output_usd_per_million = output_usd_per_million / 2,
-                    cached_input_usd_per_million = cached_input_usd_per_million / 2
-                """
-            )
+    assert workbench.rows("SELECT service_tier, input_usd_per_million FROM tag_batches") == [("flex", exactly(0.025))]
     workbench.settle()
     billed = {bill.custom_id: bill for bill in bills(workbench)}
     usd = {
         custom_id: cost(bill, NANO, FLEX if bill.service_tier == "flex" else STANDARD)
         for custom_id, bill in billed.items()
     }
-    assert {bill.service_tier for bill in billed.values()} == {"", "flex"}
+    assert {bill.service_tier for bill in billed.values()} == {"default", "flex"}
     assert any(bill.cached_tokens for bill in billed.values())
     responses = workbench.rows(
         "SELECT custom_id, cost_usd, service_tier, price_share FROM tag_responses WHERE usage IS NOT NULL"
     )
     assert {custom_id: exactly(cost_usd) for custom_id, cost_usd, *_ in responses} == usd
-    flex, standard = (1.0, 2.0) if booked_tier else (0.5, 1.0)
-    assert {(tier, share) for _, _, tier, share in responses} == {("flex", flex), ("default", standard)}
+    assert {(tier, share) for _, _, tier, share in responses} == {("flex", 1.0), ("default", 2.0)}
     assert workbench.value("SELECT cost_usd FROM tag_batches") == exactly(sum(usd.values()))
 
 
@@ -279,3 +275,73 @@ def test_answers_of_older_versions_say_nothing_about_their_tokens(workbench):
     for each in (model, score):
         assert (each.cached_input_tokens, each.reasoning_tokens) == (None, None)
         assert each.cost_usd > 0
+
+
+# What the mission's ten cost in batches by the providers' pages, and how long their answers are expected to be.
+TEN = {
+    "groq/llama-3.3-70b-versatile": (0.295, 0.395, 190),
+    "groq/meta-llama/llama-4-scout-17b-16e-instruct": (0.055, 0.17, 190),
+    "groq/qwen/qwen3-32b": (0.145, 0.295, 200),
+    "groq/openai/gpt-oss-120b": (0.075, 0.30, 420),
+    "groq/openai/gpt-oss-20b": (0.0375, 0.15, 420),
+    "google/gemini-2.0-flash": (0.05, 0.20, 190),
+    "google/gemini-2.5-flash-lite": (0.05, 0.20, 190),
+    "openai/gpt-4o-mini": (0.075, 0.30, 190),
+    "openai/gpt-5-nano": (0.025, 0.20, 450),
+    "anthropic/claude-3-5-haiku-20241022": (0.40, 2.00, 210),
+}
+CENT = 0.005
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory):
+    keys = {provider.key_variable: "x" for provider in load_catalogue().providers.values()}
+    pipeline = Pipeline(Settings(tmp_path_factory.mktemp("demo"), sandbox=True), keys)
+    pipeline.import_sample_palettes()
+    return pipeline
+
+
+@pytest.fixture(scope="module")
+def usd(pipeline):
+    """By model: a token for four characters of prose and one for two bytes of numbers."""
+    with pipeline.warehouse.connect() as connection:
+        seeds = [seed for (seed,) in connection.execute("SELECT canonical_seed FROM palettes").fetchall()]
+    texts = [user_message(described.colour_data.decode()) for described in describe_palettes(seeds)]
+    prose = len(TAGGING.prompt.system) + len(json.dumps(TAGGING.prompt.schema, separators=(",", ":")))
+    # As they stand inside a JSON string.
+    tokens = 8 * sum(round(prose / 4 + (len(json.dumps(text, ensure_ascii=False).encode()) - 2) / 2) for text in texts)
+    answers = 8 * len(texts)
+    return {name: (tokens * sent + answers * words * made) / 1e6 for name, (sent, made, words) in TEN.items()}
+
+
+class TestTheWholeDemo:
+    """182 palettes, described eight times by each of the ten: dry run, document and cap, against an own computation."""
+
+    def test_the_dry_run(self, pipeline, usd):
+        report = pipeline.backfill(BackfillRequest(analysis_count=8, include_retired=True, dry_run=True))
+        estimated = defaultdict(float)
+        for batch in report.batches:
+            estimated[batch.model.name] += batch.estimated_cost_usd
+        assert report.request_count == 14_560
+        assert estimated == {name: pytest.approx(cost_usd, abs=CENT) for name, cost_usd in usd.items()}
+        assert report.estimated_cost_usd == pytest.approx(sum(usd.values()), abs=CENT)
+
+    def test_the_document(self, usd):
+        rows = [
+            [cell.strip(" `$") for cell in line.split("|")]
+            for line in (PROJECT_ROOT / "docs" / "costs.md").read_text("utf-8").splitlines()
+        ]
+        first = {row[1]: row[2] for row in reversed(rows) if len(row) > 5}
+        assert {name: float(first[name]) for name in TEN} == {
+            name: pytest.approx(cost_usd, abs=CENT + 1e-9) for name, cost_usd in usd.items()
+        }
+        assert float(first["the ten together"]) == pytest.approx(sum(usd.values()), abs=CENT)
+
+    def test_the_cap(self, pipeline, usd):
+        total = sum(usd.values())
+        request = BackfillRequest(analysis_count=8, include_retired=True)
+        order = resolve_backfill(request, pipeline.settings, list(load_catalogue().providers), 8).order
+        with pytest.raises(CostCapError, match=f"14,560 requests are estimated to cost \\${total:.2f}"):
+            make_order(pipeline.workspace, replace(order, max_cost_usd=total - CENT), TAGGING)
+        number, _ = make_order(pipeline.workspace, replace(order, max_cost_usd=total + CENT), TAGGING)
+        assert number == 1
