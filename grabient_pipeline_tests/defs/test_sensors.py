@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -11,15 +12,13 @@ from dagster._core.test_utils import create_run_for_test
 from grabient_pipeline.batches.adoption import AdoptionReport
 from grabient_pipeline.batches.poll import PollReport
 from grabient_pipeline.batches.reconcile import ReconcileReport
+from grabient_pipeline.batches.stages import REFINEMENT, SENDABLE, STAGES
 from grabient_pipeline.batches.tick import TickReport
 from grabient_pipeline.defs.sensors import MAX_FAILURES_IN_A_ROW, summarize
 from grabient_pipeline.pipeline import Pipeline
 from grabient_pipeline.sandbox.server import SandboxServer
 from grabient_pipeline.warehouse import Warehouse
-from grabient_pipeline_tests.defs.conftest import (
-    submit_a_batch,
-    tick,
-)
+from grabient_pipeline_tests.defs.conftest import COLLECT, materialize, metadata_of, rows, submit_a_batch, tick
 
 
 class TestSensor:
@@ -99,6 +98,30 @@ class TestSensor:
         assert f"failed {MAX_FAILURES_IN_A_ROW} times" in (outcome.skip_message or "")
         create_run_for_test(instance, "collect", status=dg.DagsterRunStatus.SUCCESS)
         assert tick(instance).skip_message == "nothing is pending"
+
+    def test_another_refiner_and_prompt_refine_nothing_that_is_refined(
+        self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        submit_a_batch(instance, seeds_file)
+        for _ in range(2):
+            # The first run submits the refinements, and the second collects them.
+            assert tick(instance).run_requests
+            assert materialize(instance, *COLLECT).success
+        asked = "SELECT model, prompt_version, count(*) FROM tag_requests WHERE stage = 'refinement' GROUP BY ALL"
+        before = rows(data_dir, asked)
+        assert rows(data_dir, "SELECT count(*) FROM palette_tag_refined WHERE tags IS NOT NULL") == [(2,)]
+
+        stage = replace(REFINEMENT, prompt=replace(REFINEMENT.prompt, system=f"{REFINEMENT.prompt.system} Be brief."))
+        monkeypatch.setenv("GRABIENT_REFINEMENT_MODEL", "anthropic/claude-sonnet-5-5")
+        for module in ("batches.refine", "batches.plan", "pipeline"):
+            monkeypatch.setattr(f"grabient_pipeline.{module}.REFINEMENT", stage)
+        monkeypatch.setitem(STAGES, "refinement", stage)
+        monkeypatch.setitem(SENDABLE, ("refinement", stage.prompt.version), stage)
+        # Even with a run that nothing asks for.
+        result = materialize(instance, *COLLECT)
+        assert metadata_of(result, "refinement_batches")["batches submitted"] == 0
+        assert tick(instance).skip_message == "nothing is pending"
+        assert rows(data_dir, asked) == before
 
     def test_a_busy_database_skips_the_tick(
         self, data_dir: Path, instance: dg.DagsterInstance, seeds_file: str, monkeypatch: pytest.MonkeyPatch
