@@ -43,6 +43,8 @@ class Bill(NamedTuple):
     cache_write_tokens: int
     reasoning_tokens: int
     service_tier: str
+    # "own" if its picture shows its palette, "other" if not, empty without one.
+    picture: str = ""
 
     @property
     def prompt(self) -> tuple[str, str, str]:

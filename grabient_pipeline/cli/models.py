@@ -72,12 +72,8 @@ def models(
     terminal.say(f"$: US dollars per million tokens, batch price ({lazy.price_list_version()})", "dim")
     terminal.say("format: how answers are constrained; schema* is shown to the model but not enforced", "dim")
     terminal.say("requests, MB, hours: the limits of a batch", "dim")
-    terminal.say(
-        "cached: what input from the cache costs in a batch: half of its own price, its standard price, or what "
-        "other input costs",
-        "dim",
-    )
-    terminal.say("backfill: whether a backfill includes the model (grabient panel); named: only with --model", "dim")
+    terminal.say("cached: price of cached input in a batch: halved, standard, or that of other input", "dim")
+    terminal.say("backfill: whether it includes the model (grabient panel); named: only with --model", "dim")
 
 
 def _check(*, json: bool) -> None:

@@ -88,12 +88,13 @@ print(report.request_count, dict(report.failures))
         workbench.pipeline.import_palettes([tmp_path / "again.txt"])
         assert workbench.backfill(MINI, analysis_count=2).request_count == 0
 
-    def test_a_new_prompt_submits_everything_again_and_keeps_the_old_responses(self, workbench):
+    def test_on_request_a_new_prompt_submits_everything_again_and_keeps_the_old_responses(self, workbench):
         workbench.backfill(MINI, analysis_count=1)
         workbench.settle()
         stage = dataclasses.replace(TAGGING, prompt=dataclasses.replace(TAGGING.prompt, system="Tag it, in JSON."))
         order = BackfillOrder((load_catalogue().model(MINI),), 1, 25.0)
-        report = backfill(workbench.pipeline.workspace, order, stage=stage)
+        assert backfill(workbench.pipeline.workspace, order, stage=stage).request_count == 0
+        report = backfill(workbench.pipeline.workspace, dataclasses.replace(order, anew=True), stage=stage)
         assert report.request_count == 3
         assert stage.prompt.version != TAGGING.prompt.version
         workbench.settle()

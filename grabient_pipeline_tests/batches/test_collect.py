@@ -170,8 +170,8 @@ def test_a_batch_that_fails_as_a_whole_records_the_reason(workbench, monkeypatch
 
     original = OpenAIBatches.request
 
-    def request(model, payload, custom_id, text):
-        rendered = original(model, payload, custom_id, text)
+    def request(model, payload, custom_id, text, picture=None):
+        rendered = original(model, payload, custom_id, text, picture)
         return {**rendered, "body": {**rendered["body"], "model": "gpt-99"}}
 
     monkeypatch.setattr(OpenAIBatches, "request", staticmethod(request))

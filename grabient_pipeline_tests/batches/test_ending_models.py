@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from grabient_pipeline.batches import orders
-from grabient_pipeline.providers import catalogue
+from grabient_pipeline.providers import catalogue, panel, selection
 from grabient_pipeline_tests.conftest import Workbench, copy_template
 
 OSS = "groq/openai/gpt-oss-20b"
@@ -45,8 +45,8 @@ def ends(monkeypatch):
             for each in known.models
         ]
         altered = known.model_copy(update={"models": tuple(changed)})
-        monkeypatch.setattr(catalogue, "load_catalogue", lambda: altered)
-        monkeypatch.setattr(orders, "load_catalogue", lambda: altered)
+        for module in (catalogue, orders, panel, selection):
+            monkeypatch.setattr(module, "load_catalogue", lambda: altered)
         return day
 
     return end

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from grabient_pipeline.defs.instance import write_dagster_home
-from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.providers.catalogue import Place, load_catalogue
 from grabient_pipeline.settings import PROJECT_ROOT, Settings
 from grabient_pipeline_tests.catalogue import ENABLED, PROVIDERS
 from grabient_pipeline_tests.cli.conftest import GRABIENT, Grabient
@@ -83,7 +83,9 @@ def test_the_demo_fails_if_a_model_has_no_usable_answer(
 ) -> None:
     catalogue = load_catalogue()
     unknown = catalogue.model("openai/gpt-4o-mini").model_copy(update={"id": "gpt-4.1-nano"})
-    extended = catalogue.model_copy(update={"models": (*catalogue.models, unknown)})
+    extended = catalogue.model_copy(
+        update={"models": (*catalogue.models, unknown), "places": (*catalogue.places, Place(model=unknown.name))}
+    )
     for name, module in list(sys.modules.items()):
         if name.startswith("grabient_pipeline.") and vars(module).get("load_catalogue") is load_catalogue:
             monkeypatch.setattr(module, "load_catalogue", lambda: extended)

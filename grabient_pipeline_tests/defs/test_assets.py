@@ -61,7 +61,8 @@ def test_from_palettes_to_tags(data_dir: Path, instance: dg.DagsterInstance, see
     assert (groq["batches submitted"], groq["requests submitted"]) == (5, 10)
     assert 0 < groq["estimated cost (USD)"] < 0.1
     assert groq["limits"] == (
-        "A batch has at most 50,000 requests and 100 MB, ends within 24 hours, and its results are kept for 30 days."
+        "A batch has at most 50,000 requests and 100 MB, ends within 24 hours (up to 168 can be set), and its results "
+        "are kept for 30 days."
     )
 
     outcome = tick(instance)

@@ -168,6 +168,7 @@ def test_json_has_the_baseline(samples: Collection, monkeypatch: pytest.MonkeyPa
         "embedding_model",
         "palettes",
         "text_sources",
+        "prompts",
         "kinds",
         "nothing_queries",
         "nothing_right",

@@ -50,10 +50,22 @@ def test_billed_requests_are_listed_one_by_one(bench):
     in_batch, direct, nameless = billed_requests(bench)
     model = "llama-3.3-70b-versatile"
     question = in_batch["question"]
+    counts = {name for name in in_batch if name.endswith("_tokens")}
+    assert counts == {"input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens"}
     assert in_batch == {
-        "provider": "groq", "batch": batch.id, "custom_id": "row-0", "model": model, "question": question,
-    }  # fmt: skip
-    assert direct == {**in_batch, "batch": None, "custom_id": "direct-1"}
+        "provider": "groq",
+        "batch": batch.id,
+        "custom_id": "row-0",
+        "model": model,
+        "question": question,
+        "service_tier": "",
+        "picture": "",
+        **{name: in_batch[name] for name in counts},
+    }
+    assert in_batch["input_tokens"] > in_batch["output_tokens"] > 0
+    same = ("provider", "model", "question", "input_tokens", "service_tier", "picture")
+    assert {name: direct[name] for name in same} == {name: in_batch[name] for name in same}
+    assert (direct["batch"], direct["custom_id"]) == (None, "direct-1")
     assert nameless["custom_id"] == ""
     # Calls without a custom id are not in this list.
     assert custom_ids(bench) == {"row-0": 1, "direct-1": 1}
