@@ -108,6 +108,12 @@ class DagsterUI:
         """Return the statuses of the runs of a job."""
         return [run["status"] for run in self.graphql(_RUNS, job=job)["runsOrError"]["results"]]
 
+    def is_idle(self, *jobs: str) -> bool:
+        """Return whether no run of these jobs is queued or under way."""
+        return not {"QUEUED", "NOT_STARTED", "STARTING", "STARTED"} & {
+            status for job in jobs for status in self.runs(job)
+        }
+
     def metadata_labels(self, asset: str) -> set[str] | None:
         """Return the metadata labels of an asset's last materialization, or None if there is none."""
         (node,) = self.graphql(_MATERIALIZED, keys=[{"path": [asset]}])["assetNodes"]

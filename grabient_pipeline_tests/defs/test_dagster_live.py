@@ -36,7 +36,7 @@ def test_palettes_to_refined_tags_in_the_ui(tmp_path: Path) -> None:
         # The same run submits the refinement, which the sensor then collects as well.
         refined = "SELECT count(tags) = 2 FROM palette_tag_refined"
         ui.wait_for(lambda: ui.holds(refined), 120, "the sensor's collection of the refinement")
-        ui.wait_for(lambda: "STARTED" not in ui.runs("collect"), 60, "the runs to end")
+        ui.wait_for(lambda: ui.is_idle("collect"), 60, "the runs to end")
         assert set(ui.runs("collect")) == {"SUCCESS"}
         assert "usable" in (ui.metadata_labels("palette_tags") or set())
         assert "newest" in (ui.metadata_labels("palette_tag_refined") or set())
@@ -61,6 +61,6 @@ def test_what_waits_for_room_is_sent_without_anybodys_help(tmp_path: Path) -> No
         complete = "SELECT count(*) = 1 FROM orders WHERE stage = 'tagging' AND closed_reason = 'complete'"
         ui.wait_for(lambda: ui.holds(complete), 180, "the order to be complete")
         assert ui.holds("SELECT count(*) = 16 FROM tag_responses")
-        ui.wait_for(lambda: "STARTED" not in ui.runs("send_on") + ui.runs("collect"), 60, "the runs to end")
+        ui.wait_for(lambda: ui.is_idle("send_on", "collect"), 60, "the runs to end")
         assert set(ui.runs("send_on")) == {"SUCCESS"}
         assert set(ui.runs("collect")) == {"SUCCESS"}

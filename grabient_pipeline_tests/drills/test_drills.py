@@ -115,10 +115,13 @@ def test_every_fault_of_batches_is_drilled() -> None:
     drilled = {fault for oddity in ODDITIES for fault in oddity.faults}
     names = " ".join(drill.name for drill in (*lost_response_drills(), *partial_result_drills()))
     drilled |= {fault for fault in FAULTS if fault in names} | faults_of_late_drills()
-    # Armed in drills with other names, limited to direct calls, or covered by the security tests.
+    # Armed in drills with other names, limited to direct calls or to lists of models, which no request depends on, or
+    # covered by the security tests.
     elsewhere = {"expire", "slow_batch", "cancel_keeps", "cancel_then_500", "cancel_too_late", "fail_batch", "refuse"}
     elsewhere |= {
         "limit_rate",
+        "models_deprecated",
+        "models_gone",
         "slow_answers",
         "slow_calls",
         "answer_then_drop",
