@@ -141,8 +141,10 @@ def backfill(
     with workspace.warehouse.connect() as connection:
         asked_for = [each for each in read_progress(connection, workspace, view) if is_asked_for(each.part)]
         ending = _note_all(ending_lines(connection, order, stage, asked_for), progress)
-    # What a person may wonder about: why nothing is missing.
-    requests, cost_usd = (0, 0.0) if planned else _answered_elsewhere(workspace, order, stage, planned)
+    # What a person may wonder about: why nothing is missing. Requests that wait in open orders are no answer to it.
+    requests, cost_usd = (
+        (0, 0.0) if planned else _answered_elsewhere(workspace, order, stage, _plan(workspace, order, stage))
+    )
     sent = send_pieces(workspace, opened.without(not_listed), asked_for, view, progress=progress)
     return BackfillReport(
         sent.batches,
@@ -190,7 +192,11 @@ def _plan(workspace: Workspace, order: BackfillOrder, stage: Stage) -> list[Plan
 def _answered_elsewhere(
     workspace: Workspace, order: BackfillOrder, stage: Stage, planned: Sequence[PlannedPart]
 ) -> tuple[int, float]:
-    """Return how many requests would be made beside the planned ones if everything was asked again, and their cost."""
+    """Return how many requests would be made beside the planned ones if everything was asked again, and their cost.
+
+    Args:
+        planned: as by `_plan`, so without regard to open orders.
+    """
     if order.anew or stage.refines:
         return 0, 0.0
     everything = _plan(workspace, replace(order, anew=True), asking_again(stage))

@@ -50,6 +50,12 @@ class TestPieces:
         assert "8 of 8 requests" in progress(narrow).waits_for
         assert narrow.value("SELECT count(*) FROM tag_requests") == 8, "nothing else is reserved"
 
+    def test_what_waits_does_not_count_as_answered(self, narrow):
+        order(narrow)
+        again = order(narrow)
+        assert (again.order, again.waiting) == (None, REQUESTS - 8)
+        assert (again.answered_elsewhere, again.answered_elsewhere_usd) == (0, 0.0)
+
     def test_as_room_appears_the_rest_follows_until_it_is_complete(self, narrow):
         order(narrow)
         assert narrow.pipeline.send_on().batches == ()
