@@ -59,7 +59,7 @@ from grabient_pipeline.images.sync import ImageReport, sync_images
 from grabient_pipeline.imports.palettes import ImportReport, import_palettes, import_sample_palettes
 from grabient_pipeline.progress import SILENT, Progress
 from grabient_pipeline.providers.catalogue import load_catalogue
-from grabient_pipeline.providers.catalogue_age import Finding, models_in_use
+from grabient_pipeline.providers.catalogue_age import Finding
 from grabient_pipeline.providers.panel import Panel, resolve_panel
 from grabient_pipeline.providers.registry import Providers
 from grabient_pipeline.retrieval.embed_palettes import EmbedReport, embed_palettes
@@ -362,7 +362,7 @@ class Pipeline:
         return read_status(
             self.settings.data_dir,
             self.workspace,
-            in_use=self.models_in_use(),
+            refinement_model=self.settings.refinement_model,
             keeps_retired=self.settings.sandbox,
         )
 
@@ -371,15 +371,13 @@ class Pipeline:
         with self.publishing() as workspace:
             return check_catalogue(
                 workspace,
-                self.models_in_use(),
+                self.settings.refinement_model,
                 Deadline.after(CHECK_SECONDS),
                 keeps_retired=self.settings.sandbox,
             )
 
     def catalogue_findings(self) -> list[Finding]:
         """What is no longer right in the catalogue, by the published answers of the newest checks."""
-        return published_findings(self.settings.data_dir, self.models_in_use(), keeps_retired=self.settings.sandbox)
-
-    def models_in_use(self) -> frozenset[str]:
-        """The models, as `provider/id`, that tag and refine today."""
-        return models_in_use(self.settings.refinement_model, dt.datetime.now(dt.UTC).date(), self.panel_names())
+        return published_findings(
+            self.settings.data_dir, self.settings.refinement_model, keeps_retired=self.settings.sandbox
+        )

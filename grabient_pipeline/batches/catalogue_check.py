@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Final
 import duckdb
 import polars as pl
 
+from grabient_pipeline.batches.panel import read_panel
 from grabient_pipeline.batches.workspace import Workspace
 from grabient_pipeline.deadline import Deadline
 from grabient_pipeline.errors import GrabientError, ProviderUncertain
@@ -31,6 +32,7 @@ from grabient_pipeline.providers.catalogue_age import (
     announced_facts,
     compare,
     find_ending,
+    models_in_use,
     offered_facts,
     price_fact,
     sdk_source,
@@ -78,14 +80,13 @@ class CatalogueReport:
 
 
 def check_catalogue(
-    workspace: Workspace, in_use: Collection[str], deadline: Deadline, *, keeps_retired: bool = False
+    workspace: Workspace, refinement_model: str | None, deadline: Deadline, *, keeps_retired: bool = False
 ) -> CatalogueReport:
     """Ask every source about the models in the catalogue, and keep the answers.
 
     Args:
-        in_use: the models that matter most, as `provider/id`.
+        refinement_model, keeps_retired: as in `read_findings`.
         deadline: when the lists must be complete.
-        keeps_retired: as in `read_findings`.
     """
     others: list[SourceCheck | str | None] = []
 
@@ -96,7 +97,7 @@ def check_catalogue(
     checks = [each for each in answers if isinstance(each, SourceCheck)]
     keep_checks(workspace.warehouse, checks)
     with workspace.warehouse.connect() as connection:
-        findings = read_findings(connection, in_use, keeps_retired=keeps_retired)
+        findings = read_findings(connection, refinement_model, keeps_retired=keeps_retired)
     left_out = tuple(each for each in answers if isinstance(each, str))
     return CatalogueReport(tuple(each.source for each in checks), left_out, tuple(findings))
 
@@ -115,28 +116,31 @@ def keep_checks(warehouse: Warehouse, checks: Sequence[SourceCheck]) -> None:
 
 
 def read_findings(
-    connection: duckdb.DuckDBPyConnection, in_use: Collection[str], *, keeps_retired: bool = False
+    connection: duckdb.DuckDBPyConnection, refinement_model: str | None, *, keeps_retired: bool = False
 ) -> list[Finding]:
     """Return where the catalogue is not what the sources last said, and which models end soon.
 
+    Findings about models that tag and refine today come first.
+
     Args:
-        in_use: the models that matter most, as `provider/id`; findings about them come first.
+        refinement_model: that of the settings, as `provider/id`; None if nothing is refined.
         keeps_retired: whether the providers are the sandbox, whose models do not end.
     """
     catalogue, today = load_catalogue(), dt.datetime.now(dt.UTC).date()
+    in_use = models_in_use(refinement_model, today, read_panel(connection))
     ending = [] if keeps_retired else find_ending(catalogue, in_use, today)
     differences = compare(catalogue, _read_checks(connection), in_use, today, keeps_retired=keeps_retired)
     return sorted([*ending, *differences], key=lambda each: not each.in_use)
 
 
-def published_findings(data_dir: Path, in_use: Collection[str], *, keeps_retired: bool = False) -> list[Finding]:
+def published_findings(data_dir: Path, refinement_model: str | None, *, keeps_retired: bool = False) -> list[Finding]:
     """Return the findings as published; see `read_findings`.
 
     Raises:
         WarehouseError: nothing has been published yet.
     """
     with connect(data_dir) as connection:
-        return read_findings(connection, in_use, keeps_retired=keeps_retired)
+        return read_findings(connection, refinement_model, keeps_retired=keeps_retired)
 
 
 def finding_lines(findings: Sequence[Finding]) -> list[str]:

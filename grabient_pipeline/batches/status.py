@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,7 @@ def read_status(
     data_dir: Path,
     workspace: Workspace | None = None,
     *,
-    in_use: Collection[str] = (),
+    refinement_model: str | None = None,
     keeps_retired: bool = False,
 ) -> Status:
     """Read the state as published. Changes nothing.
@@ -170,8 +170,7 @@ def read_status(
     Args:
         data_dir: where it was published.
         workspace: whose keys and accounts say what the open orders wait for; without it, the orders are left out.
-        in_use: the models, as `provider/id`, about which the catalogue must be right.
-        keeps_retired: whether the providers are the sandbox, whose models do not end.
+        refinement_model, keeps_retired: as in `read_findings`.
 
     Raises:
         WarehouseError: nothing has been published yet.
@@ -181,7 +180,7 @@ def read_status(
             _status(connection),
             backups=_backups(connection, data_dir),
             catalogue=tuple(
-                each for each in read_findings(connection, in_use, keeps_retired=keeps_retired) if each.in_use
+                each for each in read_findings(connection, refinement_model, keeps_retired=keeps_retired) if each.in_use
             ),
             orders=() if workspace is None else read_order_status(connection, read_progress(connection, workspace)),
         )

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from grabient_pipeline_tests.catalogue import MODELS
 
 PALETTES = 3
+HOLD = """
+import sys
+from pathlib import Path
+from grabient_pipeline.settings import Settings
+from grabient_pipeline.warehouse import Warehouse
+with Warehouse.at(Settings(Path(sys.argv[1]))).connect():
+    print("holding", flush=True)
+    sys.stdin.readline()
+"""
 
 
 class TestPaidAndNotKept:
@@ -58,3 +69,14 @@ def test_a_batch_past_its_window_is_flagged(workbench):
         connection.execute("UPDATE tag_batches SET submitted_at = now() - INTERVAL 30 HOURS")
     overdue = {batch.provider: batch.overdue for batch in workbench.pipeline.status().open_batches}
     assert overdue == {"openai": True, "google": False}
+
+
+def test_it_does_not_wait_for_a_busy_database(workbench, run_python):
+    workbench.pipeline.change_panel("set", [MODELS["openai"]])
+    holder = run_python(HOLD, workbench.settings.data_dir)
+    assert holder.stdout.readline() == "holding\n"
+    started = time.monotonic()
+    assert workbench.pipeline.status().palettes == PALETTES
+    # It waits for 2 s to publish, and others wait for a minute.
+    assert time.monotonic() - started < 10
+    assert workbench.pipeline.catalogue_findings() == []
