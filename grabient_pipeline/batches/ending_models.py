@@ -11,7 +11,7 @@ from grabient_pipeline.batches.order_forecast import Forecast
 from grabient_pipeline.batches.order_progress import PartProgress
 from grabient_pipeline.batches.orders import BackfillOrder
 from grabient_pipeline.batches.stages import Stage
-from grabient_pipeline.providers.catalogue import load_catalogue
+from grabient_pipeline.batches.windows import future_window
 
 
 def ends_of(order: BackfillOrder) -> dict[str, dt.datetime]:
@@ -61,8 +61,9 @@ def ending_lines(
             lines[each.part.name] = f"order {each.part.number} will likely not be complete by then"
     sent_to = {*planned, *(each.part.name for each in waiting)}
     for model in order.models:
-        hours = load_catalogue().provider(model.provider).window_hours
-        is_batch = model.name in sent_to & ends.keys() and order.route(model).access == "batch"
-        if is_batch and ends[model.name] < now + dt.timedelta(hours=hours):
+        if model.name not in sent_to & ends.keys() or order.route(model).access != "batch":
+            continue
+        hours = future_window(connection, model.provider)
+        if ends[model.name] < now + dt.timedelta(hours=hours):
             lines[model.name] = f"a batch sent now may still be under way then ({hours} h)"
     return tuple(f"{name} ends on {ends[name]:%Y-%m-%d}; {reason}" for name, reason in lines.items())

@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from grabient_pipeline.batches import orders
+from grabient_pipeline.batches.windows import write_window
 from grabient_pipeline.providers import catalogue, panel, selection
 from grabient_pipeline_tests.conftest import Workbench, copy_template
 
@@ -74,6 +75,13 @@ def test_the_window_of_the_provider_counts(bench, ends):
     day = ends(GEMINI, 24)
     report = order(bench, GEMINI, analysis_count=1)
     assert report.ending == (f"{GEMINI} ends on {day}; a batch sent now may still be under way then (48 h)",)
+
+
+def test_a_window_that_was_set_counts(bench, ends):
+    day = ends(OSS, 48)
+    write_window(bench.pipeline.warehouse, "groq", "5d")
+    report = order(bench, OSS, analysis_count=1)
+    assert report.ending == (f"{OSS} ends on {day}; a batch sent now may still be under way then (120 h)",)
 
 
 def test_a_model_that_ends_later(bench, ends):
