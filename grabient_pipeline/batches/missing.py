@@ -135,11 +135,7 @@ def missing_requests(
     """
     _create_order_tables(connection, wanted)
     stage = wanted.stage
-    modes = {
-        "refines": stage.refines,
-        "refresh_stale": stage.refresh_stale,
-        "ask_again": stage.ask_again,
-    }
+    modes = {"refines": stage.refines, **_modes(stage)}
     parameters = {**wanted.parameters(), **modes, "limit": limit}
     with registered(connection, "requested", requested):
         return connection.sql(sql(__package__, "missing_requests"), params=parameters).pl()
@@ -158,11 +154,16 @@ def _chosen(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> Generator[
         if not wanted.stage.refines:
             yield parameters
             return
-        stale = {name: wanted.stage.parameters[name] for name in ("refresh_stale", "only_stale", "ask_again")}
+        stale = {**_modes(wanted.stage), "only_stale": wanted.stage.parameters["only_stale"]}
         # A palette is refined once.
         del parameters["analysis_count"]
         create_ready_tables(connection, {**parameters, **stale}, MAX_FAILURES, wanted.blocked)
         yield {"refine_now": wanted.stage.refines_now}
+
+
+def _modes(stage: Stage) -> dict[str, object]:
+    """Return what of the answered a stage requests again, as parameters."""
+    return {"refresh_stale": stage.refresh_stale, "ask_again": stage.ask_again}
 
 
 def _create_order_tables(connection: duckdb.DuckDBPyConnection, wanted: Wanted) -> None:

@@ -184,7 +184,7 @@ REFINEMENT = Stage(
     merge=merge_refined,
     # 10 to 20 associations and up to 8 moods, but no attributes.
     output_ratio=1.6,
-    parameters={"refresh_stale": False, "only_stale": False, "refine_now": False, "ask_again": False},
+    parameters={"only_stale": False, "refine_now": False},
 )
 # By name: how responses are parsed and where they belong, which is the same for all prompts of a stage.
 STAGES = {stage.name: stage for stage in (TAGGING, REFINEMENT)}
@@ -209,16 +209,12 @@ def refreshing_stale(stage: Stage, *, only_stale: bool = False) -> Stage:
     Args:
         only_stale: request nothing else.
     """
-    parameters = {**stage.parameters, "refresh_stale": True, "only_stale": only_stale}
-    return replace(stage, refresh_stale=True, parameters=parameters)
+    return replace(stage, refresh_stale=True, parameters={**stage.parameters, "only_stale": only_stale})
 
 
 def asking_again(stage: Stage) -> Stage:
     """Return the stage that also requests what ended models, other refiners or older prompts have answered."""
-    if not stage.refines:
-        return replace(stage, ask_again=True)
-    stage = refreshing_stale(stage)
-    return replace(stage, ask_again=True, parameters={**stage.parameters, "ask_again": True})
+    return replace(refreshing_stale(stage) if stage.refines else stage, ask_again=True)
 
 
 def refining_now(stage: Stage) -> Stage:
