@@ -1,5 +1,6 @@
 -- Cost of batches and answers at other prices than they were booked at. `right_prices` is a registered table:
--- submission, writes_unasked (whether its provider charges for filling its cache unasked), and the prices by their names in `tag_batches`. `token_cost` is a macro of the connection.
+-- submission, writes_unasked (whether its provider charges for filling its cache unasked), and the prices by their
+-- names in `tag_batches`. `token_cost` is a macro of the connection.
 CREATE OR REPLACE TEMP VIEW corrected_answers AS
 SELECT
     responses.custom_id,

@@ -1,11 +1,12 @@
--- Creates `counted_elsewhere`: the analyses that need not be asked, because a model that had the place and has ended has
--- them, or an older prompt has. Answers about a picture count only for requests with a picture, and the others for the
--- others. Parameters: ask_again, stage, provider, model, prompt_version, with_image, predecessors (provider/model of each).
+-- Creates `counted_elsewhere`: the analyses that are not requested, because a retired model in the same place, or an
+-- earlier prompt version, has them. It is empty for refinement: `refinable_palettes` decides what is refined again. A
+-- prompt with a picture counts only answers to prompts with a picture, and one without only answers to those without.
+-- Parameters: ask_again, stage, provider, model, prompt_version, with_image, predecessors (provider/model of each).
 CREATE OR REPLACE TEMP TABLE counted_elsewhere AS
 SELECT DISTINCT requests.seed, requests.analysis_index
 FROM tag_requests AS requests
 WHERE NOT $ask_again
-  AND requests.stage = $stage
+  AND $stage = 'tagging'
   AND requests.stage = 'tagging'
   AND requests.state IN ('in_flight', 'succeeded')
   AND (

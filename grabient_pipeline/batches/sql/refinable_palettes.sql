@@ -1,6 +1,6 @@
--- Creates `refinable_palettes`: those with a consensus that are not refined yet, by whatever model and prompt; with
--- refresh_stale also those refined from another consensus or to another prompt; with ask_again all but those that this model
--- has refined to this prompt from this consensus. `palette` numbers them. Whether they are ready is another question (unsettled_palettes.sql).
+-- Creates `refinable_palettes`: those with a consensus that no model has refined yet; with refresh_stale also those that
+-- were refined from another consensus or with another prompt; with ask_again all but those that this model has refined
+-- with this prompt from this consensus. `palette` numbers them. Whether they are ready, unsettled_palettes.sql says.
 -- Parameters: stage, provider, model, prompt_version, max_failures, refresh_stale, only_stale, ask_again.
 CREATE OR REPLACE TEMP TABLE refinable_palettes AS
 WITH past AS (
