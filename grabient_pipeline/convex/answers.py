@@ -31,7 +31,7 @@ def import_answers(
         on_conflict: called for each answer that lost, with its document id, its line and the reason.
     """
     connection.execute(sql(__package__, "rank_answers"))
-    define_token_cost(connection)
+    insert_responses(connection)
     connection.execute(sql(__package__, "insert_answers"))
     update_batches(connection)
     imported = count_imported(connection, report)
@@ -46,6 +46,12 @@ def import_answers(
         on_conflict(convex_id, line_number, _CONFLICTS[verdict])
     ((read,),) = connection.execute("SELECT count(*) FROM incoming_answers").fetchall()
     report.already_there += read - imported - len(lost)
+
+
+def insert_responses(connection: duckdb.DuckDBPyConnection) -> None:
+    """Insert the raw responses of `accepted_answers`, at the prices of their batches."""
+    define_token_cost(connection)
+    connection.execute(sql(__package__, "insert_responses"))
 
 
 def count_imported(connection: duckdb.DuckDBPyConnection, report: TableReport) -> int:

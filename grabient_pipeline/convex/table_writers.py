@@ -8,10 +8,15 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from grabient_pipeline.batches.costs import define_token_cost
 from grabient_pipeline.batches.results import merge_refined
 from grabient_pipeline.batches.stages import REFINEMENT, TAGGING
-from grabient_pipeline.convex.answers import count_imported, import_answers, insert_answer_batches, update_batches
+from grabient_pipeline.convex.answers import (
+    count_imported,
+    import_answers,
+    insert_answer_batches,
+    insert_responses,
+    update_batches,
+)
 from grabient_pipeline.convex.archive import Line
 from grabient_pipeline.convex.chunk import Chunk
 from grabient_pipeline.convex.documents import RejectedDocumentError
@@ -138,8 +143,8 @@ class TableWriters:
         self._ensure_batches(connection, "refinement", chunk.rows)
         ((before,),) = connection.execute("SELECT count(*) FROM palette_tag_refined").fetchall()
         with registered(connection, "incoming_answers", answers_frame(chunk.rows, REFINEMENT.parser_version)):
-            define_token_cost(connection)
             connection.execute(sql(__package__, "insert_refined"))
+            insert_responses(connection)
             merge_refined(connection)
         connection.execute(sql(__package__, "mark_refined"))
         update_batches(connection)

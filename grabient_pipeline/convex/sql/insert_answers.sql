@@ -1,5 +1,5 @@
--- `accepted_answers` into the ledger and `palette_tags`, as if they had been requested here: a request, its raw
--- response, its claim and its tags. `token_cost` is a macro of the connection.
+-- `accepted_answers` into the ledger and `palette_tags`, as if they had been requested here: a request, its claim and its
+-- tags. After insert_responses.sql, which has the raw responses.
 INSERT INTO tag_requests BY NAME
 SELECT
     custom_id,
@@ -13,30 +13,6 @@ SELECT
     CASE verdict WHEN 'new' THEN 1 ELSE 2 END AS attempt,
     CASE WHEN usable THEN 'succeeded' ELSE 'failed' END AS state
 FROM accepted_answers;
-
-INSERT INTO tag_responses BY NAME
-SELECT answers.*, token_cost(answers.usage, answers, batches) AS cost_usd
-FROM (
-    SELECT
-        custom_id,
-        submission,
-        outcome,
-        text,
-        finish_reason,
-        error,
-        CASE
-            WHEN input_tokens IS NULL AND output_tokens IS NULL THEN NULL
-            ELSE {'input_tokens': input_tokens, 'output_tokens': output_tokens}
-        END AS usage,
-        cached_input_tokens,
-        cache_write_tokens,
-        cache_write_hour_tokens,
-        reasoning_tokens,
-        1 AS price_share,
-        coalesce(convex_created_at, now()) AS received_at
-    FROM accepted_answers
-) AS answers
-JOIN tag_batches AS batches USING (submission);
 
 -- If the same request is in flight here, the first result stays.
 INSERT OR IGNORE INTO request_claims

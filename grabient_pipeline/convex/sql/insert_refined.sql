@@ -1,5 +1,5 @@
 -- Imported refinements into the ledger. `incoming_answers` is a registered table. The consensus that they were based on
--- is unknown, so it stays empty. `token_cost` is a macro of the connection.
+-- is unknown, so it stays empty. Their raw responses follow (insert_responses.sql).
 CREATE OR REPLACE TEMP TABLE accepted_answers AS
 SELECT incoming.* EXCLUDE (seed), palettes.seed, incoming.outcome = 'succeeded' AND incoming.reason IS NULL AS usable
 FROM incoming_answers AS incoming
@@ -21,30 +21,6 @@ SELECT
     1 AS attempt,
     CASE WHEN usable THEN 'succeeded' ELSE 'failed' END AS state
 FROM accepted_answers;
-
-INSERT INTO tag_responses BY NAME
-SELECT answers.*, token_cost(answers.usage, answers, batches) AS cost_usd
-FROM (
-    SELECT
-        custom_id,
-        submission,
-        outcome,
-        text,
-        finish_reason,
-        error,
-        CASE
-            WHEN input_tokens IS NULL AND output_tokens IS NULL THEN NULL
-            ELSE {'input_tokens': input_tokens, 'output_tokens': output_tokens}
-        END AS usage,
-        cached_input_tokens,
-        cache_write_tokens,
-        cache_write_hour_tokens,
-        reasoning_tokens,
-        1 AS price_share,
-        coalesce(convex_created_at, now()) AS received_at
-    FROM accepted_answers
-) AS answers
-JOIN tag_batches AS batches USING (submission);
 
 INSERT OR IGNORE INTO request_claims
 SELECT
